@@ -1,0 +1,152 @@
+//! A value that may be unknown, with the reason.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a GPU answered to one question: the value, or why there is none.
+///
+/// An unknown never turns into zero. In JSON a known value is itself, an unknown one is `{"unknown": "…"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reading<T> {
+    /// The value that was read.
+    Known(T),
+    /// Why there is no value.
+    Unknown(Unknown),
+}
+
+/// Why a reading has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// This GPU, driver or platform does not answer this question.
+    NotSupported,
+    /// The driver answers it only to other users.
+    NoPermission,
+    /// The call succeeded and said that there is no value (for example per-process memory under WDDM and WSL2).
+    NotAvailable,
+    /// The driver's library is too old to know the question.
+    TooOld,
+    /// The GPU has stopped answering.
+    GpuLost,
+    /// Nobody asked.
+    NotRead,
+    /// The driver answered with this code.
+    Code(i32),
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSupported => f.write_str("not supported"),
+            Self::NoPermission => f.write_str("no permission"),
+            Self::NotAvailable => f.write_str("not available"),
+            Self::TooOld => f.write_str("driver library too old"),
+            Self::GpuLost => f.write_str("gpu lost"),
+            Self::NotRead => f.write_str("not read"),
+            Self::Code(code) => write!(f, "nvml code {code}"),
+        }
+    }
+}
+
+impl Unknown {
+    fn parse(text: &str) -> Option<Self> {
+        let plain =
+            [Self::NotSupported, Self::NoPermission, Self::NotAvailable, Self::TooOld, Self::GpuLost, Self::NotRead];
+        plain
+            .into_iter()
+            .find(|unknown| unknown.to_string() == text)
+            .or_else(|| text.strip_prefix("nvml code ")?.parse().ok().map(Self::Code))
+    }
+}
+
+impl<T> Reading<T> {
+    /// The value, if it is known.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Why there is no value, if there is none.
+    pub fn unknown(&self) -> Option<Unknown> {
+        match self {
+            Self::Known(_) => None,
+            Self::Unknown(reason) => Some(*reason),
+        }
+    }
+
+    /// Applies `f` to a known value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Reading<U> {
+        match self {
+            Self::Known(value) => Reading::Known(f(value)),
+            Self::Unknown(reason) => Reading::Unknown(reason),
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Reading<T> {
+    /// `None` becomes [`Unknown::NotSupported`].
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Unknown(Unknown::NotSupported), Self::Known)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Reading<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(value) => value.fmt(f),
+            Self::Unknown(reason) => f.pad(&format!("unknown ({reason})")),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Form<T> {
+    Unknown { unknown: String },
+    Known(T),
+}
+
+impl<T: Serialize> Serialize for Reading<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Known(value) => value.serialize(serializer),
+            Self::Unknown(reason) => Form::<T>::Unknown { unknown: reason.to_string() }.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Reading<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Form::deserialize(deserializer)? {
+            Form::Known(value) => Ok(Self::Known(value)),
+            Form::Unknown { unknown } => Unknown::parse(&unknown)
+                .map(Self::Unknown)
+                .ok_or_else(|| serde::de::Error::custom(format!("unheard-of reason {unknown:?}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_round_trip_keeps_value_and_reason() {
+        for reading in [
+            Reading::Known(0u32),
+            Reading::Unknown(Unknown::NotAvailable),
+            Reading::Unknown(Unknown::TooOld),
+            Reading::Unknown(Unknown::Code(999)),
+        ] {
+            let json = serde_json::to_string(&reading).unwrap();
+            assert_eq!(serde_json::from_str::<Reading<u32>>(&json).unwrap(), reading, "{json}");
+        }
+        assert_eq!(
+            serde_json::to_string(&Reading::<u32>::Unknown(Unknown::GpuLost)).unwrap(),
+            r#"{"unknown":"gpu lost"}"#
+        );
+    }
+}

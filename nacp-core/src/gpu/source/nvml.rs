@@ -1,0 +1,245 @@
+//! GPUs through the NVIDIA Management Library, opened at run time.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use nvml_wrapper::Device;
+use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
+use nvml_wrapper::enums::device::UsedGpuMemory;
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::struct_wrappers::device::ProcessInfo;
+
+use super::{Origin, Source};
+use crate::error::{Error, ErrorKind, Result};
+use crate::gpu::{
+    Clocks, ComputeCapability, Gpu, MemoryUse, Process, ProcessKind, Reading, Sample, Unknown, Utilization,
+};
+use crate::units::Bytes;
+
+/// Where the library may be: the loader's path first, then WSL2's own folder, which not every distribution lists.
+const CANDIDATES: [&str; 2] = ["libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1"];
+
+/// The GPUs that the NVIDIA driver of this machine knows.
+pub struct Nvml {
+    library: nvml_wrapper::Nvml,
+    origin: Origin,
+}
+
+impl Nvml {
+    /// Opens the driver's management library where the loader finds it.
+    ///
+    /// # Errors
+    /// [`DriverUnavailable`](ErrorKind::DriverUnavailable): the library is absent or broken, or no driver is loaded.
+    pub fn open() -> Result<Self> {
+        if cfg!(windows) {
+            return Self::open_at(Path::new("nvml.dll"));
+        }
+        let mut absent = None;
+        for candidate in CANDIDATES {
+            match Self::open_at(Path::new(candidate)) {
+                Err(error) if error.get("cause") == Some("absent") => absent = absent.or(Some(error)),
+                found => return found,
+            }
+        }
+        Err(absent.unwrap_or_else(|| Error::new(ErrorKind::Internal, "gpu.open", "no candidate library was tried")))
+    }
+
+    /// Opens this library file.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_at(path: &Path) -> Result<Self> {
+        let library = nvml_wrapper::Nvml::builder()
+            .lib_path(OsStr::new(path))
+            .init()
+            .map_err(|error| unavailable(path, error))?;
+        let origin = Origin {
+            simulated: false,
+            name: loaded_path(path).display().to_string(),
+            driver: library.sys_driver_version().ok(),
+            cuda: library.sys_cuda_driver_version().ok().map(|code| format!("{}.{}", code / 1000, code % 1000 / 10)),
+        };
+        tracing::debug!(library = %origin.name, driver = ?origin.driver, "opened the NVIDIA management library");
+        Ok(Self { library, origin })
+    }
+
+    fn devices(&self) -> Result<impl Iterator<Item = (u32, Result<Device<'_>, NvmlError>)>> {
+        let count = self.library.device_count().map_err(|error| whole_driver("gpu.inventory", error))?;
+        Ok((0..count).map(|index| (index, self.library.device_by_index(index))))
+    }
+}
+
+impl fmt::Debug for Nvml {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nvml").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+impl Source for Nvml {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn inventory(&self) -> Result<Vec<Gpu>> {
+        let mut gpus = Vec::new();
+        for (index, device) in self.devices()? {
+            let identity = device.and_then(|device| Ok((device.uuid()?, device)));
+            match identity {
+                Ok((uuid, device)) => gpus.push(describe(index, &uuid, &device)?),
+                Err(error) => tracing::warn!(index, %error, "a GPU does not answer; it is left out of the inventory"),
+            }
+        }
+        Ok(gpus)
+    }
+
+    fn sample(&self, samples: &mut Vec<Sample>) -> Result<()> {
+        samples.clear();
+        for (index, device) in self.devices()? {
+            match device.and_then(|device| Ok((device.uuid()?, device))) {
+                Ok((uuid, device)) => samples.push(measure(&uuid, &device)?),
+                Err(error) => tracing::debug!(index, %error, "a GPU does not answer; it has no sample"),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn describe(index: u32, uuid: &str, device: &Device<'_>) -> Result<Gpu> {
+    let mut gpu = Gpu::new(uuid.parse()?, index, device.name().unwrap_or_else(|error| format!("unknown ({error})")));
+    gpu.compute = reading(device.cuda_compute_capability().and_then(|capability| {
+        let number = |value: i32| u32::try_from(value).map_err(|_| NvmlError::Unknown);
+        Ok(ComputeCapability { major: number(capability.major)?, minor: number(capability.minor)? })
+    }));
+    gpu.memory = reading(device.memory_info()).map(|memory| Bytes(memory.total));
+    gpu.pci = reading(device.pci_info()).map(|pci| pci.bus_id);
+    Ok(gpu)
+}
+
+fn measure(uuid: &str, device: &Device<'_>) -> Result<Sample> {
+    let mut sample = Sample::unknown(uuid.parse()?, Unknown::NotRead);
+    sample.memory = reading(device.memory_info()).map(|memory| MemoryUse {
+        total: Bytes(memory.total),
+        used: Bytes(memory.used),
+        free: Bytes(memory.free),
+        reserved: Bytes(memory.reserved),
+    });
+    sample.utilization =
+        reading(device.utilization_rates()).map(|rates| Utilization { gpu: rates.gpu, memory: rates.memory });
+    sample.temperature = reading(device.temperature(TemperatureSensor::Gpu));
+    sample.power = reading(device.power_usage());
+    sample.power_limit = reading(device.enforced_power_limit());
+    sample.clocks = reading(clocks(device));
+    sample.processes = reading(processes(device));
+    Ok(sample)
+}
+
+fn clocks(device: &Device<'_>) -> Result<Clocks, NvmlError> {
+    Ok(Clocks {
+        graphics: device.clock_info(Clock::Graphics)?,
+        sm: device.clock_info(Clock::SM)?,
+        memory: device.clock_info(Clock::Memory)?,
+    })
+}
+
+/// Compute and graphics processes as one list, ordered by process id.
+fn processes(device: &Device<'_>) -> Result<Vec<Process>, NvmlError> {
+    let compute = device.running_compute_processes()?;
+    let graphics = match device.running_graphics_processes() {
+        Err(NvmlError::NotSupported) => Vec::new(),
+        other => other?,
+    };
+    let mut by_pid = BTreeMap::new();
+    for (list, kind) in [(compute, ProcessKind::Compute), (graphics, ProcessKind::Graphics)] {
+        for ProcessInfo { pid, used_gpu_memory, .. } in list {
+            let memory = match used_gpu_memory {
+                UsedGpuMemory::Used(bytes) => Reading::Known(Bytes(bytes)),
+                UsedGpuMemory::Unavailable => Reading::Unknown(Unknown::NotAvailable),
+            };
+            by_pid.entry(pid).and_modify(|process: &mut Process| process.kind = ProcessKind::Both).or_insert(Process {
+                pid,
+                kind,
+                memory,
+            });
+        }
+    }
+    Ok(by_pid.into_values().collect())
+}
+
+fn reading<T>(answer: Result<T, NvmlError>) -> Reading<T> {
+    match answer {
+        Ok(value) => Reading::Known(value),
+        Err(error) => Reading::Unknown(match error {
+            NvmlError::NotSupported => Unknown::NotSupported,
+            NvmlError::NoPermission => Unknown::NoPermission,
+            NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => Unknown::TooOld,
+            NvmlError::GpuLost => Unknown::GpuLost,
+            NvmlError::UnexpectedVariant(code) => Unknown::Code(i32::try_from(code).unwrap_or(i32::MAX)),
+            NvmlError::ResetRequired => Unknown::Code(16),
+            NvmlError::Timeout => Unknown::Code(10),
+            _ => Unknown::Code(999),
+        }),
+    }
+}
+
+/// Why the library could not be opened or started.
+fn unavailable(path: &Path, error: NvmlError) -> Error {
+    let driver = |message: &str, cause: &str| {
+        Error::new(ErrorKind::DriverUnavailable, "gpu.open", message)
+            .with("library", path.display())
+            .with("cause", cause)
+    };
+    let described = match &error {
+        NvmlError::LibloadingError(load) => {
+            let text = load.to_string();
+            if text.contains("No such file") || text.contains("LoadLibrary") {
+                driver("no NVIDIA management library on this machine", "absent")
+                    .hint("install the NVIDIA driver (under WSL2: the Windows driver only)")
+            } else {
+                driver("the NVIDIA management library is broken", "broken")
+                    .with("loader", text)
+                    .hint("reinstall the NVIDIA driver")
+            }
+        }
+        NvmlError::FailedToLoadSymbol(symbol) => {
+            driver("the NVIDIA management library is too old or a stub", "symbol missing")
+                .with("symbol", symbol)
+                .hint("reinstall the NVIDIA driver")
+        }
+        NvmlError::DriverNotLoaded => driver("the NVIDIA driver is installed but not loaded", "not loaded")
+            .hint("run `nvidia-smi` as root once, or restart the machine"),
+        NvmlError::LibRmVersionMismatch => {
+            driver("the NVIDIA driver and its library have different versions", "mismatch")
+                .hint("restart the machine to finish the driver's update")
+        }
+        NvmlError::NoPermission => {
+            Error::new(ErrorKind::PermissionDenied, "gpu.open", "no permission to talk to the NVIDIA driver")
+                .with("library", path.display())
+                .hint("check the owner and mode of /dev/nvidiactl")
+        }
+        other => driver("the NVIDIA management library does not start", "init").with("nvml", other),
+    };
+    described.caused_by(error)
+}
+
+fn whole_driver(operation: &'static str, error: NvmlError) -> Error {
+    let kind = match error {
+        NvmlError::NoPermission => ErrorKind::PermissionDenied,
+        NvmlError::GpuLost => ErrorKind::DeviceLost,
+        _ => ErrorKind::DriverUnavailable,
+    };
+    Error::new(kind, operation, "the NVIDIA driver does not answer").with("nvml", &error).retry_later().caused_by(error)
+}
+
+/// The file that the loader really opened for `asked`; `asked` itself where the system does not tell.
+fn loaded_path(asked: &Path) -> PathBuf {
+    let Some(name) = asked.file_name().and_then(OsStr::to_str) else { return asked.into() };
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let stem = name.trim_end_matches(".1");
+    let opened =
+        maps.lines().filter_map(|line| line.split_once('/')).map(|(_, path)| PathBuf::from(format!("/{path}")));
+    let mut matching =
+        opened.filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(|file| file.starts_with(stem)));
+    matching.next().unwrap_or_else(|| asked.into())
+}

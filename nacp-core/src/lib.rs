@@ -1,0 +1,13 @@
+//! NACP, the NVIDIA AI Control Plane, as a library.
+
+#![deny(unsafe_code)]
+
+pub mod clock;
+pub mod error;
+pub mod gpu;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod units;
+
+pub use error::{Error, ErrorKind, Result, Retry};
+pub use units::Bytes;
