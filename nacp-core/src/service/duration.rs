@@ -1,0 +1,17 @@
+//! Durations as people write them: `90s`, `10m`, `1h 30m`.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer, Serializer, de};
+
+pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    let signed = SignedDuration::try_from(*duration).map_err(serde::ser::Error::custom)?;
+    serializer.collect_str(&format_args!("{signed:#}"))
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
+    parsed.ok_or_else(|| de::Error::custom(format!("not a duration: value={text:?}; write for example 90s or 10m")))
+}

@@ -1,0 +1,319 @@
+//! What to run: an app, its services and what each of them needs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{ComputeNeed, duration};
+use crate::error::Result;
+use crate::units::Bytes;
+
+/// A set of services that belong together, as `nacp.yaml` describes them.
+///
+/// ```
+/// use nacp_core::Bytes;
+/// use nacp_core::service::{App, GpuNeed, Service};
+///
+/// let app = App::new("assistant")
+///     .service("llm", Service::new("ollama/ollama:0.16.1").model("phi3:mini").gpu(GpuNeed::memory(Bytes::gib(3))).port(11434))
+///     .service("embed", Service::new("example/embedder:2").replicas(2).depends_on("llm"));
+/// app.validate()?;
+/// assert_eq!(app.start_order()?, ["llm", "embed"]);
+/// # Ok::<(), nacp_core::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// The app's name: lower-case letters, digits and hyphens, 40 at most.
+    pub name: String,
+    /// The services by name; names follow the same rule.
+    pub services: BTreeMap<String, Service>,
+}
+
+impl App {
+    /// An app without services.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), services: BTreeMap::new() }
+    }
+
+    /// Adds a service, or replaces the one of that name.
+    #[must_use]
+    pub fn service(mut self, name: impl Into<String>, service: Service) -> Self {
+        self.services.insert(name.into(), service);
+        self
+    }
+
+    /// Reads an app from YAML or JSON text and validates it.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) with line, column and, for an unknown field, the nearest
+    /// one that exists.
+    pub fn parse(text: &str) -> Result<Self> {
+        super::parse::app(text)
+    }
+
+    /// Checks everything that can be checked without a machine: names, ports, replica counts, dependencies.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) with the path of the first field that is wrong.
+    pub fn validate(&self) -> Result<()> {
+        super::validate::app(self)
+    }
+
+    /// The services' names in the order in which they start: what a service depends on comes first.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when the dependencies form a circle.
+    pub fn start_order(&self) -> Result<Vec<&str>> {
+        super::validate::start_order(self)
+    }
+}
+
+/// One service of an [`App`]: an image, what it serves and what it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The container image.
+    pub image: String,
+    /// The arguments of the image's program; empty for the image's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The model that it serves. Requests that name this model are routed here; the container sees it as `NACP_MODEL`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Environment variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// What each replica needs of the GPUs; absent for a service without a GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuNeed>,
+    /// The port on which the program listens inside the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// How to tell that a replica is ready for requests; absent when running is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Probe>,
+    /// Named volumes and where they are mounted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<String, String>,
+    /// How many copies run.
+    #[serde(default = "one")]
+    pub replicas: u32,
+    /// Which services must be ready before this one starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// Services of higher priority choose their GPUs first.
+    #[serde(default)]
+    pub priority: i32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Service {
+    /// A service with one replica of this image and no needs.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            command: Vec::new(),
+            model: None,
+            env: BTreeMap::new(),
+            gpu: None,
+            port: None,
+            ready: None,
+            volumes: BTreeMap::new(),
+            replicas: 1,
+            depends_on: Vec::new(),
+            priority: 0,
+        }
+    }
+
+    /// Sets the arguments of the image's program.
+    #[must_use]
+    pub fn command<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.command = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the model that it serves.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Adds an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets what each replica needs of the GPUs.
+    #[must_use]
+    pub fn gpu(mut self, need: GpuNeed) -> Self {
+        self.gpu = Some(need);
+        self
+    }
+
+    /// Sets the port on which the program listens.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Sets how to tell that a replica is ready.
+    #[must_use]
+    pub fn ready(mut self, probe: Probe) -> Self {
+        self.ready = Some(probe);
+        self
+    }
+
+    /// Mounts a named volume.
+    #[must_use]
+    pub fn volume(mut self, name: impl Into<String>, path: impl Into<String>) -> Self {
+        self.volumes.insert(name.into(), path.into());
+        self
+    }
+
+    /// Sets how many copies run.
+    #[must_use]
+    pub fn replicas(mut self, count: u32) -> Self {
+        self.replicas = count;
+        self
+    }
+
+    /// Adds a service that must be ready before this one starts.
+    #[must_use]
+    pub fn depends_on(mut self, service: impl Into<String>) -> Self {
+        self.depends_on.push(service.into());
+        self
+    }
+
+    /// Sets the priority.
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// The SHA-256, in hexadecimal digits, of everything that makes up a container of this service. Two services with
+    /// the same hash run the same containers; the number of replicas, the order and the probe are not part of it.
+    pub fn hash(&self) -> String {
+        let Self { image, command, model, env, gpu, port, volumes, .. } = self;
+        let parts = serde_json::json!([image, command, model, env, gpu, port, volumes]);
+        Sha256::digest(parts.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What each replica of a service needs of the GPUs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GpuNeed {
+    /// Memory on each GPU, in bytes.
+    pub memory: Bytes,
+    /// How many GPUs.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// Whether other replicas may use the same GPU.
+    #[serde(default)]
+    pub sharing: Sharing,
+    /// The least compute capability, written `>=8.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute: Option<ComputeNeed>,
+}
+
+impl GpuNeed {
+    /// One shared GPU with this much memory.
+    pub fn memory(memory: Bytes) -> Self {
+        Self { memory, count: 1, sharing: Sharing::Shared, compute: None }
+    }
+
+    /// Asks for several GPUs.
+    #[must_use]
+    pub fn count(mut self, count: u32) -> Self {
+        self.count = count;
+        self
+    }
+
+    /// Asks for GPUs that no other replica uses.
+    #[must_use]
+    pub fn exclusive(mut self) -> Self {
+        self.sharing = Sharing::Exclusive;
+        self
+    }
+
+    /// Asks for at least this compute capability.
+    #[must_use]
+    pub fn compute(mut self, need: ComputeNeed) -> Self {
+        self.compute = Some(need);
+        self
+    }
+}
+
+/// Whether a replica tolerates others on its GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sharing {
+    /// It shares the GPU as far as memory allows.
+    #[default]
+    Shared,
+    /// It has the GPU to itself among NACP's replicas.
+    Exclusive,
+}
+
+/// How to tell that a replica is ready: `GET` on a path answers 200 to 399.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// The path, beginning with a slash.
+    pub http: String,
+    /// How long it may take after the start, written `90s` or `10m`.
+    #[serde(default = "Probe::default_within", with = "duration")]
+    pub within: Duration,
+}
+
+impl Probe {
+    /// A probe of this path, within one minute.
+    pub fn http(path: impl Into<String>) -> Self {
+        Self { http: path.into(), within: Self::default_within() }
+    }
+
+    /// Sets how long it may take.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.within = limit;
+        self
+    }
+
+    fn default_within() -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_changes_with_the_container_and_with_nothing_else() {
+        let service = Service::new("image:1").model("m").port(80);
+        let same = service.clone().replicas(3).priority(9).depends_on("other").ready(Probe::http("/"));
+        assert_eq!(service.hash(), same.hash());
+        assert_eq!(service.hash().len(), 64);
+        for other in [
+            service.clone().env("A", "1"),
+            service.clone().port(81),
+            service.clone().gpu(GpuNeed::memory(Bytes::gib(1))),
+            service.clone().command(["--x"]),
+            service.clone().volume("v", "/v"),
+            Service { image: "image:2".into(), ..service.clone() },
+        ] {
+            assert_ne!(service.hash(), other.hash(), "{other:?}");
+        }
+    }
+}
