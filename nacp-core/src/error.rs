@@ -147,6 +147,13 @@ impl Error {
         self
     }
 
+    /// Adds one variable in front of the others: what an outer operation knows.
+    #[must_use]
+    pub fn with_first(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        self.0.context.insert(0, (key, value.to_string()));
+        self
+    }
+
     /// Adds how the user can mend it: a full sentence fragment in lower case, printed after a semicolon.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod engine;
 pub mod error;
 pub mod gpu;
+pub mod placement;
 pub mod service;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -1,0 +1,104 @@
+//! Whether one replica fits on one GPU, and if not, why not.
+
+use std::fmt;
+
+use super::Running;
+use crate::gpu::{ComputeCapability, GpuState, MemoryUse, Unknown};
+use crate::service::{ComputeNeed, GpuNeed, Sharing};
+use crate::units::Bytes;
+
+/// What has been promised on one GPU, and what is left.
+#[derive(Debug)]
+pub(super) struct Room<'a> {
+    pub(super) state: &'a GpuState,
+    /// Promised to replicas that run: the driver's reading may or may not show it yet.
+    running: Bytes,
+    /// Held by replicas that leave before the plan's own start: the driver's reading still shows it as used.
+    leaving: Bytes,
+    /// Promised in this plan: the driver's reading cannot show it.
+    planned: Bytes,
+    pub(super) replicas: usize,
+    exclusive: bool,
+}
+
+/// Why a replica does not fit on a GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Misfit {
+    Memory { free: Bytes, total: Bytes },
+    MemoryUnknown(Unknown),
+    Compute { has: ComputeCapability, need: ComputeNeed },
+    ComputeUnknown(Unknown),
+    Exclusive,
+    Shared(usize),
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory { free, total } => write!(f, "{free} free of {total}"),
+            Self::MemoryUnknown(reason) => write!(f, "its memory is unknown ({reason})"),
+            Self::Compute { has, need } => write!(f, "compute capability {has}, {need} needed"),
+            Self::ComputeUnknown(reason) => write!(f, "its compute capability is unknown ({reason})"),
+            Self::Exclusive => write!(f, "held by an exclusive replica"),
+            Self::Shared(count) => write!(f, "exclusive use needed, {count} replica(s) there"),
+        }
+    }
+}
+
+impl<'a> Room<'a> {
+    /// What is left on a GPU beside the replicas that stay, once those that leave are gone.
+    pub(super) fn new(state: &'a GpuState, staying: &[&Running], leaving: &[&Running]) -> Self {
+        let here = |replica: &&&Running| replica.gpus.contains(&state.gpu.id);
+        Self {
+            state,
+            running: staying.iter().filter(here).map(|replica| replica.memory).sum(),
+            leaving: leaving.iter().filter(here).map(|replica| replica.memory).sum(),
+            planned: Bytes::ZERO,
+            replicas: staying.iter().filter(here).count(),
+            exclusive: staying.iter().filter(here).any(|replica| replica.exclusive),
+        }
+    }
+
+    /// Memory that is really free: reported free (or held by who leaves) and promised to nobody.
+    pub(super) fn free(&self) -> Result<Bytes, Unknown> {
+        let memory = self.memory()?;
+        let reported = (memory.free + self.leaving).saturating_sub(self.planned);
+        let unpromised = memory.total.saturating_sub(memory.reserved + self.running + self.planned);
+        Ok(reported.min(unpromised))
+    }
+
+    fn memory(&self) -> Result<MemoryUse, Unknown> {
+        let reading = &self.state.sample.memory;
+        reading.known().copied().ok_or_else(|| reading.unknown().unwrap_or(Unknown::NotRead))
+    }
+
+    /// Everything that stands against placing a replica here; the first reason counts.
+    pub(super) fn check(&self, need: &GpuNeed) -> Result<Bytes, Misfit> {
+        if let Some(wanted) = need.compute {
+            let compute = &self.state.gpu.compute;
+            match compute.known() {
+                None => return Err(Misfit::ComputeUnknown(compute.unknown().unwrap_or(Unknown::NotRead))),
+                Some(has) if !wanted.accepts(*has) => return Err(Misfit::Compute { has: *has, need: wanted }),
+                Some(_) => {}
+            }
+        }
+        if self.exclusive {
+            return Err(Misfit::Exclusive);
+        }
+        if need.sharing == Sharing::Exclusive && self.replicas > 0 {
+            return Err(Misfit::Shared(self.replicas));
+        }
+        let free = self.free().map_err(Misfit::MemoryUnknown)?;
+        if free < need.memory {
+            let total = self.memory().map(|memory| memory.total).unwrap_or_default();
+            return Err(Misfit::Memory { free, total });
+        }
+        Ok(free)
+    }
+
+    pub(super) fn promise(&mut self, need: &GpuNeed) {
+        self.planned += need.memory;
+        self.replicas += 1;
+        self.exclusive |= need.sharing == Sharing::Exclusive;
+    }
+}

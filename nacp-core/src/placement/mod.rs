@@ -1,0 +1,57 @@
+//! On which GPU: each replica of an app gets its GPUs, or the exact reason why none will do.
+//!
+//! [`plan`] is pure: the same app, snapshot and running replicas give the same placements. Memory counts as free only
+//! when both the driver reports it free and nobody has been promised it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::gpu::GpuId;
+use crate::units::Bytes;
+
+mod fit;
+mod plan;
+mod strategy;
+
+pub use plan::{plan, plan_with};
+pub use strategy::{BestFit, Candidate, Spread, Strategy};
+
+/// A replica and the GPUs that it gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// The service.
+    pub service: String,
+    /// The replica's number, from 0.
+    pub replica: u32,
+    /// Its GPUs; empty for a service that needs none.
+    pub gpus: Vec<GpuId>,
+    /// Memory promised to it on each of them.
+    pub memory: Bytes,
+    /// Why there.
+    pub reason: String,
+}
+
+/// A replica that already holds GPUs, of this app or of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// Its app.
+    pub app: String,
+    /// Its service.
+    pub service: String,
+    /// The replica's number.
+    pub replica: u32,
+    /// Its GPUs.
+    pub gpus: Vec<GpuId>,
+    /// Memory promised to it on each of them.
+    pub memory: Bytes,
+    /// Whether it tolerates no other replica there.
+    pub exclusive: bool,
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gpus: Vec<_> = self.gpus.iter().map(GpuId::short).collect();
+        write!(f, "{}/{} on [{}]: {}", self.service, self.replica, gpus.join(", "), self.reason)
+    }
+}

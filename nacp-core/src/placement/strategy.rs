@@ -1,0 +1,55 @@
+//! Which of the GPUs that will do is the best: part of the fourth seam.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use crate::gpu::Gpu;
+use crate::units::Bytes;
+
+/// A GPU on which a replica fits.
+#[derive(Clone, Debug)]
+pub struct Candidate<'a> {
+    /// The GPU.
+    pub gpu: &'a Gpu,
+    /// Memory that is free before the replica is placed.
+    pub free: Bytes,
+    /// How many replicas have been promised memory on it.
+    pub replicas: usize,
+}
+
+/// Orders the GPUs on which a replica fits; the first is taken. Must be pure: the same candidates, the same order.
+pub trait Strategy: Send + Sync + fmt::Debug {
+    /// The strategy's name, for the reason of a placement.
+    fn name(&self) -> &str;
+
+    /// `Less` when `a` is to be preferred. Ties are broken by the driver's order.
+    fn compare(&self, a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering;
+}
+
+/// Takes the GPU with the least free memory that is enough, so that large gaps stay whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BestFit;
+
+impl Strategy for BestFit {
+    fn name(&self) -> &'static str {
+        "best fit"
+    }
+
+    fn compare(&self, a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
+        a.free.cmp(&b.free)
+    }
+}
+
+/// Takes the GPU with the fewest replicas, then the one with the most free memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spread;
+
+impl Strategy for Spread {
+    fn name(&self) -> &'static str {
+        "spread"
+    }
+
+    fn compare(&self, a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
+        a.replicas.cmp(&b.replicas).then(b.free.cmp(&a.free))
+    }
+}
