@@ -14,8 +14,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::gpu::GpuId;
 
+#[cfg(feature = "docker")]
+mod docker;
 mod endpoint;
 
+#[cfg(feature = "docker")]
+pub use docker::Docker;
 pub use endpoint::Endpoint;
 
 /// The labels that NACP puts on what it owns. Nothing without [`APP`](labels::APP) is ever touched.
