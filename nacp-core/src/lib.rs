@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+pub mod control;
 pub mod engine;
 pub mod error;
 pub mod gpu;

@@ -1,0 +1,16 @@
+//! Keeping it running: from what is wanted to what is there.
+//!
+//! [`ControlPlane::apply`] reads what the engine runs, asks [`placement`](crate::placement) for GPUs, lets the pure
+//! function [`plan`] compare both, and does what the plan says. The engine is the database: names and labels of the
+//! containers say which replica each one is, so a new process adopts what an earlier one started.
+
+mod identity;
+mod plan;
+mod plane;
+mod probe;
+mod status;
+mod wait;
+
+pub use plan::{Action, Plan, Step, plan};
+pub use plane::ControlPlane;
+pub use status::{AppStatus, ReplicaStatus};

@@ -1,0 +1,109 @@
+use super::*;
+use crate::control::identity::container_spec;
+use crate::service::{GpuNeed, Service};
+use crate::units::Bytes;
+
+const FIRST: &str = "GPU-4100a800-0000-4000-8000-000000000001";
+const SECOND: &str = "GPU-4100a800-0000-4000-8000-000000000002";
+
+fn placed(service: &str, replica: u32, gpu: &str) -> Placement {
+    Placement {
+        service: service.into(),
+        replica,
+        gpus: vec![gpu.parse().unwrap()],
+        memory: Bytes::gib(1),
+        reason: "best fit".into(),
+    }
+}
+
+fn app() -> App {
+    let service = || Service::new("image").gpu(GpuNeed::memory(Bytes::gib(1)));
+    App::new("a").service("db", service()).service("llm", service().depends_on("db"))
+}
+
+fn there(app: &App, placement: &Placement, state: ContainerState) -> Container {
+    let spec = container_spec(app, &app.services[&placement.service], placement, true);
+    Container {
+        id: ContainerId(format!("id-of-{}", spec.name)),
+        name: spec.name,
+        image: spec.image,
+        labels: spec.labels,
+        state,
+        address: None,
+    }
+}
+
+fn told(plan: &Plan) -> Vec<String> {
+    plan.actions.iter().map(|action| format!("{}: {action}", action.wave)).collect()
+}
+
+#[test]
+fn what_is_needed_is_created_a_wave_earlier() {
+    let plan = plan(&app(), vec![placed("db", 0, FIRST), placed("llm", 0, FIRST)], &[]).unwrap();
+    assert_eq!(
+        told(&plan),
+        ["0: create db/0: it is not there; best fit", "1: create llm/0: it is not there; best fit"]
+    );
+    assert_eq!(plan.waves(), 2);
+}
+
+#[test]
+fn what_runs_as_wanted_is_adopted() {
+    let placements = vec![placed("db", 0, FIRST), placed("llm", 0, FIRST)];
+    let observed: Vec<_> =
+        placements.iter().map(|placement| there(&app(), placement, ContainerState::Running)).collect();
+    let plan = plan(&app(), placements, &observed).unwrap();
+    assert!(plan.is_empty());
+    assert_eq!(told(&plan), ["0: keep db/0: it is as wanted", "1: keep llm/0: it is as wanted"]);
+}
+
+#[test]
+fn a_container_whose_creator_died_before_starting_it_is_started() {
+    let placements = vec![placed("db", 0, FIRST), placed("llm", 0, FIRST)];
+    let observed = [there(&app(), &placements[0], ContainerState::Created)];
+    let plan = plan(&app(), placements, &observed).unwrap();
+    assert_eq!(told(&plan)[0], "0: start db/0: it was created but never started");
+}
+
+#[test]
+fn what_differs_or_has_ended_is_removed_before_its_successor_is_created() {
+    let placements = vec![placed("db", 0, FIRST), placed("llm", 0, SECOND)];
+    let ended = there(&app(), &placements[0], ContainerState::Exited(Some(1)));
+    let moved = there(&app(), &placed("llm", 0, FIRST), ContainerState::Running);
+    let plan = plan(&app(), placements.clone(), &[ended, moved]).unwrap();
+    assert_eq!(
+        told(&plan),
+        [
+            "0: remove db/0: it is exited (1)",
+            "0: remove llm/0: its GPUs have changed",
+            "1: create db/0: it is exited (1); best fit",
+            "2: create llm/0: its GPUs have changed; best fit",
+        ]
+    );
+    let old = there(&app(), &placements[0], ContainerState::Running);
+    let mut newer = app();
+    newer.services.get_mut("db").unwrap().image = "image:2".into();
+    let plan = super::plan(&newer, vec![placements[0].clone()], &[old]).unwrap();
+    assert_eq!(told(&plan)[0], "0: remove db/0: its specification has changed");
+}
+
+#[test]
+fn what_is_no_longer_wanted_goes_and_other_apps_stay() {
+    let surplus = there(&app(), &placed("llm", 1, SECOND), ContainerState::Running);
+    let mut other = app();
+    other.name = "b".into();
+    let foreign = there(&other, &placed("db", 0, FIRST), ContainerState::Running);
+    let plan = plan(&app(), vec![placed("db", 0, FIRST)], &[surplus, foreign]).unwrap();
+    assert_eq!(
+        told(&plan),
+        ["0: remove llm/1: the app no longer wants it", "1: create db/0: it is not there; best fit"]
+    );
+}
+
+#[test]
+fn a_container_with_unreadable_labels_of_this_app_is_replaced() {
+    let mut odd = there(&app(), &placed("db", 0, FIRST), ContainerState::Running);
+    odd.labels.insert(crate::engine::labels::SPEC.into(), "{".into());
+    let plan = plan(&app(), vec![placed("db", 0, FIRST)], &[odd]).unwrap();
+    assert_eq!(told(&plan)[0], "0: remove db/0: its labels cannot be read");
+}
