@@ -6,6 +6,7 @@ pub mod clock;
 pub mod engine;
 pub mod error;
 pub mod gpu;
+pub mod route;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod units;
