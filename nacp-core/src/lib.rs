@@ -6,6 +6,8 @@ pub mod clock;
 pub mod engine;
 pub mod error;
 pub mod gpu;
+#[cfg(any(feature = "gateway", feature = "sim"))]
+mod listen;
 pub mod route;
 #[cfg(feature = "sim")]
 pub mod sim;
