@@ -7,7 +7,10 @@ pub mod control;
 pub mod engine;
 pub mod error;
 pub mod gpu;
+#[cfg(any(feature = "gateway", feature = "sim"))]
+mod listen;
 pub mod placement;
+pub mod route;
 pub mod service;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -1,2 +1,44 @@
-//! x
-fn main() {}
+//! The simulated inference service as a container's only process, set by the variables `NACP_SIM_*`.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use nacp_core::Error;
+use nacp_core::sim::{Service, ServiceOptions};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Error> {
+    // The first process of a container has no default actions: a signal without a handler is lost.
+    let mut terminate = handler(SignalKind::terminate())?;
+    let mut interrupt = handler(SignalKind::interrupt())?;
+    let env: BTreeMap<_, _> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let mut options = ServiceOptions::from_env(&env)?;
+    options.on_log = Some(|line| println!("{line}"));
+    let address = ([0, 0, 0, 0], options.port).into();
+    let service = Service::start(options, address).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    service.shutdown().await;
+    Ok(())
+}
+
+fn handler(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Error> {
+    signal(kind).map_err(|cause| {
+        Error::new(nacp_core::ErrorKind::Internal, "sim.service.signal", "cannot handle signals").caused_by(cause)
+    })
+}
