@@ -1,10 +1,12 @@
 //! A world without GPUs: simulated machines, labelled as such in everything that they say.
 //!
-//! [`Node`] plays a machine with GPUs, `Engine` a container engine and [`Service`] an inference server. They
+//! [`Node`] plays a machine with GPUs, [`Engine`] a container engine and [`Service`] an inference server. They
 //! are public, so that a program that uses NACP can be tested on any laptop.
 
+mod engine;
 mod node;
 pub mod service;
 
+pub use engine::Engine;
 pub use node::{GpuFile, MemoryFile, Node, NodeFile, Pid, ProcessFile};
 pub use service::{Service, ServiceOptions, ServiceStats};

@@ -13,7 +13,8 @@ const GPU_VARIABLES: [&str; 3] = ["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICE
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServiceOptions {
-    /// The models that it serves. `NACP_SIM_MODEL`, separated by commas.
+    /// The models that it serves. `NACP_SIM_MODEL`, separated by commas; without it `NACP_MODEL`, which the control
+    /// plane sets.
     pub models: Vec<String>,
     /// The port inside a container; a service that is started in-process is told its address. `NACP_SIM_PORT`.
     pub port: u16,
@@ -70,10 +71,11 @@ impl ServiceOptions {
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) with the variable and its value.
     pub fn from_env(env: &BTreeMap<String, String>) -> Result<Self> {
         let mut options = Self::default();
-        if let Some(models) = env.get("NACP_SIM_MODEL") {
+        let given = ["NACP_SIM_MODEL", "NACP_MODEL"].into_iter().find_map(|name| Some((name, env.get(name)?)));
+        if let Some((variable, models)) = given {
             options.models = models.split(',').map(|model| model.trim().to_owned()).collect();
             if options.models.iter().any(String::is_empty) {
-                return Err(invalid("NACP_SIM_MODEL", models, "a model, or several separated by commas"));
+                return Err(invalid(variable, models, "a model, or several separated by commas"));
             }
         }
         let milliseconds = |name| number(env, name, 0).map(|value| value.map(Duration::from_millis));

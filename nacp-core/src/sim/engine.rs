@@ -1,0 +1,169 @@
+//! A container engine that runs nothing but [`Service`]s, in this process. Labelled simulated in its
+//! [`EngineInfo`] and in the label of every container's GPUs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use super::{Service, ServiceOptions};
+use crate::engine::{
+    Container, ContainerId, ContainerSpec, ContainerState, Engine as Seam, EngineInfo, GpuOffer, Image, labels,
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A container engine without containers: each one is a simulated inference service in this process, whatever its
+/// image. Everything is gone when the engine is dropped.
+#[derive(Debug, Default)]
+pub struct Engine {
+    images: Option<BTreeSet<String>>,
+    containers: Mutex<BTreeMap<String, Held>>,
+}
+
+/// One made-up container.
+#[derive(Debug)]
+struct Held {
+    spec: ContainerSpec,
+    state: ContainerState,
+    service: Option<Service>,
+    logs: Vec<String>,
+}
+
+impl Engine {
+    /// An engine that has every image.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An engine that has these images and no others.
+    pub fn with_images<T: Into<String>>(images: impl IntoIterator<Item = T>) -> Self {
+        Self { images: Some(images.into_iter().map(Into::into).collect()), ..Self::default() }
+    }
+
+    fn has(&self, image: &str) -> bool {
+        self.images.as_ref().is_none_or(|images| images.contains(image))
+    }
+}
+
+fn missing(operation: &'static str, id: &ContainerId) -> Error {
+    Error::new(ErrorKind::NotFound, operation, "no such container").with("container", id)
+}
+
+#[async_trait]
+impl Seam for Engine {
+    async fn info(&self) -> Result<EngineInfo> {
+        Ok(EngineInfo {
+            simulated: true,
+            name: "simulated engine".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            api: None,
+            address: "in this process".to_owned(),
+            gpu: GpuOffer::default(),
+        })
+    }
+
+    async fn image(&self, reference: &str) -> Result<Image> {
+        if self.has(reference) {
+            return Ok(Image { reference: reference.to_owned(), id: format!("simulated:{reference}"), pulled: false });
+        }
+        Err(Error::new(ErrorKind::NotFound, "engine.image", "the simulated engine has no such image")
+            .with("image", reference))
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
+        let mut containers = self.containers.lock().await;
+        if !self.has(&spec.image) {
+            return Err(Error::new(ErrorKind::NotFound, "engine.create", "the image is not on this machine")
+                .with("image", &spec.image));
+        }
+        if containers.contains_key(&spec.name) {
+            return Err(Error::new(ErrorKind::Conflict, "engine.create", "a container of this name is there already")
+                .with("container", &spec.name)
+                .retry_later());
+        }
+        let mut spec = spec.clone();
+        if !spec.gpus.is_empty() {
+            spec.labels.insert(labels::GPU_INJECTION.to_owned(), "none, the engine is simulated".to_owned());
+        }
+        let name = spec.name.clone();
+        containers.insert(name.clone(), Held { spec, state: ContainerState::Created, service: None, logs: Vec::new() });
+        Ok(ContainerId(name))
+    }
+
+    async fn start(&self, id: &ContainerId) -> Result<()> {
+        let mut containers = self.containers.lock().await;
+        let held = containers.get_mut(&id.0).ok_or_else(|| missing("engine.start", id))?;
+        if held.service.is_some() {
+            return Ok(());
+        }
+        match launch(&held.spec).await {
+            Ok(service) => {
+                held.service = Some(service);
+                held.state = ContainerState::Running;
+            }
+            Err(error) => {
+                held.logs.push(error.to_string());
+                held.state = ContainerState::Exited(Some(1));
+            }
+        }
+        Ok(())
+    }
+
+    async fn stop(&self, id: &ContainerId, _grace: Duration) -> Result<()> {
+        let mut containers = self.containers.lock().await;
+        let held = containers.get_mut(&id.0).ok_or_else(|| missing("engine.stop", id))?;
+        if let Some(service) = held.service.take() {
+            held.logs.extend(service.logs());
+            service.shutdown().await;
+            held.state = ContainerState::Exited(Some(0));
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, id: &ContainerId) -> Result<()> {
+        self.containers.lock().await.remove(&id.0);
+        Ok(())
+    }
+
+    async fn list(&self, app: Option<&str>) -> Result<Vec<Container>> {
+        let containers = self.containers.lock().await;
+        let wanted = containers.values().filter(|held| {
+            let label = held.spec.labels.get(labels::APP);
+            label.is_some_and(|label| app.is_none_or(|app| app == label))
+        });
+        Ok(wanted.map(Held::describe).collect())
+    }
+
+    async fn logs(&self, id: &ContainerId, lines: usize) -> Result<Vec<String>> {
+        let containers = self.containers.lock().await;
+        let held = containers.get(&id.0).ok_or_else(|| missing("engine.logs", id))?;
+        let mut all = held.logs.clone();
+        all.extend(held.service.iter().flat_map(Service::logs));
+        Ok(all.split_off(all.len().saturating_sub(lines)))
+    }
+}
+
+impl Held {
+    fn describe(&self) -> Container {
+        Container {
+            id: ContainerId(self.spec.name.clone()),
+            name: self.spec.name.clone(),
+            image: self.spec.image.clone(),
+            labels: self.spec.labels.clone(),
+            state: self.state,
+            address: self.spec.port.and(self.service.as_ref()).map(Service::address),
+        }
+    }
+}
+
+/// Starts the service that the container's environment describes, with the GPUs of the container as a program would
+/// see them.
+async fn launch(spec: &ContainerSpec) -> Result<Service> {
+    let mut env = spec.env.clone();
+    let gpus: Vec<_> = spec.gpus.iter().map(|id| id.as_str()).collect();
+    env.entry("CUDA_VISIBLE_DEVICES".to_owned()).or_insert_with(|| gpus.join(","));
+    let options = ServiceOptions::from_env(&env)?;
+    Service::start(options, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+}
