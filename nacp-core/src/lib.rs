@@ -9,6 +9,7 @@ pub mod error;
 pub mod gpu;
 #[cfg(any(feature = "gateway", feature = "sim"))]
 mod listen;
+pub mod observe;
 pub mod placement;
 pub mod route;
 pub mod service;

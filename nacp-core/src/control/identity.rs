@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::{Container, ContainerSpec, labels};
+use crate::gpu::GpuId;
 use crate::placement::{Placement, Running};
 use crate::service::{App, Service, Sharing};
 use crate::units::Bytes;
@@ -25,7 +26,7 @@ pub(super) fn container_spec(
     if let Some(model) = &service.model {
         env.entry("NACP_MODEL".to_owned()).or_insert_with(|| model.clone());
     }
-    let ids: Vec<_> = gpus.iter().map(|id| id.as_str()).collect();
+    let ids: Vec<_> = gpus.iter().map(GpuId::as_str).collect();
     let label = |key: &str, value: String| (key.to_owned(), value);
     let labels = BTreeMap::from([
         label(labels::APP, app.name.clone()),

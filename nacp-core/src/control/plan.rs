@@ -110,7 +110,7 @@ pub fn plan(app: &App, placements: Vec<Placement>, observed: &[Container]) -> Re
         };
         match replace(app, placement, there) {
             None if there.state == ContainerState::Created => {
-                act(Step::Start(there.id.clone()), "it was created but never started")
+                act(Step::Start(there.id.clone()), "it was created but never started");
             }
             None => act(Step::Keep(there.id.clone()), "it is as wanted"),
             Some(reason) => {

@@ -13,6 +13,7 @@ use crate::engine::{
     Container, ContainerId, ContainerSpec, ContainerState, Engine as Seam, EngineInfo, GpuOffer, Image, labels,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::gpu::GpuId;
 
 /// A container engine without containers: each one is a simulated inference service in this process, whatever its
 /// image. Everything is gone when the engine is dropped.
@@ -162,7 +163,7 @@ impl Held {
 /// see them.
 async fn launch(spec: &ContainerSpec) -> Result<Service> {
     let mut env = spec.env.clone();
-    let gpus: Vec<_> = spec.gpus.iter().map(|id| id.as_str()).collect();
+    let gpus: Vec<_> = spec.gpus.iter().map(GpuId::as_str).collect();
     env.entry("CUDA_VISIBLE_DEVICES".to_owned()).or_insert_with(|| gpus.join(","));
     let options = ServiceOptions::from_env(&env)?;
     Service::start(options, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
