@@ -83,6 +83,21 @@ fn the_arrows_make_no_circle() {
 }
 
 #[test]
+fn the_decision_record_shows_the_same_arrows() {
+    let record = fs::read_to_string(root().join("docs/adr/0001-layout.md")).unwrap();
+    let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let rows: Vec<(Vec<String>, Vec<String>)> = record
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .filter_map(|line| line.trim_matches('|').split_once('|'))
+        .map(|(module, uses)| (quoted(module), quoted(uses)))
+        .collect();
+    let arrows =
+        ARROWS.map(|(module, uses)| (vec![module.to_owned()], uses.iter().map(|it| (*it).to_owned()).collect()));
+    assert_eq!(rows, arrows);
+}
+
+#[test]
 fn unsafe_stands_in_one_file_of_the_core() {
     let found: Vec<_> = sources(&root().join("nacp-core/src"), &["rs"])
         .iter()
