@@ -28,7 +28,7 @@ step() {
     [[ $failed -eq 0 ]] || verdict=FAILED
     [[ $count == one ]] || name="$name: $passed passed, $failed failed, $skipped skipped"
     printf '%-7s %7.1f s  %s\n' "$verdict" "$(elapsed "$start")" "$name"
-    sed -n 's/^ *\(SKIP: .*\)/                   \1/p' "$log" | sort -u
+    sed -nE 's/^ *(SKIP: .*|SKIPPED \[.*)/                   \1/p' "$log" | sort -u
     if [[ $failed -ne 0 ]]; then
         [[ $status -ne 124 ]] || echo "stopped after its limit of $STEP_LIMIT s" >>"$log"
         tail -n 60 "$log" | sed 's/^/    | /'
