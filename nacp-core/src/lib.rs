@@ -1,6 +1,9 @@
 //! NACP, the NVIDIA AI Control Plane, as a library.
 
 #![deny(unsafe_code)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
+#![deny(clippy::disallowed_methods)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test may sleep, spawn and read the real clock"))]
 
 pub mod clock;
 pub mod control;

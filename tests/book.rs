@@ -1,0 +1,69 @@
+//! Holds the book in docs/ to the library and to itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nacp_core::ErrorKind;
+
+#[test]
+fn the_table_of_errors_is_the_one_of_the_library() {
+    let page = fs::read_to_string(docs().join("errors.md")).unwrap();
+    let rows: Vec<String> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split('|').take(5).collect::<Vec<_>>().join("|"))
+        .collect();
+    let kinds: Vec<String> = ErrorKind::ALL
+        .iter()
+        .map(|it| format!("| `{}` | {} | `{}` | `{}` ", it.name(), it.code(), it.python_class(), it.c_status()))
+        .collect();
+    assert_eq!(rows, kinds);
+}
+
+#[test]
+fn every_page_is_in_the_book_and_every_link_leads_somewhere() {
+    let summary = fs::read_to_string(docs().join("SUMMARY.md")).unwrap();
+    let listed: Vec<PathBuf> = links(&summary).iter().map(|link| docs().join(link)).collect();
+    let pages = pages(&docs());
+    assert!(pages.len() > 5, "the book was not found: {pages:?}");
+    let mut wrong = Vec::new();
+    for page in &pages {
+        if !page.ends_with("SUMMARY.md") && !listed.contains(page) {
+            wrong.push(format!("{} is not in SUMMARY.md", page.display()));
+        }
+        for link in links(&fs::read_to_string(page).unwrap()) {
+            if !page.with_file_name(&link).exists() {
+                wrong.push(format!("{} leads to {link}, which is not there", page.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// The targets of the Markdown links within the book, without their fragments.
+fn links(text: &str) -> Vec<String> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(link, _)| link.split('#').next().unwrap_or_default().to_owned())
+        .filter(|link| !link.is_empty() && !link.contains("://"))
+        .collect()
+}
+
+fn pages(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(pages(&path));
+        } else if path.extension().is_some_and(|it| it == "md") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
+}
