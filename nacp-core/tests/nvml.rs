@@ -195,15 +195,29 @@ fn no_library_says_so_and_how_to_mend_it() {
     assert_eq!((failure.kind.as_str(), failure.cause.as_deref()), ("DriverUnavailable", Some("absent")));
 }
 
+/// `content` with every `old` exchanged for `new`, of the same length.
+fn replaced(content: &[u8], old: &[u8; 15], new: &[u8; 15]) -> Vec<u8> {
+    let mut content = content.to_vec();
+    let places: Vec<_> = content.windows(old.len()).enumerate().filter(|(_, window)| window == old).collect();
+    let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        content[at..at + new.len()].copy_from_slice(new);
+    }
+    content
+}
+
 #[test]
 fn a_corrupt_library_is_broken_not_absent() {
     let whole = std::fs::read(library()).unwrap();
-    let half = whole.len() / 2;
-    let cases: [(&str, &[u8], &str); 4] = [
+    let missing = "libgcc_x.so.1: cannot open shared object file: No such file or directory";
+    let cases: [(&str, &[u8], &str); 6] = [
         ("empty.so.1", b"", "file too short"),
-        ("truncated.so.1", &whole[..40], "file too short"),
-        ("halved.so.1", &whole[..half], "file too short"),
+        ("header.so.1", &whole[..40], "file too short"),
+        ("page.so.1", &whole[..4096], "file too short"),
+        ("truncated.so.1", &whole[..500_000], "file too short"),
         ("text.so.1", &[b'x'; 4096], "invalid ELF header"),
+        ("needs-another.so.1", &replaced(&whole, b"\0libgcc_s.so.1\0", b"\0libgcc_x.so.1\0"), missing),
     ];
     for (name, content, loader) in cases {
         let path = file(name, content);
@@ -363,7 +377,8 @@ fn a_failing_identity_is_unknown_alone() {
 
 #[test]
 fn a_failing_measurement_is_unknown_alone() {
-    let fields: [(&str, fn(&mut Sample, Unknown)); 6] = [
+    type Field = fn(&mut Sample, Unknown);
+    let fields: [(&str, Field); 6] = [
         ("nvmlDeviceGetUtilizationRates", |sample, reason| sample.utilization = Reading::Unknown(reason)),
         ("nvmlDeviceGetTemperature", |sample, reason| sample.temperature = Reading::Unknown(reason)),
         ("nvmlDeviceGetPowerUsage", |sample, reason| sample.power = Reading::Unknown(reason)),

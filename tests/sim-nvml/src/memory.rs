@@ -81,7 +81,7 @@ impl Out<c_char> {
     /// Writes a text with its closing zero.
     pub(crate) fn text(&self, length: u32, text: &str) -> Answer {
         self.check()?;
-        let bytes: Vec<c_char> = text.bytes().chain([0]).map(u8::cast_signed).map(c_char::from).collect();
+        let bytes: Vec<c_char> = text.bytes().chain([0]).map(|byte| byte as c_char).collect();
         if usize::try_from(length).is_ok_and(|room| bytes.len() <= room) {
             self.fill(&bytes)
         } else {
@@ -114,7 +114,7 @@ impl Text {
 pub(crate) fn field<const N: usize>(text: &str) -> [c_char; N] {
     let mut field = [0; N];
     for (place, byte) in field.iter_mut().take(N - 1).zip(text.bytes()) {
-        *place = c_char::from(byte.cast_signed());
+        *place = byte as c_char;
     }
     field
 }

@@ -13,6 +13,7 @@ use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 
+use super::image::is_cut_short;
 use super::{Origin, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{
@@ -53,6 +54,9 @@ impl Nvml {
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn open_at(path: &Path) -> Result<Self> {
+        if is_cut_short(path) {
+            return Err(broken(path, "file too short"));
+        }
         let mut builder = nvml_wrapper::Nvml::builder();
         builder.lib_path(OsStr::new(path));
         let started = match builder.init() {
@@ -224,13 +228,20 @@ fn code(error: &NvmlError) -> i32 {
     }
 }
 
+fn no_driver(path: &Path, message: &str, cause: &str) -> Error {
+    Error::new(ErrorKind::DriverUnavailable, "gpu.open", message).with("library", path.display()).with("cause", cause)
+}
+
+/// The file is there and is no library that can be loaded; `loader` says what is wrong with it.
+fn broken(path: &Path, loader: &str) -> Error {
+    no_driver(path, "the NVIDIA management library is broken", "broken")
+        .with("loader", loader)
+        .hint("reinstall the NVIDIA driver")
+}
+
 /// Why the library could not be opened or started.
 fn unavailable(path: &Path, error: NvmlError) -> Error {
-    let driver = |message: &str, cause: &str| {
-        Error::new(ErrorKind::DriverUnavailable, "gpu.open", message)
-            .with("library", path.display())
-            .with("cause", cause)
-    };
+    let driver = |message, cause| no_driver(path, message, cause);
     let described = match &error {
         NvmlError::LibloadingError(load) => {
             let text = load.to_string();
@@ -240,9 +251,7 @@ fn unavailable(path: &Path, error: NvmlError) -> Error {
                 driver("no NVIDIA management library on this machine", "absent")
                     .hint("install the NVIDIA driver (under WSL2: the Windows driver only)")
             } else {
-                driver("the NVIDIA management library is broken", "broken")
-                    .with("loader", own.map_or(&*text, |rest| rest.trim_start_matches(": ")))
-                    .hint("reinstall the NVIDIA driver")
+                broken(path, own.map_or(&*text, |rest| rest.trim_start_matches(": ")))
             }
         }
         NvmlError::FailedToLoadSymbol(symbol) => {
