@@ -8,12 +8,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::OnceLock;
 
 use nacp_core::gpu::{Gpu, Nvml, Origin, Process, Reading, Sample, Source, Unknown};
 use nacp_core::{Error, ErrorKind, sim};
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
+use tempfile::{TempDir, tempdir};
 
 /// Which library the child opens; without it, what the loader finds.
 const LIBRARY: &str = "NACP_TEST_NVML_LIBRARY";
@@ -101,24 +101,22 @@ fn failure(library: &Path, faults: &str) -> Failure {
     ask(library, &[("NACP_SIM_NVML_FAULTS", faults)]).opened.expect_err("it opened")
 }
 
-/// A folder for the files of one process of tests.
-static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
-
-/// The simulated library, built and placed once per process.
+/// The simulated library, built and placed once per process, where the next run finds it again.
 fn library() -> PathBuf {
     static STAGED: OnceLock<PathBuf> = OnceLock::new();
     let staged = STAGED.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/sim-nvml/stage");
-        let output = Command::new("timeout").arg("600").arg(script).arg(FOLDER.path()).output().unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sim-nvml");
+        let output = Command::new("timeout").arg("600").arg(script).arg(&folder).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         // The loader's own path is without links.
-        FOLDER.path().canonicalize().unwrap().join("libnvidia-ml.so.1")
+        folder.canonicalize().unwrap().join("libnvidia-ml.so.1")
     });
     staged.clone()
 }
 
-fn file(name: &str, content: &[u8]) -> PathBuf {
-    let path = FOLDER.path().join(name);
+fn file(folder: &TempDir, name: &str, content: &[u8]) -> PathBuf {
+    let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
     path
 }
@@ -162,7 +160,8 @@ fn processes_of_every_kind_and_number_arrive() {
         { "pid": 300, "kind": "compute", "memory": "1GiB" },
     ]))
     .unwrap();
-    let path = file("processes.json", &serde_json::to_vec(&node).unwrap());
+    let folder = tempdir().unwrap();
+    let path = file(&folder, "processes.json", &serde_json::to_vec(&node).unwrap());
     let report = ask(&library(), &[("NACP_SIM_NODE", path.to_str().unwrap())]);
     let (_, samples) = expected(&sim::Node::from(node), report.pid);
     let pids: Vec<_> = samples[0].processes.known().unwrap().iter().map(|process| process.pid).collect();
@@ -182,7 +181,8 @@ fn process_memory_that_the_driver_does_not_tell_is_unknown() {
 
 #[test]
 fn no_library_says_so_and_how_to_mend_it() {
-    let path = FOLDER.path().join("nowhere/libnvidia-ml.so.1");
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("libnvidia-ml.so.1");
     let failure = failure(&path, "");
     assert_eq!(
         failure.message,
@@ -209,6 +209,7 @@ fn replaced(content: &[u8], old: &[u8; 15], new: &[u8; 15]) -> Vec<u8> {
 
 #[test]
 fn a_corrupt_library_is_broken_not_absent() {
+    let folder = tempdir().unwrap();
     let whole = std::fs::read(library()).unwrap();
     let missing = "libgcc_x.so.1: cannot open shared object file: No such file or directory";
     let cases: [(&str, &[u8], &str); 6] = [
@@ -220,7 +221,7 @@ fn a_corrupt_library_is_broken_not_absent() {
         ("needs-another.so.1", &replaced(&whole, b"\0libgcc_s.so.1\0", b"\0libgcc_x.so.1\0"), missing),
     ];
     for (name, content, loader) in cases {
-        let path = file(name, content);
+        let path = file(&folder, name, content);
         let failure = failure(&path, "");
         assert_eq!(
             failure.message,
@@ -299,7 +300,8 @@ fn a_driver_that_does_not_start_says_why() {
 fn a_machine_without_gpus_is_an_empty_node() {
     let mut node = sim::NodeFile::shipped("h100x8").unwrap();
     node.gpus.clear();
-    let path = file("empty.json", &serde_json::to_vec(&node).unwrap());
+    let folder = tempdir().unwrap();
+    let path = file(&folder, "empty.json", &serde_json::to_vec(&node).unwrap());
     // The second driver refuses to start without a GPU unless it is told that none is needed.
     for faults in ["", "nvmlInit_v2=6"] {
         let opened = ask_node(path.to_str().unwrap(), faults);
