@@ -15,7 +15,7 @@ use nacp_core::{Error, ErrorKind, sim};
 use serde::{Deserialize, Serialize};
 use tempfile::{TempDir, tempdir};
 
-/// Which library the child opens; without it, what the loader finds.
+/// Which library the child opens; without it, or empty, what the loader finds.
 const LIBRARY: &str = "NACP_TEST_NVML_LIBRARY";
 /// Before the one line of the child's output that is its report.
 const MARK: &str = "nacp-nvml-report ";
@@ -51,7 +51,7 @@ impl From<Error> for Failure {
 /// The child's part. On its own it asks the machine that it runs on.
 #[test]
 fn this_machine_answers_or_says_why() {
-    let opened = match std::env::var_os(LIBRARY) {
+    let opened = match std::env::var_os(LIBRARY).filter(|path| !path.is_empty()) {
         Some(path) => Nvml::open_at(Path::new(&path)),
         None => Nvml::open(),
     };
@@ -147,6 +147,29 @@ fn the_driver_library_and_the_simulated_node_tell_the_same() {
         let origin = Origin { simulated: false, name: library().display().to_string(), ..node.origin().clone() };
         assert_eq!(opened.origin, origin);
     }
+}
+
+#[test]
+fn the_loader_s_path_is_searched_and_the_file_that_it_found_is_named() {
+    let library = library();
+    let folder = library.parent().unwrap().to_str().unwrap();
+    let opened = ask(Path::new(""), &[("LD_LIBRARY_PATH", folder)]).opened.unwrap();
+    assert_eq!(opened.origin.name, library.display().to_string());
+}
+
+#[test]
+fn what_a_machine_does_not_tell_is_unknown_in_both() {
+    let mut node = sim::NodeFile::shipped("h100x8").unwrap();
+    let untold = ["CudaCompute", "MemoryInfo", "PciInfo", "Util", "Temp", "Power", "Enforced", "Clock", "ComputeRun"];
+    node.unsupported = untold.map(|function| format!("nvmlDeviceGet{function}")).into();
+    let folder = tempdir().unwrap();
+    let path = file(&folder, "untold.json", &serde_json::to_vec(&node).unwrap());
+    let opened = ask_node(path.to_str().unwrap(), "");
+    let (inventory, samples) = expected(&sim::Node::from(node), 0);
+    for sample in &samples {
+        assert_eq!(*sample, Sample::unknown(sample.id.clone(), Unknown::NotSupported));
+    }
+    assert_eq!((opened.inventory, opened.samples), (Ok(inventory), Ok(samples)));
 }
 
 #[test]

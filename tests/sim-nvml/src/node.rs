@@ -119,3 +119,13 @@ fn guarded(body: impl FnOnce() -> Answer) -> i32 {
         Err(Code(code)) => code,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_the_unknown_error() {
+        assert_eq!(guarded(|| panic!("on purpose")), 999);
+    }
+}
