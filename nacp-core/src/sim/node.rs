@@ -66,6 +66,21 @@ pub struct GpuFile {
     pub power_limit: Option<u32>,
     /// MHz.
     pub clocks: Clocks,
+    /// The highest clocks, in MHz; absent where the machine does not tell, as all that follows.
+    #[serde(default)]
+    pub max_clocks: Option<Clocks>,
+    /// The P-state, 0 for the fastest.
+    #[serde(default)]
+    pub performance: Option<u32>,
+    /// Speed of the fan, in percent.
+    #[serde(default)]
+    pub fan: Option<u32>,
+    /// Utilisation of the video encoder, in percent.
+    #[serde(default)]
+    pub encoder: Option<u32>,
+    /// Utilisation of the video decoder, in percent.
+    #[serde(default)]
+    pub decoder: Option<u32>,
     /// Programs that use the GPU.
     #[serde(default)]
     pub processes: Vec<ProcessFile>,
@@ -213,9 +228,9 @@ impl Source for Node {
     fn inventory(&self) -> Result<Vec<Gpu>> {
         let gpus = self.file.gpus.iter().zip(0..).map(|(file, index)| {
             let mut gpu = Gpu::new(file.uuid.clone(), index, &file.name);
-            gpu.compute = Reading::Known(file.compute);
-            gpu.memory = Reading::Known(file.memory.total);
-            gpu.pci = Reading::Known(file.pci.clone());
+            gpu.compute = self.answer("nvmlDeviceGetCudaComputeCapability", file.compute);
+            gpu.memory = self.answer("nvmlDeviceGetMemoryInfo_v2", file.memory.total);
+            gpu.pci = self.answer("nvmlDeviceGetPciInfo_v3", file.pci.clone());
             gpu
         });
         Ok(gpus.collect())
@@ -233,22 +248,36 @@ impl Node {
         let mut sample = Sample::unknown(gpu.uuid.clone(), Unknown::NotRead);
         let MemoryFile { total, used, reserved } = gpu.memory;
         let free = total.saturating_sub(used + reserved);
-        sample.memory = Reading::Known(MemoryUse { total, used, free, reserved });
-        sample.utilization = Reading::Known(gpu.utilization);
-        sample.temperature = Reading::Known(gpu.temperature);
-        sample.power = Reading::Known(gpu.power);
+        sample.memory = self.answer("nvmlDeviceGetMemoryInfo_v2", MemoryUse { total, used, free, reserved });
+        sample.utilization = self.answer("nvmlDeviceGetUtilizationRates", gpu.utilization);
+        sample.temperature = self.answer("nvmlDeviceGetTemperature", gpu.temperature);
+        sample.power = self.answer("nvmlDeviceGetPowerUsage", gpu.power);
         sample.power_limit = gpu.power_limit.filter(|_| self.file.supports("nvmlDeviceGetEnforcedPowerLimit")).into();
-        sample.clocks = Reading::Known(gpu.clocks);
-        let processes = gpu.processes.iter().map(|process| Process {
-            pid: process.pid.resolve(),
-            kind: process.kind,
-            memory: match self.file.process_memory {
-                true => Reading::Known(process.memory),
-                false => Reading::Unknown(Unknown::NotAvailable),
-            },
-        });
-        sample.processes = Reading::Known(processes.collect());
+        sample.clocks = self.answer("nvmlDeviceGetClockInfo", gpu.clocks);
+        sample.processes = self.answer("nvmlDeviceGetComputeRunningProcesses_v3", self.processes(gpu));
         sample
+    }
+
+    /// A value that the machine tells through this function of the management library.
+    fn answer<T>(&self, function: &str, value: T) -> Reading<T> {
+        self.file.supports(function).then_some(value).into()
+    }
+
+    fn processes(&self, gpu: &GpuFile) -> Vec<Process> {
+        let mut processes: Vec<_> = gpu
+            .processes
+            .iter()
+            .map(|process| Process {
+                pid: process.pid.resolve(),
+                kind: process.kind,
+                memory: match self.file.process_memory {
+                    true => Reading::Known(process.memory),
+                    false => Reading::Unknown(Unknown::NotAvailable),
+                },
+            })
+            .collect();
+        processes.sort_by_key(|process| process.pid);
+        processes
     }
 }
 

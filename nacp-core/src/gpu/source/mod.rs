@@ -11,6 +11,8 @@ use super::{Gpu, Sample};
 use crate::error::Result;
 
 #[cfg(feature = "nvml")]
+mod image;
+#[cfg(feature = "nvml")]
 mod nvml;
 
 #[cfg(feature = "nvml")]

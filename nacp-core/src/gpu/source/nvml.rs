@@ -1,20 +1,23 @@
 //! GPUs through the NVIDIA Management Library, opened at run time.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use nvml_wrapper::Device;
+use nvml_wrapper::bitmasks::InitFlags;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
 use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 
+use super::image::is_cut_short;
 use super::{Origin, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{
-    Clocks, ComputeCapability, Gpu, MemoryUse, Process, ProcessKind, Reading, Sample, Unknown, Utilization,
+    Clocks, ComputeCapability, Gpu, GpuId, MemoryUse, Process, ProcessKind, Reading, Sample, Unknown, Utilization,
 };
 use crate::units::Bytes;
 
@@ -51,10 +54,17 @@ impl Nvml {
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn open_at(path: &Path) -> Result<Self> {
-        let library = nvml_wrapper::Nvml::builder()
-            .lib_path(OsStr::new(path))
-            .init()
-            .map_err(|error| unavailable(path, error))?;
+        if is_cut_short(path) {
+            return Err(broken(path, "file too short"));
+        }
+        let mut builder = nvml_wrapper::Nvml::builder();
+        builder.lib_path(OsStr::new(path));
+        let started = match builder.init() {
+            // Some drivers refuse to start without a GPU unless they are told that none is needed.
+            Err(NvmlError::NotFound) => builder.flags(InitFlags::NO_GPUS).init(),
+            other => other,
+        };
+        let library = started.map_err(|error| unavailable(path, error))?;
         let origin = Origin {
             simulated: false,
             name: loaded_path(path).display().to_string(),
@@ -65,9 +75,18 @@ impl Nvml {
         Ok(Self { library, origin })
     }
 
-    fn devices(&self) -> Result<impl Iterator<Item = (u32, Result<Device<'_>, NvmlError>)>> {
+    /// The GPUs that answer, with index and UUID. One that does not even tell its UUID is left out.
+    fn devices(&self) -> Result<impl Iterator<Item = (u32, GpuId, Device<'_>)>> {
         let count = self.library.device_count().map_err(|error| whole_driver("gpu.inventory", error))?;
-        Ok((0..count).map(|index| (index, self.library.device_by_index(index))))
+        let identify = |index| -> Result<_, Box<dyn std::error::Error>> {
+            let device = self.library.device_by_index(index)?;
+            Ok((index, device.uuid()?.parse()?, device))
+        };
+        Ok((0..count).filter_map(move |index| {
+            identify(index)
+                .inspect_err(|error| tracing::warn!(index, %error, "a GPU does not answer; it is left out"))
+                .ok()
+        }))
     }
 }
 
@@ -83,42 +102,29 @@ impl Source for Nvml {
     }
 
     fn inventory(&self) -> Result<Vec<Gpu>> {
-        let mut gpus = Vec::new();
-        for (index, device) in self.devices()? {
-            let identity = device.and_then(|device| Ok((device.uuid()?, device)));
-            match identity {
-                Ok((uuid, device)) => gpus.push(describe(index, &uuid, &device)?),
-                Err(error) => tracing::warn!(index, %error, "a GPU does not answer; it is left out of the inventory"),
-            }
-        }
-        Ok(gpus)
+        Ok(self.devices()?.map(|(index, id, device)| describe(index, id, &device)).collect())
     }
 
     fn sample(&self, samples: &mut Vec<Sample>) -> Result<()> {
         samples.clear();
-        for (index, device) in self.devices()? {
-            match device.and_then(|device| Ok((device.uuid()?, device))) {
-                Ok((uuid, device)) => samples.push(measure(&uuid, &device)?),
-                Err(error) => tracing::debug!(index, %error, "a GPU does not answer; it has no sample"),
-            }
-        }
+        samples.extend(self.devices()?.map(|(_, id, device)| measure(id, &device)));
         Ok(())
     }
 }
 
-fn describe(index: u32, uuid: &str, device: &Device<'_>) -> Result<Gpu> {
-    let mut gpu = Gpu::new(uuid.parse()?, index, device.name().unwrap_or_else(|error| format!("unknown ({error})")));
+fn describe(index: u32, id: GpuId, device: &Device<'_>) -> Gpu {
+    let mut gpu = Gpu::new(id, index, device.name().unwrap_or_else(|error| format!("unknown ({error})")));
     gpu.compute = reading(device.cuda_compute_capability().and_then(|capability| {
         let number = |value: i32| u32::try_from(value).map_err(|_| NvmlError::Unknown);
         Ok(ComputeCapability { major: number(capability.major)?, minor: number(capability.minor)? })
     }));
     gpu.memory = reading(device.memory_info()).map(|memory| Bytes(memory.total));
     gpu.pci = reading(device.pci_info()).map(|pci| pci.bus_id);
-    Ok(gpu)
+    gpu
 }
 
-fn measure(uuid: &str, device: &Device<'_>) -> Result<Sample> {
-    let mut sample = Sample::unknown(uuid.parse()?, Unknown::NotRead);
+fn measure(id: GpuId, device: &Device<'_>) -> Sample {
+    let mut sample = Sample::unknown(id, Unknown::NotRead);
     sample.memory = reading(device.memory_info()).map(|memory| MemoryUse {
         total: Bytes(memory.total),
         used: Bytes(memory.used),
@@ -132,7 +138,7 @@ fn measure(uuid: &str, device: &Device<'_>) -> Result<Sample> {
     sample.power_limit = reading(device.enforced_power_limit());
     sample.clocks = reading(clocks(device));
     sample.processes = reading(processes(device));
-    Ok(sample)
+    sample
 }
 
 fn clocks(device: &Device<'_>) -> Result<Clocks, NvmlError> {
@@ -157,14 +163,31 @@ fn processes(device: &Device<'_>) -> Result<Vec<Process>, NvmlError> {
                 UsedGpuMemory::Used(bytes) => Reading::Known(Bytes(bytes)),
                 UsedGpuMemory::Unavailable => Reading::Unknown(Unknown::NotAvailable),
             };
-            by_pid.entry(pid).and_modify(|process: &mut Process| process.kind = ProcessKind::Both).or_insert(Process {
-                pid,
-                kind,
-                memory,
-            });
+            merge(&mut by_pid, Process { pid, kind, memory });
         }
     }
     Ok(by_pid.into_values().collect())
+}
+
+/// Adds a process to the list. One that is there already has either a second part of the same kind, on another
+/// partition of the GPU, or is in both lists, which then tell the same memory.
+fn merge(by_pid: &mut BTreeMap<u32, Process>, process: Process) {
+    match by_pid.entry(process.pid) {
+        Entry::Vacant(place) => {
+            place.insert(process);
+        }
+        Entry::Occupied(mut known) => {
+            let known = known.get_mut();
+            if known.kind != process.kind {
+                known.kind = ProcessKind::Both;
+            } else {
+                known.memory = match (&known.memory, &process.memory) {
+                    (Reading::Known(one), Reading::Known(other)) => Reading::Known(*one + *other),
+                    (Reading::Unknown(reason), _) | (_, Reading::Unknown(reason)) => Reading::Unknown(*reason),
+                };
+            }
+        }
+    }
 }
 
 fn reading<T>(answer: Result<T, NvmlError>) -> Reading<T> {
@@ -175,36 +198,65 @@ fn reading<T>(answer: Result<T, NvmlError>) -> Reading<T> {
             NvmlError::NoPermission => Unknown::NoPermission,
             NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => Unknown::TooOld,
             NvmlError::GpuLost => Unknown::GpuLost,
-            NvmlError::UnexpectedVariant(code) => Unknown::Code(i32::try_from(code).unwrap_or(i32::MAX)),
-            NvmlError::ResetRequired => Unknown::Code(16),
-            NvmlError::Timeout => Unknown::Code(10),
-            _ => Unknown::Code(999),
+            other => Unknown::Code(code(&other)),
         }),
     }
 }
 
+/// The driver's number of an error (`nvmlReturn_t`); 999, its "unknown", for what the wrapper itself refuses.
+fn code(error: &NvmlError) -> i32 {
+    match error {
+        NvmlError::UnexpectedVariant(code) => i32::try_from(*code).unwrap_or(i32::MAX),
+        NvmlError::Uninitialized => 1,
+        NvmlError::InvalidArg => 2,
+        NvmlError::NotFound => 6,
+        NvmlError::InsufficientSize(_) => 7,
+        NvmlError::InsufficientPower => 8,
+        NvmlError::DriverNotLoaded => 9,
+        NvmlError::Timeout => 10,
+        NvmlError::IrqIssue => 11,
+        NvmlError::LibraryNotFound => 12,
+        NvmlError::CorruptedInfoROM => 14,
+        NvmlError::ResetRequired => 16,
+        NvmlError::OperatingSystem => 17,
+        NvmlError::LibRmVersionMismatch => 18,
+        NvmlError::InUse => 19,
+        NvmlError::InsufficientMemory => 20,
+        NvmlError::NoData => 21,
+        NvmlError::VgpuEccNotSupported => 22,
+        _ => 999,
+    }
+}
+
+fn no_driver(path: &Path, message: &str, cause: &str) -> Error {
+    Error::new(ErrorKind::DriverUnavailable, "gpu.open", message).with("library", path.display()).with("cause", cause)
+}
+
+/// The file is there and is no library that can be loaded; `loader` says what is wrong with it.
+fn broken(path: &Path, loader: &str) -> Error {
+    no_driver(path, "the NVIDIA management library is broken", "broken")
+        .with("loader", loader)
+        .hint("reinstall the NVIDIA driver")
+}
+
 /// Why the library could not be opened or started.
 fn unavailable(path: &Path, error: NvmlError) -> Error {
-    let driver = |message: &str, cause: &str| {
-        Error::new(ErrorKind::DriverUnavailable, "gpu.open", message)
-            .with("library", path.display())
-            .with("cause", cause)
-    };
+    let driver = |message, cause| no_driver(path, message, cause);
     let described = match &error {
         NvmlError::LibloadingError(load) => {
             let text = load.to_string();
-            if text.contains("No such file") || text.contains("LoadLibrary") {
+            // The loader names the file that is missing, which may be one that the library needs.
+            let own = text.strip_prefix(&*path.to_string_lossy());
+            if own.is_some_and(|rest| rest.contains("No such file")) || text.contains("LoadLibrary") {
                 driver("no NVIDIA management library on this machine", "absent")
                     .hint("install the NVIDIA driver (under WSL2: the Windows driver only)")
             } else {
-                driver("the NVIDIA management library is broken", "broken")
-                    .with("loader", text)
-                    .hint("reinstall the NVIDIA driver")
+                broken(path, own.map_or(&*text, |rest| rest.trim_start_matches(": ")))
             }
         }
         NvmlError::FailedToLoadSymbol(symbol) => {
             driver("the NVIDIA management library is too old or a stub", "symbol missing")
-                .with("symbol", symbol)
+                .with("symbol", symbol.rsplit(": ").next().unwrap_or(symbol))
                 .hint("reinstall the NVIDIA driver")
         }
         NvmlError::DriverNotLoaded => driver("the NVIDIA driver is installed but not loaded", "not loaded")
@@ -234,6 +286,9 @@ fn whole_driver(operation: &'static str, error: NvmlError) -> Error {
 
 /// The file that the loader really opened for `asked`; `asked` itself where the system does not tell.
 fn loaded_path(asked: &Path) -> PathBuf {
+    if asked.components().count() > 1 {
+        return asked.canonicalize().unwrap_or_else(|_| asked.into());
+    }
     let Some(name) = asked.file_name().and_then(OsStr::to_str) else { return asked.into() };
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let stem = name.trim_end_matches(".1");
@@ -242,4 +297,35 @@ fn loaded_path(asked: &Path) -> PathBuf {
     let mut matching =
         opened.filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(|file| file.starts_with(stem)));
     matching.next().unwrap_or_else(|| asked.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(list: [(u32, ProcessKind, Option<u64>); 2]) -> Vec<Process> {
+        let mut by_pid = BTreeMap::new();
+        for (pid, kind, memory) in list {
+            let memory = memory.map_or(Reading::Unknown(Unknown::NotAvailable), |bytes| Reading::Known(Bytes(bytes)));
+            merge(&mut by_pid, Process { pid, kind, memory });
+        }
+        by_pid.into_values().collect()
+    }
+
+    #[test]
+    fn a_process_in_both_lists_is_one_process_with_its_memory_counted_once() {
+        let memory = Reading::Known(Bytes(5));
+        assert_eq!(
+            merged([(9, ProcessKind::Compute, Some(5)), (9, ProcessKind::Graphics, Some(5))]),
+            [Process { pid: 9, kind: ProcessKind::Both, memory }]
+        );
+    }
+
+    #[test]
+    fn a_process_on_two_partitions_is_one_process_with_the_sum_of_its_memory() {
+        let both = |memory| vec![Process { pid: 9, kind: ProcessKind::Compute, memory }];
+        let parts = |second| merged([(9, ProcessKind::Compute, Some(5)), (9, ProcessKind::Compute, second)]);
+        assert_eq!(parts(Some(2)), both(Reading::Known(Bytes(7))));
+        assert_eq!(parts(None), both(Reading::Unknown(Unknown::NotAvailable)), "an unknown part makes the sum unknown");
+    }
 }
