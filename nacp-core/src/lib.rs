@@ -3,6 +3,8 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod error;
 pub mod gpu;
 #[cfg(feature = "sim")]
