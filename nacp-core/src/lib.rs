@@ -7,6 +7,8 @@
 
 pub mod clock;
 pub mod control;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod engine;
 pub mod error;
 pub mod gpu;
