@@ -7,6 +7,7 @@ pub mod clock;
 pub mod cuda;
 pub mod error;
 pub mod gpu;
+pub mod host;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod units;
