@@ -97,7 +97,7 @@ fn cc(arguments: &[&OsStr]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn real(path: PathBuf) -> PathBuf {
+fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap()
 }
 
@@ -107,7 +107,7 @@ fn a_healthy_driver_tells_the_nodes_devices() {
     for name in ["rtx3050ti-laptop-wsl2", "h100x8"] {
         let node = NodeFile::shipped(name).unwrap();
         let probe = probe_in(folder.path(), &[("NACP_SIM_NODE", name)]).found();
-        assert_eq!(probe.library.path, real(folder.path().join("libcuda.so.1")));
+        assert_eq!(probe.library.path, real(&folder.path().join("libcuda.so.1")));
         assert!(probe.library.simulated, "what is simulated says so");
         assert_eq!(probe.driver_version, node.cuda.parse::<Version>().unwrap());
         assert_eq!((probe.devices.len(), probe.silent.len(), &probe.no_device), (node.gpus.len(), 0, &None));
@@ -123,7 +123,7 @@ fn a_healthy_driver_tells_the_nodes_devices() {
         format!(
             "CUDA 13.1 from {} (simulated)\n  0: NVIDIA GeForce RTX 3050 Ti Laptop GPU \
              GPU-3050a701-0000-4000-8000-000000000001, compute capability 8.6, 3.90 GiB, 20 multiprocessors",
-            real(folder.path().join("libcuda.so.1")).display()
+            real(&folder.path().join("libcuda.so.1")).display()
         )
     );
 }
@@ -192,7 +192,7 @@ fn a_broken_file_before_a_good_one_is_passed_over_and_told() {
     fs::rename(&good, folder.path().join("libcuda.so")).unwrap();
     fs::write(&good, "not a library").unwrap();
     let probe = probe_in(folder.path(), &[]).found();
-    assert_eq!(probe.library.path, real(folder.path().join("libcuda.so")));
+    assert_eq!(probe.library.path, real(&folder.path().join("libcuda.so")));
     assert_eq!(probe.library.passed_over.len(), 1);
     assert!(probe.library.passed_over[0].ends_with("file too short"), "{:?}", probe.library.passed_over);
 }
@@ -225,7 +225,7 @@ fn a_stub_with_one_function_names_those_that_it_lacks() {
              symbols=cuDriverGetVersion,cuDeviceGetCount,cuDeviceGet,cuDeviceGetName,cuDeviceGetUuid,\
              cuDeviceTotalMem_v2,cuDeviceGetAttribute,cuDeviceGetPCIBusId; it is a stub, or a driver older than CUDA \
              11; install the NVIDIA driver",
-            real(folder.path().join("libcuda.so.1")).display()
+            real(&folder.path().join("libcuda.so.1")).display()
         )
     );
 }
@@ -244,7 +244,7 @@ fn a_toolkits_stub_folder_is_told_by_its_path() {
 #[test]
 fn a_driver_that_does_not_start_says_why() {
     let folder = staged();
-    let place = real(folder.path().join("libcuda.so.1"));
+    let place = real(&folder.path().join("libcuda.so.1"));
     let place = place.display();
     for (code, expected) in [
         (
@@ -304,7 +304,7 @@ fn a_driver_without_a_device_is_an_empty_answer_with_its_reason() {
             "the CUDA driver sees no GPU: cause=no device call=cuInit code=100 library={} (simulated) \
              name=CUDA_ERROR_NO_DEVICE; check `nvidia-smi -L`, CUDA_VISIBLE_DEVICES, and that the container was given \
              a GPU",
-            real(folder.path().join("libcuda.so.1")).display()
+            real(&folder.path().join("libcuda.so.1")).display()
         )
     );
 }
