@@ -5,6 +5,8 @@
 pub mod clock;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod gpu;
 #[cfg(any(feature = "gateway", feature = "sim"))]
 mod listen;
