@@ -44,9 +44,7 @@ pub struct GatewayStats {
     pub total: Latency,
 }
 
-/// How many requests of a service ended with a class of status.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
-#[non_exhaustive]
 struct Labels {
     app: String,
     service: String,
@@ -94,6 +92,7 @@ pub(super) struct Stats {
     clock: Arc<dyn Clock>,
     registry: Registry,
     requests: Family<Labels, Counter>,
+    /// The same once more: a family can be written as text, but not be walked.
     counts: Mutex<BTreeMap<Labels, u64>>,
     in_flight: Gauge<i64, std::sync::atomic::AtomicI64>,
     retries: Counter,
