@@ -309,6 +309,12 @@ async fn bodies_that_are_no_json_or_too_large_are_refused() {
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 413");
+
+    // One that says in its head that it is too large is not waited for.
+    let mut stream = TcpStream::connect(world.gateway.address()).await.unwrap();
+    stream.write_all(b"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 1001\r\n\r\n").await.unwrap();
+    tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
     assert_eq!(world.replicas[0].stats().requests, 0);
 }
 
@@ -405,6 +411,7 @@ async fn metrics_count_what_happened() {
     }
     text(world.post("/v1/chat/completions", "{}").await).await;
     eventually("all are counted", || world.gateway.stats().in_flight == 0).await;
+    assert_eq!(world.gateway.stats().total.count, 3, "only what came from a replica is timed");
     let (status, metrics) = world.get("/metrics").await;
     assert_eq!(status, 200);
     for line in [
