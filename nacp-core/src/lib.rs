@@ -93,6 +93,8 @@ pub mod control;
 pub mod cuda;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod gpu;
 pub mod host;
 #[cfg(any(feature = "gateway", feature = "sim"))]
