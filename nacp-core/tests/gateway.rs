@@ -425,9 +425,11 @@ async fn metrics_count_what_happened() {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
     }
     let mut options = GatewayOptions::default();
-    options.metrics = Some(Arc::new(|| "mine 1\n".to_owned()));
+    options.metrics = Some(Arc::new(|| "mine 1\n# EOF\n".to_owned()));
     let world = World::new(0, quick(), options).await;
-    assert_eq!(world.get("/metrics").await, (200, "mine 1\n".to_owned()));
+    let (_, metrics) = world.get("/metrics").await;
+    assert!(metrics.starts_with("mine 1\n# HELP nacp_gateway"), "{metrics}");
+    assert_eq!(metrics.matches("# EOF").count(), 1);
 }
 
 #[tokio::test]

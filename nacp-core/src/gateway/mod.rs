@@ -45,7 +45,7 @@ pub use stats::{GatewayStats, Latency, RequestCount};
 
 const OPERATION: &str = "gateway.bind";
 
-/// Writes the text of `/metrics`.
+/// Writes metrics as OpenMetrics text.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// How a gateway behaves.
@@ -57,8 +57,7 @@ pub struct GatewayOptions {
     pub api_key: Option<String>,
     /// Sizes, times and numbers that end a request.
     pub limits: Limits,
-    /// Writes the text of `/metrics` instead of the gateway, which then only adds its own to it through
-    /// [`Gateway::metrics`].
+    /// Writes what `/metrics` shows before the gateway's own: OpenMetrics text, with or without the closing `# EOF`.
     pub metrics: Option<MetricsText>,
     /// Where the time comes from that the statistics are made of.
     pub clock: Arc<dyn Clock>,

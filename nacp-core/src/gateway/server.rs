@@ -20,7 +20,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_ID: usize = 128;
 const OWNER: &str = "nacp";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const PLAIN_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What all requests share.
 #[derive(Debug)]
@@ -129,13 +128,9 @@ fn ollama_model(shared: &Shared, name: &str) -> Value {
     json!({"name": name, "model": name, "modified_at": now, "size": 0, "digest": "", "details": {"family": OWNER}})
 }
 
+/// The caller's metrics, then the gateway's own.
 fn metrics(shared: &Shared) -> Reply {
-    match &shared.options.metrics {
-        Some(write) => {
-            let text = write();
-            let kind = if text.ends_with("# EOF\n") { OPENMETRICS } else { PLAIN_METRICS };
-            text_reply(kind, text)
-        }
-        None => text_reply(OPENMETRICS, shared.stats.text() + "# EOF\n"),
-    }
+    let mut text = shared.options.metrics.as_ref().map_or_else(String::new, |write| write());
+    text.truncate(text.trim_end_matches("# EOF\n").len());
+    text_reply(OPENMETRICS, text + &shared.stats.text() + "# EOF\n")
 }
