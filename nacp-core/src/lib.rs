@@ -1,4 +1,86 @@
-//! NACP, the NVIDIA AI Control Plane, as a library.
+//! NACP, the NVIDIA AI Control Plane: a library that finds the GPUs of a machine, proves that CUDA works on them, says
+//! where it runs, gives inference services their GPUs, runs them in containers and routes each request to the right
+//! replica. No daemon, no database and no cluster is needed.
+//!
+//! # Two flows
+//!
+//! What is here, and does it work:
+//!
+//! ```no_run
+//! use nacp_core::clock::SystemClock;
+//! use nacp_core::{cuda, gpu, host};
+//!
+//! println!("{}", host::detect()?);
+//! println!("CUDA {}", cuda::probe()?.driver_version);
+//! for state in gpu::Node::discover()?.snapshot(&SystemClock::new())?.gpus {
+//!     println!("{} {}", state.gpu.id, state.gpu.name);
+//! }
+//! # Ok::<(), nacp_core::Error>(())
+//! ```
+//!
+//! Run a service and send it a request, here in a world without GPUs and containers ([`sim`]); with
+//! [`gpu::Node::discover`] and [`engine::Docker::connect`] the rest stays as it is:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use nacp_core::control::ControlPlane;
+//! use nacp_core::route::{Request, Router};
+//! use nacp_core::service::App;
+//! use nacp_core::{gpu, sim};
+//!
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+//! let node = gpu::Node::from_source(Arc::new(sim::Node::named("rtx3050ti-laptop-wsl2")?))?;
+//! let plane = ControlPlane::new(node, Arc::new(sim::Engine::new()));
+//! let app = App::parse("
+//! name: demo
+//! services:
+//!   llm: { image: example/llm:1, model: tiny, gpu: { memory: 1GiB }, port: 8000, replicas: 2, ready: { http: /healthz } }
+//! ")?;
+//! plane.apply(&app).await?;
+//!
+//! let router = Router::new();
+//! router.update(plane.endpoints().await?);
+//! let lease = router.route(&Request::new("tiny"))?;
+//! println!("send it to http://{}/v1/chat/completions", lease.endpoint().address);
+//! drop(lease);
+//! plane.delete("demo").await?;
+//! # Ok::<(), nacp_core::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # Modules
+//!
+//! | to | use |
+//! |---|---|
+//! | find GPUs and read them | [`gpu`] |
+//! | prove that CUDA works | [`cuda`] |
+//! | learn where this process runs | [`host`] |
+//! | describe what to run | [`service`] |
+//! | decide on which GPU | [`placement`] |
+//! | run containers | [`engine`] |
+//! | keep an app as it is wanted | [`control`] |
+//! | choose the replica of a request | [`route`] |
+//! | put one address in front of all services | [`gateway`] |
+//! | export metrics | [`observe`] |
+//! | do all of it without GPUs | [`sim`] |
+//!
+//! # Features
+//!
+//! All are on by default; `default-features = false` leaves the decisions alone, without any of the edges.
+//!
+//! | feature | for | brings |
+//! |---|---|---|
+//! | `nvml` | discovering GPUs through the NVIDIA driver | nvml-wrapper; the library is opened at run time |
+//! | `cuda` | probing the CUDA driver | libloading, cudarc's list of names |
+//! | `docker` | running containers on Docker or Podman | bollard |
+//! | `gateway` | the HTTP gateway | hyper's server |
+//! | `sim` | simulated GPUs, engine and services | hyper's server |
+//!
+//! # Errors
+//!
+//! Everything that can fail returns [`Error`]; [`ErrorKind`] says what the caller can do about it. The library never
+//! panics on what it reads, never waits without a limit, never starts a runtime of its own and never writes to the
+//! standard streams; it logs through `tracing`.
 
 #![deny(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
@@ -7,9 +89,14 @@
 
 pub mod clock;
 pub mod control;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod gpu;
+pub mod host;
 #[cfg(any(feature = "gateway", feature = "sim"))]
 mod listen;
 pub mod observe;

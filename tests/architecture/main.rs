@@ -10,10 +10,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the core and the modules that it may use.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("units", &["error"]),
     ("clock", &["error"]),
+    ("listen", &["error"]),
     ("gpu", &["error", "units", "clock"]),
     ("cuda", &["error", "units", "clock", "gpu"]),
     ("host", &["error", "units", "clock", "gpu", "cuda"]),
@@ -22,8 +23,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("engine", &["error", "units", "clock", "gpu"]),
     ("control", &["error", "units", "clock", "gpu", "service", "placement", "engine"]),
     ("route", &["error", "units", "clock", "gpu", "engine"]),
-    ("gateway", &["error", "units", "clock", "gpu", "engine", "route"]),
-    ("sim", &["error", "units", "clock", "gpu", "cuda", "engine"]),
+    ("gateway", &["error", "units", "clock", "listen", "gpu", "engine", "route"]),
+    ("sim", &["error", "units", "clock", "listen", "gpu", "cuda", "engine"]),
     (
         "observe",
         &[

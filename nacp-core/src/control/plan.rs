@@ -172,5 +172,4 @@ fn waves(app: &App) -> Result<BTreeMap<&str, u32>> {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

@@ -23,6 +23,17 @@ use crate::service::App;
 /// How long a container may take to end when it is asked to.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
+/// How often an app is planned in one [`apply`](ControlPlane::apply), when what was planned has been overtaken.
+const ROUNDS: u32 = 4;
+
+/// How one plan of an app ended.
+enum Round {
+    /// Everything is ready.
+    Settled,
+    /// Something changed under the plan: another program creates or stops the same replicas.
+    Again(Error),
+}
+
 /// Runs apps on the GPUs of a node through a container engine.
 ///
 /// It keeps no state of its own: what runs is read back from the engine, so a program that was killed and started again
@@ -88,6 +99,21 @@ impl ControlPlane {
     /// [`Timeout`](ErrorKind::Timeout) when a replica is not ready in its time, with its last lines of log. What was
     /// started stays, so that it can be looked at; [`delete`](Self::delete) removes it.
     pub async fn apply(&self, app: &App) -> Result<AppStatus> {
+        let mut pause = Duration::from_millis(200);
+        for round in 1.. {
+            match self.round(app).await? {
+                Round::Settled => break,
+                Round::Again(error) if round == ROUNDS => return Err(error),
+                Round::Again(error) => tracing::info!(app = %app.name, %error, "planning again"),
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        self.status(&app.name).await
+    }
+
+    /// Plans once and does it.
+    async fn round(&self, app: &App) -> Result<Round> {
         let plan = self.plan(app).await?;
         tracing::info!(app = %app.name, actions = plan.actions.len(), "applying");
         let creating = plan.actions.iter().filter(|action| action.step == Step::Create);
@@ -98,10 +124,17 @@ impl ControlPlane {
         try_join_all(images.into_iter().map(|image| self.engine.image(image))).await?;
         for wave in 0..plan.waves() {
             let actions = plan.actions.iter().filter(|action| action.wave == wave);
-            let started = try_join_all(actions.map(|action| self.act(app, &plan, action))).await?;
-            self.wait(app, started.into_iter().flatten().collect()).await?;
+            // All of a wave are waited for, also when one fails: a call that was given up would be done all the same.
+            let done = join_all(actions.map(|action| self.act(app, &plan, action))).await;
+            let started = match done.into_iter().collect::<Result<Vec<_>>>() {
+                Err(error) if error.kind() == ErrorKind::Conflict => return Ok(Round::Again(error)),
+                started => started?.into_iter().flatten().collect(),
+            };
+            if let Round::Again(error) = self.wait(app, started).await? {
+                return Ok(Round::Again(error));
+            }
         }
-        self.status(&app.name).await
+        Ok(Round::Settled)
     }
 
     /// What of an app is there now. An app of which nothing is there has no replicas.
@@ -143,8 +176,8 @@ impl ControlPlane {
     /// What the engine answers.
     pub async fn delete(&self, app: &str) -> Result<usize> {
         let containers = self.engine.list(Some(app)).await?;
-        try_join_all(containers.iter().map(|container| self.remove(&container.id))).await?;
-        Ok(containers.len())
+        let removed = join_all(containers.iter().map(|container| self.remove(&container.id))).await;
+        removed.into_iter().collect::<Result<Vec<()>>>().map(|removed| removed.len())
     }
 
     /// The last lines that a replica wrote.
@@ -190,7 +223,8 @@ impl ControlPlane {
             Step::Keep(id) => id.clone(),
         };
         let probe = app.services.get(&action.service).and_then(|service| service.ready.as_ref());
-        Ok(Some(Waiting { id, service: &action.service, replica: action.replica, probe }))
+        let kept = matches!(action.step, Step::Keep(_));
+        Ok(Some(Waiting { id, service: &action.service, replica: action.replica, probe, kept }))
     }
 
     async fn create(&self, app: &App, plan: &Plan, action: &Action) -> Result<ContainerId> {
@@ -214,7 +248,7 @@ impl ControlPlane {
     }
 
     /// Waits until every container of a wave is ready.
-    async fn wait(&self, app: &App, mut waiting: Vec<Waiting<'_>>) -> Result<()> {
+    async fn wait(&self, app: &App, mut waiting: Vec<Waiting<'_>>) -> Result<Round> {
         let start = self.clock.monotonic();
         let mut pause = Duration::from_millis(20);
         loop {
@@ -227,6 +261,9 @@ impl ControlPlane {
             for (one, seen) in join_all(asked).await {
                 match seen {
                     Ok(()) => {}
+                    Err(trouble) if trouble.fatal && one.kept => {
+                        return Ok(Round::Again(one.failed(app, &trouble, &[])));
+                    }
                     Err(trouble) if trouble.fatal || self.clock.monotonic() - start >= one.limit() => {
                         let log = self.engine.logs(&one.id, 5).await.unwrap_or_default();
                         return Err(one.failed(app, &trouble, &log));
@@ -235,7 +272,7 @@ impl ControlPlane {
                 }
             }
             if pending.is_empty() {
-                return Ok(());
+                return Ok(Round::Settled);
             }
             waiting = pending;
             tokio::time::sleep(pause).await;

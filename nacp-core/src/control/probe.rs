@@ -1,7 +1,5 @@
 //! Asking a replica whether it is ready.
 
-#![expect(clippy::disallowed_methods, reason = "a probe acts: it has a real time limit")]
-
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -17,6 +17,8 @@ pub(super) struct Waiting<'a> {
     pub(super) service: &'a str,
     pub(super) replica: u32,
     pub(super) probe: Option<&'a Probe>,
+    /// Whether it ran before this plan.
+    pub(super) kept: bool,
 }
 
 /// Why a replica is not ready, and whether waiting longer can help.

@@ -86,7 +86,8 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// What the engine answers; a container that is gone already is no error.
     async fn remove(&self, id: &ContainerId) -> Result<()>;
 
-    /// The containers that carry the label `nacp.app`, of one app or of all, running or not, ordered by name.
+    /// The containers that carry the label `nacp.app`, of one app or of all, running or not, ordered by name. A state may
+    /// lag a moment behind what the engine has just done.
     ///
     /// # Errors
     /// As for [`info`](Self::info).

@@ -155,7 +155,7 @@ fn gpu_labels(snapshot: &Snapshot, state: &GpuState) -> Labels {
     labels
 }
 
-#[cfg(all(test, feature = "sim"))]
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 

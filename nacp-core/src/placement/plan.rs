@@ -198,5 +198,4 @@ fn refuse(service: &str, replica: u32, need: &GpuNeed, fitting: usize, misfits: 
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

@@ -34,6 +34,9 @@ impl<'a> Request<'a> {
     }
 
     /// The same request, not to be routed to the endpoints of these leases again.
+    ///
+    /// It goes to the least busy of the others, whatever the picker: such a request has waited already, and it is not
+    /// to take a turn from the next one.
     #[must_use]
     pub fn avoiding(mut self, leases: &'a [Lease]) -> Self {
         self.avoid = leases;
@@ -113,24 +116,14 @@ impl Router {
 
     fn choose(&self, pool: &Pool, request: &Request<'_>) -> Result<Lease> {
         let random = self.random.next();
-        let index = self.picker.pick(&Candidates::new(&pool.slots, &pool.turns), random);
-        let Some(slot) = pool.slots.get(index) else {
-            return Err(Error::new(ErrorKind::InvalidArgument, "route.pick", "the picker chose what is not there")
-                .with("index", index)
-                .with("candidates", pool.slots.len()));
-        };
-        if request.avoid.is_empty() {
-            return Ok(Lease::take(slot));
+        if !request.avoid.is_empty() {
+            return least_busy(pool, request, random);
         }
-        let start = below(pool.slots.len(), (random >> 32).try_into().unwrap_or(0));
-        let others = pool.slots[start..].iter().chain(&pool.slots[..start]);
-        let other =
-            std::iter::once(slot).chain(others).find(|slot| !request.avoid.iter().any(|lease| lease.is_for(slot)));
-        other.map(Lease::take).ok_or_else(|| {
-            Error::new(ErrorKind::EngineUnavailable, "route.route", "no other replica is left to try")
-                .with("model", format_args!("{:.ECHO$}", request.model))
-                .with("replicas", pool.slots.len())
-                .retry_later()
+        let index = self.picker.pick(&Candidates::new(&pool.slots, &pool.turns), random);
+        pool.slots.get(index).map(Lease::take).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, "route.pick", "the picker chose what is not there")
+                .with("index", index)
+                .with("candidates", pool.slots.len())
         })
     }
 
@@ -155,6 +148,19 @@ impl Default for Router {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The least busy endpoint that is not to be avoided; of several, the first from a random place on.
+fn least_busy(pool: &Pool, request: &Request<'_>, random: u64) -> Result<Lease> {
+    let start = below(pool.slots.len(), (random >> 32).try_into().unwrap_or(0));
+    let others = pool.slots[start..].iter().chain(&pool.slots[..start]);
+    let left = others.filter(|slot| !request.avoid.iter().any(|lease| lease.is_for(slot)));
+    left.min_by_key(|slot| slot.load.in_flight()).map(Lease::take).ok_or_else(|| {
+        Error::new(ErrorKind::EngineUnavailable, "route.route", "no other replica is left to try")
+            .with("model", format_args!("{:.ECHO$}", request.model))
+            .with("replicas", pool.slots.len())
+            .retry_later()
+    })
 }
 
 fn ambiguous(model: &str, apps: &[String]) -> Error {

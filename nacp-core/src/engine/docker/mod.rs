@@ -3,8 +3,6 @@
 //! What the daemon can do is read from its own `/version` and `/info`: the client library sends its requests without an
 //! API version and does not negotiate one.
 
-#![expect(clippy::disallowed_methods, reason = "an engine acts: its calls have real time limits")]
-
 use std::fmt;
 use std::time::Duration;
 

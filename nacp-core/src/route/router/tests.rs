@@ -85,6 +85,16 @@ fn round_robin_takes_turns_in_each_pool() {
 }
 
 #[test]
+fn turns_go_on_after_an_update() {
+    let router = Router::with_picker(Arc::new(RoundRobin));
+    for _ in 0..6 {
+        router.update(replicas(3));
+        let _ = route(&router);
+    }
+    assert_eq!(served(&router), [2, 2, 2]);
+}
+
+#[test]
 fn an_endpoint_that_stays_keeps_its_counts_and_one_that_goes_drains() {
     let router = router(2);
     let leases = [route(&router), route(&router)];

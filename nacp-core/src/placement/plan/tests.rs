@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::Spread;
 use super::*;
 use crate::clock::ManualClock;
 use crate::gpu::Node;
+use crate::placement::Spread;
 use crate::service::Service;
 use crate::sim;
 

@@ -1,0 +1,30 @@
+//! Does CUDA work here: the driver's library, opened and asked by NACP itself.
+//!
+//! [`probe`] walks the names under which `libcuda` may be found, opens the first that loads, and asks it for its
+//! version and its devices through a dozen raw calls. Each answer is a raw number first and a [`Fault`] second, so
+//! that a code newer than this library keeps its number. Nothing here panics, with or without a driver, and nothing
+//! relies on catching a panic: a program built with `panic = "abort"` is as safe.
+//!
+//! A machine without a driver is a typed error ([`DriverUnavailable`](crate::ErrorKind::DriverUnavailable) with
+//! `cause=absent`). A driver without a device is no error: it is a [`Probe`] with an empty list and the reason.
+//!
+//! The calls are behind the trait [`Driver`], the second of the four seams: [`Library`] is the real library.
+//!
+//! ```no_run
+//! match nacp_core::cuda::probe() {
+//!     Ok(probe) => println!("{probe}"),
+//!     Err(error) => println!("no CUDA: {error}"),
+//! }
+//! ```
+
+mod driver;
+mod fault;
+mod library;
+mod loading;
+mod probe;
+
+pub use driver::{Attribute, Driver};
+pub use fault::{Fault, FaultKind};
+pub use library::Library;
+pub use loading::Loaded;
+pub use probe::{Device, Probe, Silent, Version, probe, probe_at, probe_with};

@@ -1,0 +1,150 @@
+//! The way in: one HTTP address in front of all services.
+//!
+//! A [`Gateway`] takes requests of the OpenAI API (`/v1/…`) and of Ollama (`/api/…`), reads which model each asks for,
+//! lets a [`Router`] choose the replica, and passes request and answer through. An answer is never
+//! buffered: each piece of a stream goes to the client when it comes, and the request stays in flight on its replica
+//! until the last piece is sent or the client leaves; then the replica is cut off, so that it does not go on working
+//! for nobody.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/v1/…`, `/api/…` | from the replica; with the headers `x-nacp-replica` and `x-request-id` |
+//! | `GET /v1/models`, `GET /v1/models/…`, `GET /api/tags`, `GET /api/version` | from the router's table |
+//! | `GET /healthz` | 200 and the number of endpoints; needs no key |
+//! | `GET /metrics` | counters and histograms as OpenMetrics text |
+//!
+//! The body passes unchanged, with one exception: where a client asked for a service by its name (`llm` or
+//! `assistant/llm`) and that service serves one model, the replica is asked for that model, because it does not know
+//! the service's name.
+//!
+//! A request that could not even be connected to its replica is tried on another one; after that it may have had
+//! effects, and its failure is the client's to see. What fails in the gateway is answered in the error form of the API
+//! that was asked.
+//!
+//! Without an API key the gateway takes only loopback addresses. Keys and TLS beyond that are the work of what stands
+//! in front of it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::listen::{self, Head};
+use crate::route::Router;
+
+mod body;
+mod limits;
+mod proxy;
+mod reply;
+mod server;
+mod stats;
+
+pub use limits::Limits;
+pub use stats::{GatewayStats, Latency, RequestCount};
+
+const OPERATION: &str = "gateway.bind";
+
+/// Writes the text of `/metrics`.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// How a gateway behaves.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct GatewayOptions {
+    /// The key that clients send as `Authorization: Bearer KEY`; needed on any address but loopback. It is not passed
+    /// on to the replicas.
+    pub api_key: Option<String>,
+    /// Sizes, times and numbers that end a request.
+    pub limits: Limits,
+    /// Writes the text of `/metrics` instead of the gateway, which then only adds its own to it through
+    /// [`Gateway::metrics`].
+    pub metrics: Option<MetricsText>,
+    /// Where the time comes from that the statistics are made of.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        Self { api_key: None, limits: Limits::default(), metrics: None, clock: Arc::new(SystemClock::new()) }
+    }
+}
+
+impl fmt::Debug for GatewayOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayOptions")
+            .field("api_key", &self.api_key.as_ref().map(|_| "set"))
+            .field("limits", &self.limits)
+            .field("metrics", &self.metrics.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A running gateway. Dropping it cuts every connection; [`shutdown`](Self::shutdown) lets requests finish.
+#[derive(Debug)]
+pub struct Gateway {
+    server: listen::Server,
+    shared: Arc<server::Shared>,
+}
+
+impl Gateway {
+    /// Listens on the address, on the caller's tokio runtime; with port 0 on any free port.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for an address beyond loopback without an API key, or for an
+    /// address that is not this machine's; [`Conflict`](ErrorKind::Conflict) when the port is taken;
+    /// [`PermissionDenied`](ErrorKind::PermissionDenied) when this user may not listen on it.
+    pub async fn bind(address: SocketAddr, router: Arc<Router>, options: GatewayOptions) -> Result<Self> {
+        match &options.api_key {
+            None if !address.ip().is_loopback() => {
+                return Err(Error::new(ErrorKind::InvalidArgument, OPERATION, "other machines could use the gateway")
+                    .with("address", address)
+                    .hint("set an API key, or listen on 127.0.0.1"));
+            }
+            Some(key) if key.trim().is_empty() => {
+                return Err(
+                    Error::new(ErrorKind::InvalidArgument, OPERATION, "the API key is empty").with("address", address)
+                );
+            }
+            _ => {}
+        }
+        let listener = listen::bind(OPERATION, address).await?;
+        let head = Head { time: options.limits.head_time, bytes: options.limits.head_bytes };
+        let shared = Arc::new(server::Shared::new(router, options));
+        let handler = Arc::clone(&shared);
+        let server = listen::serve(OPERATION, listener, head, move |request| {
+            let shared = Arc::clone(&handler);
+            async move { server::answer(&shared, request).await }
+        })?;
+        Ok(Self { server, shared })
+    }
+
+    /// Where it answers.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> GatewayStats {
+        self.shared.stats.snapshot()
+    }
+
+    /// Its own counters and histograms as OpenMetrics text, without the closing `# EOF`.
+    pub fn metrics(&self) -> String {
+        self.shared.stats.text()
+    }
+
+    /// Takes no further connection and waits for the requests in flight, at most [`Limits::drain`].
+    ///
+    /// # Errors
+    /// [`Timeout`](ErrorKind::Timeout) when that time passed and the rest was cut.
+    pub async fn shutdown(self) -> Result<()> {
+        let drain = self.shared.options.limits.drain;
+        match self.server.shutdown(drain).await {
+            0 => Ok(()),
+            cut => Err(Error::new(ErrorKind::Timeout, "gateway.shutdown", "requests were cut at the end of the drain")
+                .with("connections", cut)
+                .with("drain", format_args!("{drain:?}"))),
+        }
+    }
+}

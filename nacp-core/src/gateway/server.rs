@@ -1,0 +1,141 @@
+//! From a request to the gateway's own answer or to a replica's.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::GatewayOptions;
+use super::proxy::{self, Upstream};
+use super::reply::{Refusal, Reply, json_reply, text_reply};
+use super::stats::{Record, Stats};
+use crate::route::Router;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LONGEST_ID: usize = 128;
+const OWNER: &str = "nacp";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PLAIN_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What all requests share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) router: Arc<Router>,
+    pub(super) options: GatewayOptions,
+    pub(super) stats: Arc<Stats>,
+    pub(super) upstream: Upstream,
+    /// The digest of the API key: comparing digests takes the same time whatever was sent.
+    pub(super) key: Option<[u8; 32]>,
+    ids: RandomState,
+    next_id: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(router: Arc<Router>, options: GatewayOptions) -> Self {
+        Self {
+            router,
+            stats: Arc::new(Stats::new(Arc::clone(&options.clock))),
+            upstream: proxy::upstream(&options.limits),
+            key: options.api_key.as_deref().map(digest),
+            ids: RandomState::new(),
+            next_id: AtomicU64::new(0),
+            options,
+        }
+    }
+
+    /// The client's own id for the request, or a new one that no other gateway makes.
+    fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
+        let given = headers
+            .get(&REQUEST_ID)
+            .filter(|id| id.len() <= LONGEST_ID && !id.is_empty() && id.as_bytes().iter().all(u8::is_ascii_graphic));
+        let new = || {
+            let id = self.ids.hash_one(self.next_id.fetch_add(1, Ordering::Relaxed));
+            HeaderValue::from_str(&format!("nacp-{id:016x}")).unwrap_or(HeaderValue::from_static("nacp"))
+        };
+        given.cloned().unwrap_or_else(new)
+    }
+
+    fn allowed(&self, headers: &HeaderMap) -> bool {
+        let Some(key) = &self.key else { return true };
+        let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+        let Some((scheme, token)) = sent else { return false };
+        let differences = digest(token.trim()).iter().zip(key).fold(0, |sum, (one, other)| sum | (one ^ other));
+        scheme.eq_ignore_ascii_case("bearer") && differences == 0
+    }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Reply {
+    let (mut parts, body) = request.into_parts();
+    let id = shared.request_id(&parts.headers);
+    parts.headers.insert(REQUEST_ID, id.clone());
+    let path = parts.uri.path();
+    let own = if path == "/healthz" || shared.allowed(&parts.headers) {
+        own(shared, &parts.method, path)
+    } else {
+        Some(Err(Refusal::no_key()))
+    };
+    let mut reply = match own {
+        Some(own) => own.unwrap_or_else(|refusal| refusal.reply(path)),
+        None => proxy::forward(shared, parts, body, Record::begin(&shared.stats)).await,
+    };
+    reply.headers_mut().insert(REQUEST_ID, id);
+    reply
+}
+
+/// What the gateway answers by itself; nothing for what is a replica's to answer.
+fn own(shared: &Shared, method: &Method, path: &str) -> Option<Result<Reply, Refusal>> {
+    let proxied = path.starts_with("/v1/") || path.starts_with("/api/");
+    if proxied && *method != Method::GET && *method != Method::HEAD {
+        return None;
+    }
+    let reply = match path {
+        "/healthz" => json_reply(&json!({"status": "ok", "endpoints": shared.router.endpoints().len()})),
+        "/metrics" => metrics(shared),
+        "/v1/models" => {
+            let data: Vec<_> = shared.router.names().iter().map(|name| openai_model(name)).collect();
+            json_reply(&json!({"object": "list", "data": data}))
+        }
+        "/api/tags" => {
+            let models: Vec<_> = shared.router.names().iter().map(|name| ollama_model(shared, name)).collect();
+            json_reply(&json!({"models": models}))
+        }
+        "/api/version" => json_reply(&json!({"version": env!("CARGO_PKG_VERSION")})),
+        _ => {
+            let asked = path.strip_prefix("/v1/models/");
+            let model = asked.filter(|asked| shared.router.names().iter().any(|name| name == asked));
+            return Some(
+                model.map(|model| json_reply(&openai_model(model))).ok_or_else(|| Refusal::no_such_path(path)),
+            );
+        }
+    };
+    Some(Ok(reply))
+}
+
+fn openai_model(name: &str) -> Value {
+    json!({"id": name, "object": "model", "created": 0, "owned_by": OWNER})
+}
+
+fn ollama_model(shared: &Shared, name: &str) -> Value {
+    let now = shared.options.clock.wall().to_string();
+    json!({"name": name, "model": name, "modified_at": now, "size": 0, "digest": "", "details": {"family": OWNER}})
+}
+
+fn metrics(shared: &Shared) -> Reply {
+    match &shared.options.metrics {
+        Some(write) => {
+            let text = write();
+            let kind = if text.ends_with("# EOF\n") { OPENMETRICS } else { PLAIN_METRICS };
+            text_reply(kind, text)
+        }
+        None => text_reply(OPENMETRICS, shared.stats.text() + "# EOF\n"),
+    }
+}

@@ -1,0 +1,296 @@
+//! What a machine's files and environment say, read once.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind as IoErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::stack::Evidence;
+
+/// Files that are read; `proc/cpuinfo`, the mount table and `/dev` are read apart.
+const TEXTS: [&str; 17] = [
+    "/proc/sys/kernel/osrelease",
+    "/proc/1/cgroup",
+    "/proc/self/cgroup",
+    "/proc/driver/nvidia/version",
+    "/run/host/container-manager",
+    "/run/systemd/container",
+    "/sys/class/dmi/id/sys_vendor",
+    "/sys/class/dmi/id/product_name",
+    "/sys/class/dmi/id/product_serial",
+    "/sys/class/dmi/id/product_uuid",
+    "/sys/class/dmi/id/board_vendor",
+    "/sys/class/dmi/id/bios_vendor",
+    "/sys/class/dmi/id/chassis_asset_tag",
+    "/sys/devices/soc0/family",
+    "/sys/hypervisor/type",
+    "/sys/hypervisor/uuid",
+    "/etc/nv_tegra_release",
+];
+/// Files and folders whose presence counts.
+const PRESENCES: [&str; 18] = [
+    "/.dockerenv",
+    "/run/.containerenv",
+    "/run/WSL",
+    "/proc/sys/fs/binfmt_misc/WSLInterop",
+    "/proc/sys/fs/binfmt_misc/WSLInterop-late",
+    "/var/run/secrets/kubernetes.io/serviceaccount",
+    "/run/secrets/kubernetes.io/serviceaccount",
+    "/sys/class/dmi/id",
+    "/sys/fs/cgroup/cgroup.controllers",
+    "/sys/fs/cgroup/cgroup.events",
+    "/sys/fs/cgroup/systemd",
+    "/sys/fs/cgroup/systemd/release_agent",
+    "/usr/lib/wsl/lib/libcuda.so.1",
+    "/dev/dxg",
+    "/dev/nvidiactl",
+    "/dev/nvidia-uvm",
+    "/dev/nvidia-caps",
+    "/dev/nvidia-nvswitchctl",
+];
+const VARIABLES: [&str; 4] = ["container", "KUBERNETES_SERVICE_HOST", "WSL_DISTRO_NAME", "WSL_INTEROP"];
+/// More than any of these files needs; `/proc/cpuinfo` of a large machine is longer and its first entry is enough.
+const LIMIT: u64 = 256 * 1024;
+
+pub(super) const MOUNTS: &str = "/proc/self/mountinfo";
+pub(super) const CPU: &str = "/proc/cpuinfo";
+pub(super) const DEV: &str = "/dev";
+
+/// The files and the environment to look at: this machine's, or a folder that holds another machine's.
+#[derive(Clone, Debug)]
+pub struct Root {
+    folder: PathBuf,
+    environment: BTreeMap<String, String>,
+    os: Option<String>,
+}
+
+impl Root {
+    /// This machine, as this process sees it.
+    pub fn system() -> Self {
+        let known = VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+        Self { folder: "/".into(), environment: known.collect(), os: Some(std::env::consts::OS.into()) }
+    }
+
+    /// A folder laid out like the root of a machine (`proc/…`, `sys/…`), with the environment of a process there. The
+    /// operating system is known only by its files.
+    pub fn at(folder: impl Into<PathBuf>, environment: BTreeMap<String, String>) -> Self {
+        Self { folder: folder.into(), environment, os: None }
+    }
+
+    fn path(&self, absolute: &str) -> PathBuf {
+        self.folder.join(absolute.trim_start_matches('/'))
+    }
+}
+
+/// What one source answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// What it says, without surrounding blanks.
+    Text(String),
+    /// It is there.
+    Present,
+    /// It is not there.
+    Absent,
+    /// It is there and cannot be read.
+    Unreadable(String),
+}
+
+/// Everything that was read on a machine to tell where it stands. As JSON it can be sent in a bug report: it holds no
+/// serial numbers, addresses or secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The operating system, where the program itself knows it.
+    pub os: Option<String>,
+    /// By path, or `env NAME`, what each source answered.
+    pub answers: BTreeMap<String, Answer>,
+}
+
+impl Facts {
+    /// Reads every source of `root` once.
+    pub fn gather(root: &Root) -> Self {
+        let mut answers = BTreeMap::new();
+        for source in TEXTS {
+            answers.insert(source.into(), discreet(source, read(&root.path(source))));
+        }
+        for source in PRESENCES {
+            answers.insert(source.into(), presence(&root.path(source)));
+        }
+        for name in VARIABLES {
+            let answer = match root.environment.get(name) {
+                None => Answer::Absent,
+                Some(_) if name == "KUBERNETES_SERVICE_HOST" || name == "WSL_INTEROP" => Answer::Present,
+                Some(value) => Answer::Text(value.clone()),
+            };
+            answers.insert(format!("env {name}"), answer);
+        }
+        answers.insert(MOUNTS.into(), shorten(read(&root.path(MOUNTS)), bind_mounts));
+        answers.insert(CPU.into(), shorten(read(&root.path(CPU)), hypervisor_flag));
+        answers.insert(DEV.into(), list(&root.path(DEV), nvidia_device));
+        Self { os: root.os.clone(), answers }
+    }
+
+    /// What a source says; nothing where it is absent, empty or unreadable.
+    pub(super) fn text(&self, source: &str) -> Option<&str> {
+        match self.answers.get(source) {
+            Some(Answer::Text(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether a source is there, readable or not.
+    pub(super) fn has(&self, source: &str) -> bool {
+        !matches!(self.answers.get(source), None | Some(Answer::Absent))
+    }
+
+    /// A source as evidence, if it is there.
+    pub(super) fn evidence(&self, source: &str) -> Option<Evidence> {
+        let value = match self.answers.get(source)? {
+            Answer::Text(text) => text.clone(),
+            Answer::Present => "present".into(),
+            Answer::Unreadable(reason) => reason.clone(),
+            Answer::Absent => return None,
+        };
+        Some(Evidence { source: source.into(), value })
+    }
+
+    /// Why a source gives no text, for a reason that a user reads.
+    pub(super) fn why_no_text(&self, source: &str) -> String {
+        match self.answers.get(source) {
+            Some(Answer::Unreadable(reason)) => format!("{source} cannot be read: {reason}"),
+            Some(Answer::Text(_) | Answer::Present) => format!("{source} does not tell"),
+            Some(Answer::Absent) | None => format!("{source} is not there"),
+        }
+    }
+}
+
+fn read(path: &Path) -> Answer {
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes)) {
+        Ok(_) => Answer::Text(String::from_utf8_lossy(&bytes).trim_matches(['\0', ' ', '\t', '\r', '\n']).to_owned()),
+        Err(error) => refused(&error),
+    }
+}
+
+fn presence(path: &Path) -> Answer {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Answer::Present,
+        Err(error) => refused(&error),
+    }
+}
+
+fn refused(error: &std::io::Error) -> Answer {
+    match error.kind() {
+        IoErrorKind::NotFound | IoErrorKind::NotADirectory => Answer::Absent,
+        _ => Answer::Unreadable(error.to_string()),
+    }
+}
+
+/// The names in a folder that `keep` accepts, in order, as text.
+fn list(path: &Path, keep: fn(&str) -> bool) -> Answer {
+    match std::fs::read_dir(path) {
+        Err(error) => refused(&error),
+        Ok(entries) => {
+            let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            let mut names: Vec<_> = names.filter(|name| keep(name)).collect();
+            names.sort_by_key(|name| (name.len(), name.clone()));
+            Answer::Text(names.join(" "))
+        }
+    }
+}
+
+fn nvidia_device(name: &str) -> bool {
+    let digits = name.strip_prefix("nvidia").unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Keeps of a number that identifies one machine only the part that names its maker.
+fn discreet(source: &str, answer: Answer) -> Answer {
+    let Answer::Text(text) = answer else { return answer };
+    let kept = match source.rsplit('/').next().unwrap_or_default() {
+        "product_serial" => match text.split_once('-') {
+            Some(("GoogleCloud", _)) => "GoogleCloud-…".into(),
+            _ => text.get(..3).filter(|start| start.eq_ignore_ascii_case("ec2")).unwrap_or_default().into(),
+        },
+        "product_uuid" | "uuid" => {
+            text.get(..3).filter(|start| start.eq_ignore_ascii_case("ec2")).unwrap_or_default().into()
+        }
+        _ => text,
+    };
+    Answer::Text(kept)
+}
+
+fn shorten(answer: Answer, keep: fn(&str) -> String) -> Answer {
+    match answer {
+        Answer::Text(text) => Answer::Text(keep(&text)),
+        other => other,
+    }
+}
+
+/// The mounts that a container engine makes over a container's own files: `PLACE from SOURCE`, one a line.
+fn bind_mounts(table: &str) -> String {
+    let mounts = table.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(3);
+        let (source, place) = (fields.next()?, fields.next()?);
+        let own = matches!(place, "/etc/hostname" | "/etc/hosts" | "/etc/resolv.conf");
+        own.then(|| format!("{place} from {source}"))
+    });
+    mounts.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether the first processor says that a hypervisor is there; empty where it does not list its flags (not x86).
+fn hypervisor_flag(cpuinfo: &str) -> String {
+    let flags = cpuinfo.lines().find_map(|line| line.strip_prefix("flags")?.trim_start().strip_prefix(':'));
+    match flags {
+        None => String::new(),
+        Some(flags) if flags.split_whitespace().any(|flag| flag == "hypervisor") => "hypervisor flag".into(),
+        Some(_) => "no hypervisor flag".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_mounts_over_a_containers_own_files_count() {
+        let table = "\
+36 35 98:0 / / rw,noatime - ext4 /dev/root rw
+40 36 0:50 / /var/lib/docker/overlay2/abc/merged rw - overlay overlay rw
+41 36 254:1 /var/lib/docker/containers/0af/hostname /etc/hostname rw - ext4 /dev/vda1 rw
+broken line
+";
+        assert_eq!(bind_mounts(table), "/etc/hostname from /var/lib/docker/containers/0af/hostname");
+    }
+
+    #[test]
+    fn numbers_that_identify_a_machine_are_not_kept() {
+        let kept = |source, text: &str| discreet(source, Answer::Text(text.into()));
+        assert_eq!(kept("/sys/class/dmi/id/product_serial", "5CD1234XYZ"), Answer::Text(String::new()));
+        assert_eq!(kept("/sys/class/dmi/id/product_serial", "GoogleCloud-F00"), Answer::Text("GoogleCloud-…".into()));
+        assert_eq!(kept("/sys/hypervisor/uuid", "ec2e1916-9099"), Answer::Text("ec2".into()));
+        assert_eq!(kept("/sys/class/dmi/id/product_uuid", "4c4c4544"), Answer::Text(String::new()));
+        assert_eq!(kept("/sys/class/dmi/id/sys_vendor", "QEMU"), Answer::Text("QEMU".into()));
+    }
+
+    #[test]
+    fn gpus_are_the_numbered_devices() {
+        for (name, is) in
+            [("nvidia0", true), ("nvidia12", true), ("nvidia", false), ("nvidiactl", false), ("null", false)]
+        {
+            assert_eq!(nvidia_device(name), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_place_of_a_folder_is_absent_and_a_folder_in_place_of_a_file_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("proc"), "").unwrap();
+        std::fs::create_dir_all(folder.path().join("run/systemd/container")).unwrap();
+        let facts = Facts::gather(&Root::at(folder.path(), BTreeMap::new()));
+        assert_eq!(facts.answers["/proc/1/cgroup"], Answer::Absent);
+        assert!(matches!(facts.answers["/run/systemd/container"], Answer::Unreadable(_)));
+    }
+}

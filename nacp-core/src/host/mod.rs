@@ -1,0 +1,39 @@
+//! Where we run: a stack of layers, each with its evidence.
+//!
+//! A process may run in a container, on WSL2, in a virtual machine, in a cloud, all at once; one word for that is
+//! always wrong somewhere. [`detect`] answers a [`Host`]: the [`Layer`]s that were found, from the process outwards,
+//! the path by which GPUs are reached, and the questions that have no answer, with the reason.
+//!
+//! Reading and deciding are apart: [`Facts`] gathers what a machine's files and environment say, and
+//! [`Facts::decide`] is pure. A [`Root`] other than `/` shows another machine: that is how the tests hold this module
+//! to machines that they do not run on. Nothing is executed and nothing is asked over the network.
+//!
+//! ```
+//! let host = nacp_core::host::detect();
+//! println!("{}", host.summary());
+//! for layer in &host.layers {
+//!     println!("{layer}");
+//! }
+//! ```
+
+mod facts;
+mod gpu_path;
+mod layers;
+mod machine;
+mod stack;
+
+pub use facts::{Answer, Facts, Root};
+pub use stack::{
+    Cloud, Confidence, ContainerRuntime, Evidence, GpuPath, GpuPathKind, Host, Hypervisor, Layer, LayerKind, Question,
+    Undecided,
+};
+
+/// Where this process runs.
+pub fn detect() -> Host {
+    detect_in(&Root::system())
+}
+
+/// Where a process would run that sees these files and this environment.
+pub fn detect_in(root: &Root) -> Host {
+    Facts::gather(root).decide()
+}

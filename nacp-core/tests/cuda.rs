@@ -1,0 +1,370 @@
+//! The CUDA probe against real library files: the loader is the real one, the driver a simulated one or a stub.
+//!
+//! The library is chosen by the environment, which a process reads once: each case is a child process.
+#![cfg(all(feature = "cuda", feature = "sim", target_os = "linux"))]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nacp_core::cuda::{self, Probe, Version};
+use nacp_core::sim::NodeFile;
+use nacp_core::{Bytes, ErrorKind};
+use tempfile::TempDir;
+
+const CHILD: &str = "NACP_TEST_CUDA_CHILD";
+
+/// What a child process found: the probe, or the error's kind and text.
+#[derive(Debug)]
+enum Outcome {
+    Found(Probe),
+    Refused { kind: String, text: String },
+}
+
+impl Outcome {
+    #[track_caller]
+    fn found(self) -> Probe {
+        match self {
+            Self::Found(probe) => probe,
+            Self::Refused { text, .. } => panic!("the probe failed: {text}"),
+        }
+    }
+
+    #[track_caller]
+    fn refused(self) -> (String, String) {
+        match self {
+            Self::Refused { kind, text } => (kind, text),
+            Self::Found(probe) => panic!("the probe succeeded: {probe}"),
+        }
+    }
+}
+
+/// Runs `cuda::probe` in a child process whose loader looks in `folder` first.
+fn probe_in(folder: &Path, environment: &[(&str, &str)]) -> Outcome {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "this_machine_gives_an_answer_or_a_reason", "--nocapture", "--test-threads=1"]);
+    child.env_remove("NACP_SIM_NODE").env_remove("NACP_SIM_CUDA_FAULTS");
+    child.env(CHILD, "1").env("LD_LIBRARY_PATH", folder).envs(environment.iter().copied());
+    let output = child.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && !stderr.contains("panicked"), "{stdout}\n{stderr}");
+    let line = |mark: &str| stdout.lines().find_map(|line| line.strip_prefix(mark).map(str::to_owned));
+    if let Some(json) = line("FOUND ") {
+        return Outcome::Found(serde_json::from_str(&json).unwrap());
+    }
+    let text = line("REFUSED ").unwrap_or_else(|| panic!("the child said nothing:\n{stdout}\n{stderr}"));
+    let (kind, text) = text.split_once(' ').unwrap();
+    Outcome::Refused { kind: kind.into(), text: text.into() }
+}
+
+/// The machine's own driver, whatever it is; the other tests run this one as their child, with another driver.
+#[test]
+fn this_machine_gives_an_answer_or_a_reason() {
+    let outcome = cuda::probe();
+    match &outcome {
+        Ok(probe) => assert!(!(probe.devices.is_empty() && probe.silent.is_empty()) || probe.no_device.is_some()),
+        Err(error) => assert!(error.get("cause").is_some() && error.get("library").is_some(), "{error}"),
+    }
+    if std::env::var_os(CHILD).is_some() {
+        match outcome {
+            Ok(probe) => println!("\nFOUND {}", serde_json::to_string(&probe).unwrap()),
+            Err(error) => println!("\nREFUSED {} {error}", error.kind()),
+        }
+    }
+}
+
+/// A folder with the simulated driver, built by the script that users of it run.
+fn staged() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let stage = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/sim-cuda/stage");
+    let output = Command::new(stage).arg(folder.path()).env_remove("LD_LIBRARY_PATH").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    folder
+}
+
+/// A folder with a `libcuda.so.1` made from C.
+fn compiled(source: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let (input, output) = (folder.path().join("stub.c"), folder.path().join("libcuda.so.1"));
+    fs::write(&input, source).unwrap();
+    cc(&["-shared".as_ref(), "-fPIC".as_ref(), "-o".as_ref(), output.as_os_str(), input.as_os_str()]);
+    folder
+}
+
+fn cc(arguments: &[&OsStr]) {
+    let output = Command::new("cc").args(arguments).output().expect("these tests need a C compiler");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap()
+}
+
+#[test]
+fn a_healthy_driver_tells_the_nodes_devices() {
+    let folder = staged();
+    for name in ["rtx3050ti-laptop-wsl2", "h100x8"] {
+        let node = NodeFile::shipped(name).unwrap();
+        let probe = probe_in(folder.path(), &[("NACP_SIM_NODE", name)]).found();
+        assert_eq!(probe.library.path, real(&folder.path().join("libcuda.so.1")));
+        assert!(probe.library.simulated, "what is simulated says so");
+        assert_eq!(probe.driver_version, node.cuda.parse::<Version>().unwrap());
+        assert_eq!((probe.devices.len(), probe.silent.len(), &probe.no_device), (node.gpus.len(), 0, &None));
+        for (device, gpu) in probe.devices.iter().zip(&node.gpus) {
+            assert_eq!((&device.id, &device.name, &device.pci), (&gpu.uuid, &gpu.name, &gpu.pci));
+            assert_eq!((device.compute, device.multiprocessors), (gpu.compute, gpu.multiprocessors));
+            assert_eq!(device.memory, gpu.memory.total.saturating_sub(gpu.memory.reserved));
+        }
+    }
+    let default = probe_in(folder.path(), &[]).found();
+    assert_eq!(
+        default.to_string(),
+        format!(
+            "CUDA 13.1 from {} (simulated)\n  0: NVIDIA GeForce RTX 3050 Ti Laptop GPU \
+             GPU-3050a701-0000-4000-8000-000000000001, compute capability 8.6, 3.90 GiB, 20 multiprocessors",
+            real(&folder.path().join("libcuda.so.1")).display()
+        )
+    );
+}
+
+#[test]
+fn a_users_own_node_file_is_a_driver_too() {
+    let folder = staged();
+    let mut node = NodeFile::shipped("h100x8").unwrap();
+    node.gpus.truncate(3);
+    node.gpus[2].memory.total = Bytes::gib(7);
+    node.gpus[2].memory.reserved = Bytes::ZERO;
+    node.cuda = "12.8".into();
+    let file = folder.path().join("mine.json");
+    fs::write(&file, serde_json::to_string(&node).unwrap()).unwrap();
+    let probe = probe_in(folder.path(), &[("NACP_SIM_NODE", file.to_str().unwrap())]).found();
+    assert_eq!((probe.devices.len(), probe.devices[2].memory), (3, Bytes::gib(7)));
+    assert_eq!(probe.driver_version, Version { major: 12, minor: 8 });
+}
+
+#[test]
+fn no_driver_says_how_many_names_were_tried() {
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("libcuda.so.1");
+    let error = cuda::probe_at(&missing).unwrap_err();
+    assert_eq!((error.kind(), error.get("tried")), (ErrorKind::DriverUnavailable, Some("1")));
+    let installed = |path: &str| Path::new(path).exists();
+    if installed("/usr/lib/x86_64-linux-gnu/libcuda.so.1") || installed("/usr/lib/wsl/lib/libcuda.so.1") {
+        return; // The walk would find the machine's own driver.
+    }
+    let (kind, text) = probe_in(folder.path(), &[]).refused();
+    assert_eq!(kind, "DriverUnavailable");
+    assert_eq!(
+        text,
+        "no CUDA driver library on this machine: cause=absent library=libcuda.so.1 tried=31; install the NVIDIA driver \
+         (under WSL2: the Windows driver only; in a container: ask for a GPU)"
+    );
+}
+
+#[test]
+fn a_truncated_file_is_broken_and_not_absent() {
+    let folder = staged();
+    let file = folder.path().join("libcuda.so.1");
+    let whole = fs::read(&file).unwrap();
+    for length in [17, 0] {
+        fs::write(&file, &whole[..length]).unwrap();
+        let (kind, text) = probe_in(folder.path(), &[]).refused();
+        assert_eq!(kind, "DriverUnavailable");
+        assert_eq!(
+            text,
+            format!(
+                "the CUDA driver library cannot be loaded: cause=broken library=libcuda.so.1 loader={}: file too \
+                 short; reinstall the NVIDIA driver, or remove that file from the library path",
+                file.display()
+            )
+        );
+    }
+    fs::write(&file, vec![b'x'; 4096]).unwrap();
+    let (_, text) = probe_in(folder.path(), &[]).refused();
+    assert!(text.contains("cause=broken") && text.contains("invalid ELF header"), "{text}");
+}
+
+#[test]
+fn a_broken_file_before_a_good_one_is_passed_over_and_told() {
+    let folder = staged();
+    let good = folder.path().join("libcuda.so.1");
+    fs::rename(&good, folder.path().join("libcuda.so")).unwrap();
+    fs::write(&good, "not a library").unwrap();
+    let probe = probe_in(folder.path(), &[]).found();
+    assert_eq!(probe.library.path, real(&folder.path().join("libcuda.so")));
+    assert_eq!(probe.library.passed_over.len(), 1);
+    assert!(probe.library.passed_over[0].ends_with("file too short"), "{:?}", probe.library.passed_over);
+}
+
+#[test]
+fn a_library_whose_own_libraries_are_missing_is_broken() {
+    let folder = compiled("int missing_one(void) { return 0; }\n");
+    let dependency = folder.path().join("libdependency.so");
+    fs::rename(folder.path().join("libcuda.so.1"), &dependency).unwrap();
+    let (input, output) = (folder.path().join("cuda.c"), folder.path().join("libcuda.so.1"));
+    fs::write(&input, "int missing_one(void); int cuInit(unsigned f) { return (int)f + missing_one(); }\n").unwrap();
+    let search = format!("-L{}", folder.path().display());
+    let (search, library) = (search.as_ref(), "-ldependency".as_ref());
+    let (output, input) = (output.as_os_str(), input.as_os_str());
+    cc(&["-shared".as_ref(), "-fPIC".as_ref(), "-o".as_ref(), output, input, search, library]);
+    fs::remove_file(dependency).unwrap();
+    let (_, text) = probe_in(folder.path(), &[]).refused();
+    assert!(text.contains("cause=broken") && text.contains("loader=libdependency.so: "), "{text}");
+}
+
+#[test]
+fn a_stub_with_one_function_names_those_that_it_lacks() {
+    let folder = compiled("int cuInit(unsigned flags) { (void)flags; return 34; }\n");
+    let (kind, text) = probe_in(folder.path(), &[]).refused();
+    assert_eq!(kind, "DriverUnavailable");
+    assert_eq!(
+        text,
+        format!(
+            "the CUDA driver library lacks functions: cause=symbol missing library={} \
+             symbols=cuDriverGetVersion,cuDeviceGetCount,cuDeviceGet,cuDeviceGetName,cuDeviceGetUuid,\
+             cuDeviceTotalMem_v2,cuDeviceGetAttribute,cuDeviceGetPCIBusId; it is a stub, or a driver older than CUDA \
+             11; install the NVIDIA driver",
+            real(&folder.path().join("libcuda.so.1")).display()
+        )
+    );
+}
+
+#[test]
+fn a_toolkits_stub_folder_is_told_by_its_path() {
+    let folder = staged();
+    let stubs = folder.path().join("stubs");
+    fs::create_dir(&stubs).unwrap();
+    fs::rename(folder.path().join("libcuda.so.1"), stubs.join("libcuda.so.1")).unwrap();
+    let (_, text) = probe_in(&stubs, &[("NACP_SIM_CUDA_FAULTS", "cuInit=34")]).refused();
+    assert!(text.contains("stubs/libcuda.so.1 (simulated, a toolkit's stub) name=CUDA_ERROR_STUB_LIBRARY"), "{text}");
+}
+
+/// What a user reads when the driver does not start, for each number that has a meaning and one that has none.
+#[test]
+fn a_driver_that_does_not_start_says_why() {
+    let folder = staged();
+    let place = real(&folder.path().join("libcuda.so.1"));
+    let place = place.display();
+    for (code, expected) in [
+        (
+            34,
+            format!(
+                "a CUDA toolkit's stub was loaded in place of the driver: cause=stub call=cuInit code=34 \
+                 library={place} (simulated) name=CUDA_ERROR_STUB_LIBRARY; remove the folder `stubs` from \
+                 LD_LIBRARY_PATH"
+            ),
+        ),
+        (
+            802,
+            format!(
+                "the NVSwitch fabric is not ready: cause=fabric manager call=cuInit code=802 library={place} \
+                 (simulated) name=CUDA_ERROR_SYSTEM_NOT_READY; start `nvidia-fabricmanager` of the driver's version \
+                 and wait for it"
+            ),
+        ),
+        (
+            803,
+            format!(
+                "the CUDA library and the kernel's NVIDIA driver do not fit together: cause=mismatch call=cuInit \
+                 code=803 library={place} (simulated) name=CUDA_ERROR_SYSTEM_DRIVER_MISMATCH; restart the machine to \
+                 finish a driver update, or remove an old cuda-compat package"
+            ),
+        ),
+        (
+            804,
+            format!(
+                "the cuda-compat package does not serve this GPU: cause=forward compat call=cuInit code=804 \
+                 library={place} (simulated) name=CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE; remove the cuda-compat \
+                 package from the image, or update the driver"
+            ),
+        ),
+        (
+            9999,
+            format!(
+                "the CUDA driver answered with an unknown code: cause=unknown code call=cuInit code=9999 \
+                 library={place} (simulated)"
+            ),
+        ),
+    ] {
+        let (kind, text) = probe_in(folder.path(), &[("NACP_SIM_CUDA_FAULTS", &format!("cuInit={code}"))]).refused();
+        assert_eq!((kind.as_str(), text), ("DriverUnavailable", expected));
+    }
+}
+
+#[test]
+fn a_driver_without_a_device_is_an_empty_answer_with_its_reason() {
+    let folder = staged();
+    let probe = probe_in(folder.path(), &[("NACP_SIM_CUDA_FAULTS", "cuInit=100")]).found();
+    assert!(probe.devices.is_empty());
+    assert_eq!(probe.driver_version, Version { major: 13, minor: 1 });
+    assert_eq!(
+        probe.no_device.unwrap(),
+        format!(
+            "the CUDA driver sees no GPU: cause=no device call=cuInit code=100 library={} (simulated) \
+             name=CUDA_ERROR_NO_DEVICE; check `nvidia-smi -L`, CUDA_VISIBLE_DEVICES, and that the container was given \
+             a GPU",
+            real(&folder.path().join("libcuda.so.1")).display()
+        )
+    );
+}
+
+#[test]
+fn a_failing_count_is_an_error_and_a_failing_question_silences_each_device() {
+    let folder = staged();
+    let (_, text) = probe_in(folder.path(), &[("NACP_SIM_CUDA_FAULTS", "cuDeviceGetCount=999")]).refused();
+    assert!(text.contains("call=cuDeviceGetCount code=999") && text.contains("CUDA_ERROR_UNKNOWN"), "{text}");
+    let faults = ("NACP_SIM_CUDA_FAULTS", "cuDeviceTotalMem_v2=719");
+    let probe = probe_in(folder.path(), &[("NACP_SIM_NODE", "h100x8"), faults]).found();
+    assert_eq!((probe.devices.len(), probe.silent.len()), (0, 8));
+    assert_eq!((probe.silent[7].fault.code, probe.silent[7].call.as_str()), (719, "cuDeviceTotalMem"));
+}
+
+/// The simulated driver keeps the manners of the real one: a C program that does everything wrong.
+#[test]
+fn the_simulated_driver_refuses_misuse_by_number() {
+    const PROGRAM: &str = r#"
+#include <stddef.h>
+int cuInit(unsigned); int cuDriverGetVersion(int *); int cuDeviceGetCount(int *); int cuDeviceGet(int *, int);
+int cuDeviceGetName(char *, int, int); int cuDeviceGetUuid(void *, int); int cuDeviceTotalMem_v2(size_t *, int);
+int cuDeviceGetPCIBusId(char *, int, int); int cuDeviceGetAttribute(int *, int, int);
+int cuGetErrorName(int, const char **); int cuGetErrorString(int, const char **);
+#define IS(call, code) if ((call) != (code)) return __LINE__
+int main(void) {
+    int n = -1; char text[64]; const char *name = text;
+    IS(cuDeviceGetCount(&n), 3);
+    IS(cuInit(1), 1);
+    IS(cuInit(0), 0);
+    IS(cuDriverGetVersion(NULL), 1);
+    IS(cuDeviceGetCount(NULL), 1);
+    IS(cuDeviceGet(NULL, 0), 1);
+    IS(cuDeviceGet(&n, 1), 101);
+    IS(cuDeviceGet(&n, -1), 101);
+    IS(cuDeviceGetName(NULL, 10, 0), 1);
+    IS(cuDeviceGetName(text, 0, 0), 1);
+    IS(cuDeviceGetName(text, -4, 0), 1);
+    IS(cuDeviceGetName(text, 7, 0), 0);
+    IS(text[5] == 'A' && text[6] == 0, 1);
+    IS(cuDeviceGetUuid(NULL, 0), 1);
+    IS(cuDeviceTotalMem_v2(NULL, 0), 1);
+    IS(cuDeviceGetPCIBusId(text, 5, 0), 1);
+    IS(cuDeviceGetPCIBusId(text, 13, 0), 0);
+    IS(text[4] == ':' && text[12] == 0, 1);
+    IS(cuDeviceGetAttribute(&n, 100000, 0), 1);
+    IS(cuDeviceGetAttribute(NULL, 75, 0), 1);
+    IS(cuGetErrorName(424242, &name), 1);
+    IS(name == NULL, 1);
+    IS(cuGetErrorName(100, NULL), 1);
+    IS(cuGetErrorString(100, &name), 0);
+    IS(name != NULL, 1);
+    return 0;
+}
+"#;
+    let folder = staged();
+    let (input, program) = (folder.path().join("misuse.c"), folder.path().join("misuse"));
+    fs::write(&input, PROGRAM).unwrap();
+    let library = folder.path().join("libcuda.so.1");
+    cc(&["-o".as_ref(), program.as_os_str(), input.as_os_str(), library.as_os_str()]);
+    let status = Command::new(&program).env("LD_LIBRARY_PATH", folder.path()).env_remove("NACP_SIM_NODE").status();
+    assert_eq!(status.unwrap().code(), Some(0), "the line of the program whose answer is wrong");
+}

@@ -1,0 +1,244 @@
+//! Other machines, as folders: each must be told for what it is, by its evidence.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nacp_core::host::{
+    self, Answer, Cloud, Confidence, ContainerRuntime, Facts, GpuPathKind, Host, Hypervisor, LayerKind, Question, Root,
+};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hosts")
+}
+
+/// The machine in `tests/fixtures/hosts/NAME`, with the environment in its file `env`.
+fn root(name: &str) -> Root {
+    let folder = fixtures().join(name);
+    assert!(folder.is_dir(), "{}", folder.display());
+    let environment = fs::read_to_string(folder.join("env")).unwrap_or_default();
+    let variables = environment.lines().filter_map(|line| line.split_once('='));
+    Root::at(folder, variables.map(|(name, value)| (name.into(), value.into())).collect())
+}
+
+fn machine(name: &str) -> Host {
+    host::detect_in(&root(name))
+}
+
+/// One row: the fixture, its layers from the process outwards, its path to GPUs, and the line that a user reads.
+type Row = (&'static str, &'static [LayerKind], GpuPathKind, &'static str);
+
+const DOCKER: LayerKind = LayerKind::Container(ContainerRuntime::Docker);
+const HYPER_V: LayerKind = LayerKind::Hypervisor(Hypervisor::HyperV);
+const KVM: LayerKind = LayerKind::Hypervisor(Hypervisor::Kvm);
+const LINUX: LayerKind = LayerKind::NativeLinux;
+const METAL: LayerKind = LayerKind::BareMetal;
+
+const TABLE: [Row; 20] = [
+    (
+        "aws-ec2",
+        &[LINUX, KVM, LayerKind::Cloud(Cloud::Aws)],
+        GpuPathKind::Native,
+        "native Linux (kernel 6.8.0-1021-aws) in a KVM virtual machine at AWS",
+    ),
+    (
+        "aws-ec2-metal",
+        &[LINUX, METAL, LayerKind::Cloud(Cloud::Aws)],
+        GpuPathKind::Native,
+        "native Linux (kernel 6.8.0-1021-aws) on bare metal at AWS",
+    ),
+    (
+        "azure-vm",
+        &[LINUX, HYPER_V, LayerKind::Cloud(Cloud::Azure)],
+        GpuPathKind::Native,
+        "native Linux (kernel 6.8.0-1021-azure) in a Hyper-V virtual machine at Azure",
+    ),
+    ("bare-metal", &[LINUX, METAL], GpuPathKind::Native, "native Linux (kernel 6.8.0-85-generic) on bare metal"),
+    (
+        "docker",
+        &[DOCKER, LINUX, METAL],
+        GpuPathKind::Native,
+        "docker container on native Linux (kernel 6.8.0-85-generic) on bare metal",
+    ),
+    (
+        "docker-on-wsl2",
+        &[DOCKER, LayerKind::Wsl2, HYPER_V],
+        GpuPathKind::Paravirtual,
+        "docker container on WSL2 (kernel 5.15.167.4-microsoft-standard-WSL2)",
+    ),
+    (
+        "docker-without-gpu",
+        &[DOCKER, LINUX, METAL],
+        GpuPathKind::None,
+        "docker container on native Linux (kernel 6.8.0-85-generic) on bare metal",
+    ),
+    (
+        "gcp-vm",
+        &[LINUX, KVM, LayerKind::Cloud(Cloud::Gcp)],
+        GpuPathKind::Native,
+        "native Linux (kernel 6.1.0-28-cloud-amd64) in a KVM virtual machine at Google Cloud",
+    ),
+    (
+        "hyper-v-guest-with-dxg",
+        &[LINUX, HYPER_V],
+        GpuPathKind::Paravirtual,
+        "native Linux (kernel 6.8.0-85-generic) in a Hyper-V virtual machine",
+    ),
+    ("jetson", &[LINUX], GpuPathKind::Tegra, "native Linux (kernel 5.15.148-tegra)"),
+    (
+        "kubernetes-pod",
+        &[LayerKind::Container(ContainerRuntime::Containerd), LayerKind::Pod, LINUX, KVM],
+        GpuPathKind::Native,
+        "Kubernetes pod (containerd container) on native Linux (kernel 6.8.0-1030-generic) in a KVM virtual machine",
+    ),
+    (
+        "kubernetes-pod-cri-o",
+        &[LayerKind::Container(ContainerRuntime::CriO), LayerKind::Pod, LINUX, METAL],
+        GpuPathKind::None,
+        "Kubernetes pod (CRI-O container) on native Linux (kernel 5.14.0-503.el9.x86_64) on bare metal",
+    ),
+    (
+        "lxc",
+        &[LayerKind::Container(ContainerRuntime::Lxc), LINUX, METAL],
+        GpuPathKind::None,
+        "LXC container on native Linux (kernel 6.8.12-4-pve) on bare metal",
+    ),
+    (
+        "microvm",
+        &[LINUX, LayerKind::Hypervisor(Hypervisor::Unknown)],
+        GpuPathKind::None,
+        "native Linux (kernel 6.1.102) in a virtual machine",
+    ),
+    (
+        "oci-bare-metal",
+        &[LINUX, METAL, LayerKind::Cloud(Cloud::Oci)],
+        GpuPathKind::Native,
+        "native Linux (kernel 5.15.0-300.el9uek.x86_64) on bare metal at Oracle Cloud",
+    ),
+    (
+        "podman",
+        &[LayerKind::Container(ContainerRuntime::Podman), LINUX, METAL],
+        GpuPathKind::None,
+        "podman container on native Linux (kernel 6.11.4-301.fc41.x86_64) on bare metal",
+    ),
+    (
+        "vmware-guest",
+        &[LINUX, LayerKind::Hypervisor(Hypervisor::Vmware)],
+        GpuPathKind::None,
+        "native Linux (kernel 6.1.0-28-amd64) in a VMware virtual machine",
+    ),
+    ("wsl1", &[LayerKind::Wsl1], GpuPathKind::None, "WSL1 (kernel 4.4.0-19041-Microsoft)"),
+    ("wsl2", &[LayerKind::Wsl2, HYPER_V], GpuPathKind::Paravirtual, "WSL2 (kernel 5.15.167.4-microsoft-standard-WSL2)"),
+    ("wsl2-custom-kernel", &[LayerKind::Wsl2, HYPER_V], GpuPathKind::Paravirtual, "WSL2 (kernel 6.12.10-mine)"),
+];
+
+#[test]
+fn each_machine_is_told_for_what_it_is() {
+    for (name, layers, gpu, summary) in TABLE {
+        let host = machine(name);
+        let kinds: Vec<_> = host.layers.iter().map(|layer| layer.kind).collect();
+        assert_eq!(kinds, layers, "{name}: {host}");
+        assert_eq!(host.gpu.kind, gpu, "{name}: {host}");
+        assert_eq!(host.summary(), summary, "{name}");
+        assert_eq!(host.os.as_deref(), Some("linux"), "{name}");
+        assert_eq!(host.is_wsl2(), layers.contains(&LayerKind::Wsl2), "{name}");
+        assert!(host.layers.iter().all(|layer| !layer.evidence.is_empty()), "{name}: {host}");
+    }
+}
+
+#[test]
+fn no_machine_in_the_folder_is_forgotten() {
+    let mut folders: Vec<_> =
+        fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    folders.sort();
+    assert_eq!(folders, TABLE.map(|(name, ..)| name));
+}
+
+#[test]
+fn a_question_without_an_answer_says_why() {
+    let open = |name| {
+        let undecided = machine(name).undecided;
+        undecided.into_iter().map(|open| (open.question, open.reason)).collect::<Vec<_>>()
+    };
+    assert_eq!(open("bare-metal"), []);
+    let no_tables = (Question::Cloud, "no firmware tables: /sys/class/dmi/id is not there".to_string());
+    assert_eq!(open("wsl2"), [no_tables.clone()]);
+    assert_eq!(
+        open("wsl1"),
+        [(Question::Machine, "WSL1 does not show the machine under Windows".into()), no_tables.clone()]
+    );
+    let no_machine = "/proc/cpuinfo does not tell, /sys/class/dmi/id/sys_vendor is not there";
+    assert_eq!(open("jetson"), [(Question::Machine, no_machine.into()), no_tables]);
+}
+
+#[test]
+fn what_is_less_than_certain_says_so() {
+    let of = |name| {
+        let layer = machine(name).layers.into_iter().find(|layer| layer.kind == LayerKind::Wsl2).unwrap();
+        (layer.confidence, layer.detail)
+    };
+    assert_eq!(of("wsl2").0, Confidence::Certain);
+    assert_eq!(of("wsl2-custom-kernel"), (Confidence::Likely, "a kernel that is not Microsoft's".into()));
+}
+
+#[test]
+fn the_path_to_gpus_says_what_is_missing() {
+    let detail = |name| machine(name).gpu.detail;
+    assert_eq!(detail("bare-metal"), "");
+    assert_eq!(detail("gcp-vm"), "/dev/nvidia-uvm is missing: CUDA will not start");
+    assert_eq!(detail("docker-without-gpu"), "the machine has the NVIDIA driver; this container was given no GPU");
+    assert_eq!(detail("hyper-v-guest-with-dxg"), "/usr/lib/wsl/lib/libcuda.so.1 is not there");
+    // A container that was given the fourth GPU only still has a GPU.
+    assert!(machine("docker").gpu.to_string().contains("/dev: nvidia3"), "{}", machine("docker").gpu);
+}
+
+#[test]
+fn a_person_reads_one_line_for_each_layer() {
+    assert_eq!(
+        machine("docker-on-wsl2").to_string(),
+        "docker container on WSL2 (kernel 5.15.167.4-microsoft-standard-WSL2)
+  docker container [certain; /proc/self/mountinfo: /etc/resolv.conf from /var/lib/docker/containers/90de/resolv.conf; \
+         /.dockerenv: present]
+  WSL2 [certain; /proc/sys/kernel/osrelease: 5.15.167.4-microsoft-standard-WSL2]
+  Hyper-V virtual machine, WSL2's own [certain; /proc/sys/kernel/osrelease: 5.15.167.4-microsoft-standard-WSL2]
+  GPUs through /dev/dxg [certain; /dev/dxg: present; /usr/lib/wsl/lib/libcuda.so.1: present]
+  cloud unknown (no firmware tables: /sys/class/dmi/id is not there)"
+    );
+}
+
+#[test]
+fn an_empty_root_leaves_every_question_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host::detect_in(&Root::at(folder.path(), BTreeMap::new()));
+    assert_eq!((host.os.as_deref(), host.kernel.as_deref(), host.layers.len()), (None, None, 0));
+    assert_eq!(host.gpu.kind, GpuPathKind::Unknown);
+    let questions: Vec<_> = host.undecided.iter().map(|undecided| undecided.question).collect();
+    assert_eq!(questions, [Question::Container, Question::System, Question::Machine, Question::Cloud]);
+    assert_eq!(host.summary(), "an unknown system");
+}
+
+#[test]
+fn facts_travel_as_json_and_decide_the_same_elsewhere() {
+    for (name, ..) in TABLE {
+        let facts = Facts::gather(&root(name));
+        let json = serde_json::to_string(&facts).unwrap();
+        let host = serde_json::from_str::<Facts>(&json).unwrap().decide();
+        assert_eq!(host, machine(name), "{name}");
+        let again: Host = serde_json::from_str(&serde_json::to_string(&host).unwrap()).unwrap();
+        assert_eq!(again, host, "{name}");
+        assert!(!json.contains("0123456789ABCDEF"), "a serial number left the machine: {name}");
+    }
+}
+
+/// The machine that runs this test, whatever it is.
+#[test]
+fn this_machine_has_a_system() {
+    let host = host::detect();
+    assert_eq!(host.os.as_deref(), Some(std::env::consts::OS));
+    assert!(host.undecided.iter().all(|open| open.question != Question::System), "{host}");
+    let release = Facts::gather(&Root::system()).answers.remove("/proc/sys/kernel/osrelease");
+    assert!(
+        !cfg!(target_os = "linux")
+            || matches!(&release, Some(Answer::Text(text)) if host.kernel.as_ref() == Some(text))
+    );
+}
