@@ -10,6 +10,8 @@ use pyo3::prelude::*;
 
 mod app;
 mod errors;
+mod gateway;
+mod host;
 mod json;
 mod node;
 mod plane;
@@ -23,7 +25,11 @@ mod _nacp {
     #[pymodule_export]
     use crate::errors::{error_table, panic};
     #[pymodule_export]
-    use crate::node::{Node, place};
+    use crate::gateway::Gateway;
+    #[pymodule_export]
+    use crate::host::{detect, probe_cuda};
+    #[pymodule_export]
+    use crate::node::{Node, place, size};
     #[pymodule_export]
     use crate::plane::Plane;
     #[pymodule_export]

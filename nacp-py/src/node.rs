@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nacp_core::clock::SystemClock;
-use nacp_core::{gpu, placement, sim};
+use nacp_core::{Bytes, gpu, placement, sim};
 use pyo3::prelude::*;
 
 use crate::app::App;
@@ -63,4 +63,10 @@ impl Node {
 pub(crate) fn place(py: Python<'_>, app: &App, node: &Node) -> PyResult<String> {
     let (app, node) = (app.0.clone(), node.0.clone());
     wait_blocking(py, move || json::text(&placement::plan(&app, &node.snapshot(&SystemClock::new())?, &[])?))
+}
+
+/// A number of bytes with the binary unit that fits, such as `3.50 GiB`.
+#[pyfunction]
+pub(crate) fn size(bytes: u64) -> String {
+    Bytes(bytes).to_string()
 }

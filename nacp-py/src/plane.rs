@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use nacp_core::control::ControlPlane;
 use nacp_core::engine::{Docker, Engine};
+use nacp_core::gateway::{Gateway as CoreGateway, GatewayOptions};
 use nacp_core::{Error, ErrorKind, Result, error, route, sim};
 use pyo3::prelude::*;
 
 use crate::app::App;
+use crate::errors::guard;
+use crate::gateway::{self, Gateway};
 use crate::json;
 use crate::node::Node;
 use crate::router::{Endpoint, Router};
@@ -97,6 +100,15 @@ impl Plane {
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
         let (plane, router) = (self.plane.clone(), Arc::clone(&self.router));
         wait(py, async move { follow(&plane, &router).await })
+    }
+
+    /// Opens an HTTP address in front of the router that follows this plane.
+    fn gateway(&self, py: Python<'_>, host: &str, port: u16, api_key: Option<String>) -> PyResult<Gateway> {
+        let address = guard(py, || Ok(gateway::address(host, port)?))?;
+        let router = Arc::clone(&self.router);
+        let mut options = GatewayOptions::default();
+        options.api_key = api_key;
+        wait(py, async move { CoreGateway::bind(address, router, options).await }).map(Gateway::new)
     }
 
     /// The router that follows this plane: the same one at every call.

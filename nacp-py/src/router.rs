@@ -79,13 +79,15 @@ impl Endpoint {
 
     #[pyo3(signature = () -> "tuple[tuple[()], dict[str, str | None]]")]
     fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
-        let fields = PyDict::new(py);
-        fields.set_item("app", self.app())?;
-        fields.set_item("service", self.service())?;
-        fields.set_item("replica", self.replica())?;
-        fields.set_item("address", self.address())?;
-        fields.set_item("model", self.model())?;
-        Ok((PyTuple::empty(py), fields))
+        guard(py, || {
+            let fields = PyDict::new(py);
+            fields.set_item("app", self.app())?;
+            fields.set_item("service", self.service())?;
+            fields.set_item("replica", self.replica())?;
+            fields.set_item("address", self.address())?;
+            fields.set_item("model", self.model())?;
+            Ok((PyTuple::empty(py), fields))
+        })
     }
 }
 

@@ -28,7 +28,7 @@ class Record:
 
 
 def decode(cls: type[T], data: Any) -> T:
-    """Builds a value of this type from JSON. A reading that is `{"unknown": reason}` becomes None, noted in `unknown`."""
+    """A value of this type from JSON. A reading that is `{"unknown": reason}` becomes None, noted in `unknown`."""
     return _build(cls, data)  # type: ignore[no-any-return]
 
 

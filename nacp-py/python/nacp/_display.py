@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from nacp._nacp import size
 from nacp._types import GpuState
 
 if TYPE_CHECKING:
@@ -15,19 +16,6 @@ HEAD = ("", "GPU", "id", "compute", "memory", "busy", "temperature", "power")
 CELL = "padding:0.2em 0.8em;text-align:left;color:inherit;background:transparent"
 BAR = "display:inline-block;width:6em;height:0.7em;border:1px solid currentColor;border-radius:2px;margin-right:0.5em"
 FILL = "display:block;height:100%;background:#76b900"
-
-
-def size(count: int) -> str:
-    """A number of bytes with the binary unit that fits, as the core prints it.
-
-    >>> size(1536 * 2**20), size(4 * 2**30), size(1023)
-    ('1.50 GiB', '4 GiB', '1023 B')
-    """
-    for unit, bits in (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if count >> bits:
-            whole, part = divmod(count * 100 >> bits, 100)
-            return f"{whole}.{part:02} {unit}" if part else f"{whole} {unit}"
-    return f"{count} B"
 
 
 def title(snapshot: Snapshot) -> str:

@@ -163,7 +163,7 @@ class ControlPlane:
         return self._native.endpoints()
 
     def router(self) -> Router:
-        """The router over all ready replicas. It is always the same one, and follows `apply`, `delete` and `refresh`."""
+        """The router over all ready replicas: always the same one. It follows `apply`, `delete` and `refresh`."""
         self._native.refresh()
         return self._native.router()
 
@@ -189,7 +189,7 @@ class ControlPlane:
         return gateway
 
     def close(self) -> None:
-        """Closes the gateways. Apps go on running, unless the engine is simulated and this object is the last to use it."""
+        """Closes the gateways. Apps go on running; those of a simulated engine end with this object."""
         while self._gateways:
             self._gateways.pop().close()
 

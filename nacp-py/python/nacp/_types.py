@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 from nacp._decode import Record
@@ -245,9 +244,7 @@ class AppStatus(Record):
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Where the ready replicas answer."""
         return tuple(
-            Endpoint(
-                app=self.app, service=one.service, replica=one.name, address=one.address or "", model=one.model
-            )
+            Endpoint(app=self.app, service=one.service, replica=one.name, address=one.address or "", model=one.model)
             for one in self.replicas
             if one.ready and one.address
         )

@@ -11,10 +11,10 @@ from typing import ClassVar
 
 
 class NacpError(Exception):
-    """Something in NACP failed. Only its subclasses are raised.
+    r"""Something in NACP failed. Only its subclasses are raised.
 
     >>> try:
-    ...     nacp.App.parse("name: a\\nservices: {}")
+    ...     nacp.App.parse("name: a\nservices: {}")
     ... except nacp.NacpError as error:
     ...     print(error.kind, error.code, error.retryable, error)
     InvalidArgument 1 False an app needs at least one service: field=services
