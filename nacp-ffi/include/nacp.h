@@ -749,7 +749,7 @@ nacp_status nacp_gateway_start(const struct nacp_ctx *ctx,
 const char *nacp_gateway_url(const struct nacp_gateway *gateway);
 
 /**
- * Stops a gateway: it takes no further connection and lets the requests in flight finish, for 30 seconds at most. A
+ * Stops a gateway: it takes no further connection and lets the requests in flight finish, for 10 seconds at most. A
  * gateway that is stopped already stays so. The handle still has to be freed.
  *
  * @param gateway the gateway, used by no other call

@@ -109,7 +109,7 @@ pub extern "C" fn nacp_gateway_url(gateway: Option<&nacp_gateway>) -> *const c_c
     answer(gateway, ptr::null(), |held| held.url.as_ptr())
 }
 
-/// Stops a gateway: it takes no further connection and lets the requests in flight finish, for 30 seconds at most. A
+/// Stops a gateway: it takes no further connection and lets the requests in flight finish, for 10 seconds at most. A
 /// gateway that is stopped already stays so. The handle still has to be freed.
 ///
 /// @param gateway the gateway, used by no other call
