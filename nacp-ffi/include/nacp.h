@@ -725,6 +725,15 @@ nacp_status nacp_probe_cuda_json(struct nacp_string *json,
                                  struct nacp_error *error);
 
 /**
+ * The same as nacp_probe_cuda_json, as text for people.
+ *
+ * @param[out] text the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return as nacp_probe_cuda_json
+ */
+nacp_status nacp_probe_cuda_text(struct nacp_string *text, struct nacp_error *error);
+
+/**
  * Starts a gateway over the replicas that are ready. It follows every later nacp_apply and nacp_delete of this context.
  *
  * @param ctx the context

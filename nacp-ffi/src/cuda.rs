@@ -23,3 +23,19 @@ pub unsafe extern "C" fn nacp_probe_cuda_json(json: *mut nacp_string, error: *mu
         Ok(())
     })
 }
+
+/// The same as nacp_probe_cuda_json, as text for people.
+///
+/// @param[out] text the text, freed by nacp_string_free
+/// @param[out] error what went wrong; NULL if the caller does not care
+/// @return as nacp_probe_cuda_json
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_probe_cuda_text(text: *mut nacp_string, error: *mut nacp_error) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_probe_cuda_text", error) };
+    entry.run(|call| {
+        let out = call.out(text, "text", nacp_string::NONE)?;
+        out.set(cuda::probe()?.to_string().into());
+        Ok(())
+    })
+}
