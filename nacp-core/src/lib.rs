@@ -10,7 +10,7 @@
 //! use nacp_core::clock::SystemClock;
 //! use nacp_core::{cuda, gpu, host};
 //!
-//! println!("{}", host::detect()?);
+//! println!("{}", host::detect());
 //! println!("CUDA {}", cuda::probe()?.driver_version);
 //! for state in gpu::Node::discover()?.snapshot(&SystemClock::new())?.gpus {
 //!     println!("{} {}", state.gpu.id, state.gpu.name);

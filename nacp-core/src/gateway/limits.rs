@@ -6,7 +6,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Largest head of a request in bytes (431 beyond it); at least 8192.
+    /// Largest head of a request in bytes (431 beyond it); at least 8192. A head that arrives at once may have up to
+    /// twice as many.
     pub head_bytes: usize,
     /// Longest time for the head of a request; also how long an idle connection is kept.
     pub head_time: Duration,

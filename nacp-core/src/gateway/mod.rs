@@ -11,7 +11,7 @@
 //! | `/v1/…`, `/api/…` | from the replica; with the headers `x-nacp-replica` and `x-request-id` |
 //! | `GET /v1/models`, `GET /v1/models/…`, `GET /api/tags`, `GET /api/version` | from the router's table |
 //! | `GET /healthz` | 200 and the number of endpoints; needs no key |
-//! | `GET /metrics` | counters and histograms as OpenMetrics text |
+//! | `GET /metrics` | counters and histograms as OpenMetrics text, after those of [`GatewayOptions::metrics`] |
 //!
 //! The body passes unchanged, with one exception: where a client asked for a service by its name (`llm` or
 //! `assistant/llm`) and that service serves one model, the replica is asked for that model, because it does not know
@@ -45,7 +45,7 @@ pub use stats::{GatewayStats, Latency, RequestCount};
 
 const OPERATION: &str = "gateway.bind";
 
-/// Writes the text of `/metrics`.
+/// Writes metrics as text.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// How a gateway behaves.
@@ -57,8 +57,8 @@ pub struct GatewayOptions {
     pub api_key: Option<String>,
     /// Sizes, times and numbers that end a request.
     pub limits: Limits,
-    /// Writes the text of `/metrics` instead of the gateway, which then only adds its own to it through
-    /// [`Gateway::metrics`].
+    /// Writes what `/metrics` says beside the gateway's own counters, in the text form of Prometheus or OpenMetrics;
+    /// a closing `# EOF` says that it is the latter.
     pub metrics: Option<MetricsText>,
     /// Where the time comes from that the statistics are made of.
     pub clock: Arc<dyn Clock>,

@@ -20,6 +20,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_ID: usize = 128;
 const OWNER: &str = "nacp";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// What OpenMetrics text ends with.
+const END: &str = "# EOF\n";
 const PLAIN_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What all requests share.
@@ -36,6 +38,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a request's id is not repeated by another gateway; nothing decides by it"
+    )]
     pub(super) fn new(router: Arc<Router>, options: GatewayOptions) -> Self {
         Self {
             router,
@@ -130,12 +136,11 @@ fn ollama_model(shared: &Shared, name: &str) -> Value {
 }
 
 fn metrics(shared: &Shared) -> Reply {
-    match &shared.options.metrics {
-        Some(write) => {
-            let text = write();
-            let kind = if text.ends_with("# EOF\n") { OPENMETRICS } else { PLAIN_METRICS };
-            text_reply(kind, text)
-        }
-        None => text_reply(OPENMETRICS, shared.stats.text() + "# EOF\n"),
+    let own = shared.stats.text();
+    let Some(write) = &shared.options.metrics else { return text_reply(OPENMETRICS, own + END) };
+    let others = write();
+    match others.strip_suffix(END) {
+        Some(others) => text_reply(OPENMETRICS, [others, &own, END].concat()),
+        None => text_reply(PLAIN_METRICS, others + &own),
     }
 }

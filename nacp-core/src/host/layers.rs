@@ -295,6 +295,7 @@ mod tests {
         let top = [("/.dockerenv", "present"), ("/sys/fs/cgroup/systemd/release_agent", "present")];
         let layer = container(&facts(&top), None, None).unwrap().unwrap();
         assert_eq!(layer.confidence, Confidence::Possible);
+        assert_eq!(facts(&top).decide().summary(), "possibly a docker container on an unknown system");
         let layer = container(&facts(&top[..1]), None, None).unwrap().unwrap();
         assert_eq!(layer.confidence, Confidence::Certain);
     }

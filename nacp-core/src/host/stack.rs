@@ -203,7 +203,7 @@ impl Host {
         self.layers.iter().any(|layer| layer.kind == LayerKind::Wsl2)
     }
 
-    /// The container's runtime, if this is a container.
+    /// The container's runtime, if this is a container, or possibly one.
     pub fn container(&self) -> Option<ContainerRuntime> {
         self.find(|kind| if let LayerKind::Container(runtime) = kind { Some(runtime) } else { None })
     }
@@ -215,7 +215,11 @@ impl Host {
 
     /// The whole stack in one line, such as `docker container on WSL2 (kernel 5.15.167.4-microsoft-standard-WSL2)`.
     pub fn summary(&self) -> String {
-        let container = self.container().map(|runtime| LayerKind::Container(runtime).to_string());
+        let container = self.layers.iter().find(|layer| matches!(layer.kind, LayerKind::Container(_)));
+        let container = container.map(|layer| match layer.confidence {
+            Confidence::Possible => format!("possibly a {}", layer.kind),
+            _ => layer.kind.to_string(),
+        });
         let pod = self.find(|kind| (kind == LayerKind::Pod).then(|| kind.to_string()));
         let mut text = match (pod, container) {
             (Some(pod), Some(container)) => format!("{pod} ({container}) on "),

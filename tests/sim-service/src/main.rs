@@ -1,10 +1,13 @@
 //! The simulated inference service as a container's only process, set by the variables `NACP_SIM_*`.
+//!
+//! It listens on every address of the container, or on the one that its argument names.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use nacp_core::Error;
 use nacp_core::sim::{Service, ServiceOptions};
+use nacp_core::{Error, ErrorKind};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,8 +29,16 @@ async fn run() -> Result<(), Error> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let mut options = ServiceOptions::from_env(&env)?;
-    options.on_log = Some(|line| println!("{line}"));
-    let address = ([0, 0, 0, 0], options.port).into();
+    // Nobody may be reading any more; that is no reason to stop.
+    options.on_log = Some(|line| drop(writeln!(std::io::stdout(), "{line}")));
+    let address = match std::env::args().nth(1) {
+        Some(address) => address.parse().map_err(|cause: std::net::AddrParseError| {
+            Error::new(ErrorKind::InvalidArgument, "sim.service.address", "not an address and a port")
+                .with("value", address)
+                .caused_by(cause)
+        })?,
+        None => ([0, 0, 0, 0], options.port).into(),
+    };
     let service = Service::start(options, address).await?;
     tokio::select! {
         _ = terminate.recv() => {}
@@ -39,6 +50,6 @@ async fn run() -> Result<(), Error> {
 
 fn handler(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Error> {
     signal(kind).map_err(|cause| {
-        Error::new(nacp_core::ErrorKind::Internal, "sim.service.signal", "cannot handle signals").caused_by(cause)
+        Error::new(ErrorKind::Internal, "sim.service.signal", "cannot handle signals").caused_by(cause)
     })
 }
