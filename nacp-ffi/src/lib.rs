@@ -24,6 +24,7 @@
 mod apply;
 mod context;
 mod cuda;
+mod engine;
 mod error;
 mod ffi;
 mod gateway;
@@ -43,6 +44,7 @@ mod version;
 pub use apply::*;
 pub use context::*;
 pub use cuda::*;
+pub use engine::*;
 pub use error::nacp_error;
 pub use gateway::*;
 pub use host::*;

@@ -127,11 +127,12 @@ int other(void) {
   nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
   nacp_gateway_options gateway = NACP_GATEWAY_OPTIONS_INIT;
   nacp_node_info info = NACP_NODE_INFO_INIT;
+  nacp_engine_info engine = NACP_ENGINE_INFO_INIT;
   nacp_action action = NACP_ACTION_INIT;
   nacp_replica replica = NACP_REPLICA_INIT;
   return error.struct_size == sizeof error && gpu.struct_size == sizeof gpu && options.struct_size == sizeof options &&
                  gateway.struct_size == sizeof gateway && info.struct_size == sizeof info &&
-                 action.struct_size == sizeof action && replica.struct_size == sizeof replica && options.node == NULL &&
+                 engine.struct_size == sizeof engine && action.struct_size == sizeof action && replica.struct_size == sizeof replica && options.node == NULL &&
                  error.message[0] == 0
              ? 0
              : 1;
