@@ -19,7 +19,7 @@
  *
  * Fork. A context and what came from it belong to the process that made them; in a forked child make a new one.
  *
- * The library prints nothing, handles no signals and has no global state.
+ * The library handles no signals, has no global state, and prints nothing but the report of a defect of its own.
  */
 
 #ifndef NACP_H
@@ -34,10 +34,12 @@
 #define NACP_VERSION "0.1.0"
 
 #ifdef __cplusplus
+extern "C++" {
 template <typename T> inline T nacp_init() {
   T value = T();
   value.struct_size = static_cast<uint32_t>(sizeof(T));
   return value;
+}
 }
 #define NACP_INIT(T) nacp_init<T>()
 #else

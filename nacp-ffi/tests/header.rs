@@ -29,7 +29,7 @@ const HEAD: &str = "\
  *
  * Fork. A context and what came from it belong to the process that made them; in a forked child make a new one.
  *
- * The library prints nothing, handles no signals and has no global state.
+ * The library handles no signals, has no global state, and prints nothing but the report of a defect of its own.
  */
 ";
 
@@ -38,10 +38,12 @@ const MACROS: &str = "
 #define NACP_VERSION \"@VERSION@\"
 
 #ifdef __cplusplus
+extern \"C++\" {
 template <typename T> inline T nacp_init() {
   T value = T();
   value.struct_size = static_cast<uint32_t>(sizeof(T));
   return value;
+}
 }
 #define NACP_INIT(T) nacp_init<T>()
 #else
@@ -139,8 +141,15 @@ int other(void) {
 }
 "#;
 
+/// Some C++ programs wrap every C header.
 const MAIN: &str = r#"
+#ifdef __cplusplus
+extern "C" {
+#endif
 #include "nacp.h"
+#ifdef __cplusplus
+}
+#endif
 
 int other(void);
 
