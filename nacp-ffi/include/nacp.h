@@ -853,12 +853,13 @@ nacp_status nacp_detect_json(struct nacp_string *json,
 nacp_status nacp_detect_text(struct nacp_string *text, struct nacp_error *error);
 
 /**
- * The GPUs and the replicas as text for Prometheus, with dcgm-exporter's names. A value that is unknown has no line.
+ * The GPUs and the replicas as text for Prometheus, with dcgm-exporter's names. A value that is unknown has no line;
+ * without a driver there are the replicas alone.
  *
  * @param ctx the context
  * @param[out] text the text, freed by nacp_string_free
  * @param[out] error what went wrong; NULL if the caller does not care
- * @return what driver and engine answer
+ * @return what the engine answers
  */
 nacp_status nacp_metrics_text(const struct nacp_ctx *ctx,
                               struct nacp_string *text,
