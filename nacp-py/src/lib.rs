@@ -1,1 +1,41 @@
-//! x
+//! The Python door: `nacp._nacp`, the native half of the package `nacp`.
+//!
+//! Python has the readable half (`python/nacp`): classes of plain data, displays, defaults. Here is what must be in
+//! Rust: handles on the core, the runtime, the router. Every entry point goes through [`errors::guard`], so that an
+//! error of the core becomes its exception and a panic becomes `InternalError`.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
+
+use pyo3::prelude::*;
+
+mod app;
+mod errors;
+mod gateway;
+mod host;
+mod json;
+mod node;
+mod plane;
+mod router;
+mod runtime;
+
+#[pymodule(gil_used = false)]
+mod _nacp {
+    #[pymodule_export]
+    use crate::app::App;
+    #[pymodule_export]
+    use crate::errors::{error_table, panic};
+    #[pymodule_export]
+    use crate::gateway::Gateway;
+    #[pymodule_export]
+    use crate::host::{detect, probe_cuda};
+    #[pymodule_export]
+    use crate::node::{Node, place, size};
+    #[pymodule_export]
+    use crate::plane::Plane;
+    #[pymodule_export]
+    use crate::router::{Endpoint, EndpointLoad, Lease, Router};
+
+    /// The version of the package.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+}

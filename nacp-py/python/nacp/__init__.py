@@ -1,0 +1,133 @@
+"""NACP, the NVIDIA AI Control Plane: discover, check, place, run, route and observe GPU inference.
+
+>>> import nacp
+>>> node = nacp.simulated_node()  # or nacp.discover(), for the GPUs of this machine
+>>> with nacp.ControlPlane(node, engine="simulated") as plane:  # or engine="docker"
+...     app = nacp.App("demo", services={"llm": nacp.Service("example/llm:1", model="tiny", port=8000)})
+...     print(plane.apply(app).ready)
+...     with plane.gateway() as gateway:
+...         print(gateway.url.startswith("http://127.0.0.1:"))
+True
+True
+
+Importing it never fails for want of a driver, a GPU or Docker: what needs them raises `DriverUnavailable` or
+`EngineUnavailable` when it is called.
+"""
+
+from nacp._app import App, GpuNeed, Probe, Service, plan
+from nacp._host import (
+    CudaDevice,
+    CudaFault,
+    CudaLibrary,
+    CudaProbe,
+    Evidence,
+    GpuPath,
+    Host,
+    Layer,
+    SilentDevice,
+    Undecided,
+    detect,
+    probe_cuda,
+)
+from nacp._nacp import VERSION as __version__
+from nacp._nacp import Endpoint, EndpointLoad, Lease, Router
+from nacp._node import Node, Snapshot, discover, simulated_node, simulated_nodes
+from nacp._plane import ControlPlane, Gateway
+from nacp._types import (
+    Action,
+    AppStatus,
+    Clocks,
+    EngineInfo,
+    GatewayStats,
+    Gpu,
+    GpuOffer,
+    GpuState,
+    Latency,
+    MemoryUse,
+    Origin,
+    Placement,
+    Plan,
+    Process,
+    ReplicaStatus,
+    RequestCount,
+    Sample,
+    Utilization,
+)
+from nacp.exceptions import (
+    Cancelled,
+    Conflict,
+    DeviceLost,
+    DriverUnavailable,
+    EngineUnavailable,
+    InternalError,
+    InvalidArgument,
+    NacpError,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    Timeout,
+    Unsupported,
+)
+
+__all__ = [
+    "Action",
+    "App",
+    "AppStatus",
+    "Cancelled",
+    "Clocks",
+    "Conflict",
+    "ControlPlane",
+    "CudaDevice",
+    "CudaFault",
+    "CudaLibrary",
+    "CudaProbe",
+    "DeviceLost",
+    "DriverUnavailable",
+    "Endpoint",
+    "EndpointLoad",
+    "EngineInfo",
+    "EngineUnavailable",
+    "Evidence",
+    "Gateway",
+    "GatewayStats",
+    "Gpu",
+    "GpuNeed",
+    "GpuOffer",
+    "GpuPath",
+    "GpuState",
+    "Host",
+    "InternalError",
+    "InvalidArgument",
+    "Latency",
+    "Layer",
+    "Lease",
+    "MemoryUse",
+    "NacpError",
+    "Node",
+    "NotFound",
+    "Origin",
+    "PermissionDenied",
+    "Placement",
+    "Plan",
+    "Probe",
+    "Process",
+    "ReplicaStatus",
+    "RequestCount",
+    "ResourceExhausted",
+    "Router",
+    "Sample",
+    "Service",
+    "SilentDevice",
+    "Snapshot",
+    "Timeout",
+    "Undecided",
+    "Unsupported",
+    "Utilization",
+    "__version__",
+    "detect",
+    "discover",
+    "plan",
+    "probe_cuda",
+    "simulated_node",
+    "simulated_nodes",
+]

@@ -1,0 +1,326 @@
+"""What NACP tells, as frozen classes. Names and units are the core's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nacp._decode import Record
+from nacp._nacp import Endpoint
+
+StepName = Literal["remove", "create", "start", "keep"]
+StateName = Literal["created", "running", "restarting", "paused", "exited", "dead"]
+ProcessKind = Literal["compute", "graphics", "both"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin(Record):
+    """What a node is read from, and whether that is real."""
+
+    simulated: bool
+    """Whether the GPUs are made up."""
+    name: str
+    """What answers: the path of the driver's library, or the name of the simulated node."""
+    driver: str | None
+    """The driver's version, if it is known."""
+    cuda: str | None
+    """The newest CUDA version that the driver serves, as `13.0`, if it is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu(Record):
+    """What does not change while a GPU is in the machine. A reading that is not known is None, and says why."""
+
+    id: str
+    """The UUID, as the driver spells it."""
+    index: int
+    """The position in the driver's list. For display only: it can change at the next start."""
+    name: str
+    """The product's name."""
+    compute: str | None
+    """The CUDA compute capability, as `8.6`."""
+    memory: int | None
+    """All memory of the device, in bytes."""
+    pci: str | None
+    """The PCI address as `domain:bus:device.function`."""
+    unknown: dict[str, str] = field(default_factory=dict, hash=False)
+    """Why a reading is None: reasons by the name of the attribute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryUse(Record):
+    """Memory of a GPU, in bytes. `total = used + free + reserved`."""
+
+    total: int
+    """All of it."""
+    used: int
+    """Allocated by programs."""
+    free: int
+    """Not allocated."""
+    reserved: int
+    """Kept by the driver and the firmware."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utilization(Record):
+    """Percent of the driver's last sampling period during which the GPU was at work."""
+
+    gpu: int
+    """At least one kernel was running, in percent."""
+    memory: int
+    """Device memory was being read or written, in percent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks(Record):
+    """Current clocks, in MHz."""
+
+    graphics: int
+    """The graphics clock."""
+    sm: int
+    """The clock of the streaming multiprocessors."""
+    memory: int
+    """The memory clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process(Record):
+    """A program that uses a GPU."""
+
+    pid: int
+    """The process id, in the namespace of the driver."""
+    kind: ProcessKind
+    """Whether it computes, draws, or both."""
+    memory: int | None
+    """Device memory that it holds, in bytes; not available under WDDM and WSL2."""
+    unknown: dict[str, str] = field(default_factory=dict, hash=False)
+    """Why a reading is None: reasons by the name of the attribute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample(Record):
+    """One reading of one GPU. A reading that is not known is None, and says why."""
+
+    id: str
+    """Which GPU."""
+    memory: MemoryUse | None
+    """Memory in use."""
+    utilization: Utilization | None
+    """How busy the GPU was."""
+    temperature: int | None
+    """Temperature of the GPU's die, in degrees Celsius."""
+    power: int | None
+    """Power drawn by the board, in milliwatts."""
+    power_limit: int | None
+    """The limit at which the board is held, in milliwatts."""
+    clocks: Clocks | None
+    """Current clocks."""
+    processes: tuple[Process, ...] | None
+    """Programs that use the GPU."""
+    unknown: dict[str, str] = field(default_factory=dict, hash=False)
+    """Why a reading is None: reasons by the name of the attribute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuState(Record):
+    """One GPU of a snapshot: what it is and what it was doing."""
+
+    gpu: Gpu
+    """What it is."""
+    sample: Sample
+    """What it was doing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement(Record):
+    """A replica and the GPUs that it gets."""
+
+    service: str
+    """The service."""
+    replica: int
+    """The replica's number, from 0."""
+    gpus: tuple[str, ...]
+    """The ids of its GPUs; empty for a service that needs none."""
+    memory: int
+    """Memory promised to it on each of them, in bytes."""
+    reason: str
+    """Why there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action(Record):
+    """One action of a plan."""
+
+    wave: int
+    """The wave in which it is done, from 0: one begins when everything of the one before is ready."""
+    service: str
+    """The service."""
+    replica: int
+    """The replica's number."""
+    step: StepName
+    """What is done."""
+    container: str | None
+    """The container that it is done to; None for one that is yet to be created."""
+    reason: str
+    """Why."""
+
+    @classmethod
+    def _prepare(cls, data: dict[str, Any]) -> dict[str, Any]:
+        step = data["step"]
+        name, container = next(iter(step.items())) if isinstance(step, dict) else (step, None)
+        return data | {"step": name, "container": container}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Record):
+    """The actions that bring an app from what is there to what is wanted, in the order in which they are done."""
+
+    app: str
+    """The app."""
+    placements: tuple[Placement, ...]
+    """On which GPUs each replica runs."""
+    actions: tuple[Action, ...]
+    """The actions. Those of one wave are done together."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has to be done."""
+        return all(action.step == "keep" for action in self.actions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaStatus(Record):
+    """One replica that is there."""
+
+    service: str
+    """The service."""
+    replica: int
+    """The replica's number, from 0."""
+    name: str
+    """The name of its container."""
+    container: str
+    """The id of its container."""
+    image: str
+    """The image."""
+    model: str | None
+    """The model that it serves, if the service names one."""
+    state: StateName
+    """What its container is doing."""
+    exit_code: int | None
+    """With which code its program ended, if it has and the engine tells."""
+    ready: bool
+    """Whether it runs and answers its probe."""
+    address: str | None
+    """Where it answers."""
+    gpus: tuple[str, ...]
+    """The ids of its GPUs."""
+    memory: int
+    """Memory promised to it on each of them, in bytes."""
+    gpu_injection: str | None
+    """How the GPUs got into the container, if it has any."""
+
+    @classmethod
+    def _prepare(cls, data: dict[str, Any]) -> dict[str, Any]:
+        state = data["state"]
+        name, code = next(iter(state.items())) if isinstance(state, dict) else (state, None)
+        return data | {"state": name, "exit_code": code}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppStatus(Record):
+    """The replicas of one app that are there."""
+
+    app: str
+    """The app's name."""
+    replicas: tuple[ReplicaStatus, ...]
+    """Its replicas, ordered by service and number; empty when nothing of the app is there."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are replicas and all of them are ready."""
+        return bool(self.replicas) and all(replica.ready for replica in self.replicas)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where the ready replicas answer."""
+        return tuple(
+            Endpoint(app=self.app, service=one.service, replica=one.name, address=one.address or "", model=one.model)
+            for one in self.replicas
+            if one.ready and one.address
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuOffer(Record):
+    """How an engine can give a container a GPU, as far as it tells."""
+
+    cdi_devices: tuple[str, ...]
+    """The CDI devices of the kind `nvidia.com/gpu` that it can resolve."""
+    nvidia_runtime: bool
+    """Whether it has a runtime named `nvidia`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo(Record):
+    """What an engine is and what it offers."""
+
+    simulated: bool
+    """Whether its containers are made up."""
+    name: str
+    """What it calls itself, such as `Docker Engine`."""
+    version: str
+    """Its version."""
+    api: str | None
+    """The newest API version that it speaks."""
+    address: str
+    """Where it was reached."""
+    gpu: GpuOffer
+    """How it can give a container a GPU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCount(Record):
+    """A number of requests of one service that ended in one way."""
+
+    app: str
+    """The app; empty when no replica was chosen."""
+    service: str
+    """The service; empty when no replica was chosen."""
+    model: str
+    """The model that the service serves; empty where it names none."""
+    status: str
+    """The class of the answer's status: `2xx` to `5xx`, or `left` when the client left before there was one."""
+    count: int
+    """How many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency(Record):
+    """Quantiles of a time, in seconds, exact to three digits."""
+
+    count: int
+    """How many requests they are of."""
+    p50: float
+    """Half of the requests took at most this long."""
+    p99: float
+    """99 of 100 requests took at most this long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayStats(Record):
+    """What a gateway has done so far."""
+
+    requests: tuple[RequestCount, ...]
+    """Requests that are over, by service and class of status."""
+    in_flight: int
+    """Requests that are not over."""
+    retries: int
+    """Attempts on a further replica because one could not be connected to."""
+    client_left: int
+    """Requests whose client left before the end of the answer."""
+    replica_broke: int
+    """Requests whose replica broke off in the middle of the answer."""
+    first_byte: Latency
+    """Time from a request's arrival to the first byte of its answer's body."""
+    total: Latency
+    """Time from a request's arrival to the end of its answer."""

@@ -1,0 +1,101 @@
+"""The control plane over the simulated engine."""
+
+from __future__ import annotations
+
+import urllib.request
+
+import pytest
+
+import nacp
+
+
+def with_env(app: nacp.App, **env: str) -> nacp.App:
+    import dataclasses
+
+    services = {name: dataclasses.replace(service, env=env) for name, service in app.services.items()}
+    return nacp.App(app.name, services=services)
+
+
+def test_apply_status_delete(plane: nacp.ControlPlane, node: nacp.Node, app: nacp.App) -> None:
+    status = plane.apply(app)
+    assert status.ready and status == plane.status("demo")
+    first = status.replicas[0]
+    assert (first.service, first.replica, first.name) == ("llm", 0, "nacp.demo.llm.0")
+    assert (first.image, first.model, first.state, first.exit_code) == ("example/llm:1", "tiny", "running", None)
+    assert (first.gpus, first.memory) == ((node.gpus[0].id,), 1 << 30)
+    assert first.gpu_injection == "none, the engine is simulated"
+    assert plane.apps() == ["demo"]
+    assert plane.endpoints() == list(status.endpoints)
+    assert plane.delete("demo") == 2
+    gone = plane.status("demo")
+    assert (gone.replicas, gone.ready, plane.apps(), plane.delete("demo")) == ((), False, [], 0)
+
+
+def test_applying_twice_changes_nothing(plane: nacp.ControlPlane, app: nacp.App) -> None:
+    before = plane.plan(app)
+    assert [action.step for action in before.actions] == ["create", "create"]
+    assert not before.is_empty and before.actions[0].container is None
+    first = plane.apply(app)
+    again = plane.plan(app)
+    assert again.is_empty
+    assert [(action.step, action.container) for action in again.actions] == [
+        ("keep", replica.container) for replica in first.replicas
+    ]
+    assert plane.apply(app) == first
+
+
+def test_a_changed_service_is_replaced(plane: nacp.ControlPlane, app: nacp.App) -> None:
+    plane.apply(app)
+    steps = [(action.wave, action.step) for action in plane.plan(with_env(app, A="1")).actions]
+    assert steps == [(0, "remove"), (0, "remove"), (1, "create"), (1, "create")]
+
+
+def test_a_replica_answers_and_logs(plane: nacp.ControlPlane, app: nacp.App) -> None:
+    [first, _] = plane.apply(app).endpoints
+    with urllib.request.urlopen(f"{first.url}/v1/models", timeout=10) as reply:
+        assert reply.headers["x-nacp-simulated"]
+    assert "listening" in plane.logs("demo", "llm")[0]
+    assert len(plane.logs("demo", "llm", lines=1)) == 1
+    with pytest.raises(nacp.NotFound) as caught:
+        plane.logs("demo", "llm", replica=7)
+    assert str(caught.value) == ("no such replica: name=nacp.demo.llm.7 known=[nacp.demo.llm.0, nacp.demo.llm.1]")
+
+
+def test_a_service_that_never_gets_ready_says_so_and_stays_to_be_looked_at(plane: nacp.ControlPlane) -> None:
+    never = nacp.Service(
+        "example/llm:1", port=8000, env={"NACP_SIM_UNHEALTHY": "1"}, ready=nacp.Probe(http="/v1/models", within="300ms")
+    )
+    with pytest.raises(TimeoutError) as caught:
+        plane.apply(nacp.App("never", services={"s": never}))
+    assert str(caught.value).startswith(
+        'the replica is not ready in time: app=never service=s replica=0 within=300ms last="HTTP 503" log='
+    )
+    [replica] = plane.status("never").replicas
+    assert (replica.state, replica.ready) == ("running", False)
+    assert plane.delete("never") == 1
+
+
+def test_more_memory_than_there_is_starts_nothing(plane: nacp.ControlPlane) -> None:
+    app = nacp.App("big", services={"llm": nacp.Service("i", gpu=nacp.GpuNeed(memory="80GiB"))})
+    with pytest.raises(nacp.ResourceExhausted, match=r"lower `gpu\.memory` to at most 3\.50 GiB"):
+        plane.apply(app)
+    assert plane.apps() == []
+
+
+def test_the_engine_says_that_it_is_simulated(plane: nacp.ControlPlane) -> None:
+    info = plane.engine_info()
+    assert info.simulated and info.name == "simulated engine"
+    assert info.gpu == nacp.GpuOffer(cdi_devices=(), nvidia_runtime=False)
+    assert repr(plane) == "<ControlPlane of simulated node rtx3050ti-laptop-wsl2>"
+
+
+def test_an_unknown_engine_names_the_nearest(node: nacp.Node) -> None:
+    with pytest.raises(nacp.InvalidArgument) as caught:
+        nacp.ControlPlane(node, engine="doker")  # type: ignore[arg-type]
+    assert str(caught.value) == 'no engine of this name: engine="doker" known=docker,simulated; did you mean docker?'
+
+
+def test_two_simulated_engines_know_nothing_of_each_other(node: nacp.Node, app: nacp.App) -> None:
+    with nacp.ControlPlane(node, engine="simulated") as one, nacp.ControlPlane(node, engine="simulated") as other:
+        one.apply(app)
+        assert (one.apps(), other.apps()) == (["demo"], [])
