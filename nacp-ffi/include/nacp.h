@@ -19,7 +19,7 @@
  *
  * Fork. A context and what came from it belong to the process that made them; in a forked child make a new one.
  *
- * The library prints nothing, handles no signals and has no global state.
+ * The library handles no signals, has no global state, and prints nothing but the report of a defect of its own.
  */
 
 #ifndef NACP_H
@@ -34,10 +34,12 @@
 #define NACP_VERSION "0.1.0"
 
 #ifdef __cplusplus
+extern "C++" {
 template <typename T> inline T nacp_init() {
   T value = T();
   value.struct_size = static_cast<uint32_t>(sizeof(T));
   return value;
+}
 }
 #define NACP_INIT(T) nacp_init<T>()
 #else
@@ -46,6 +48,7 @@ template <typename T> inline T nacp_init() {
 
 #define NACP_ERROR_INIT NACP_INIT(nacp_error)
 #define NACP_CTX_OPTIONS_INIT NACP_INIT(nacp_ctx_options)
+#define NACP_ENGINE_INFO_INIT NACP_INIT(nacp_engine_info)
 #define NACP_GATEWAY_OPTIONS_INIT NACP_INIT(nacp_gateway_options)
 #define NACP_NODE_INFO_INIT NACP_INIT(nacp_node_info)
 #define NACP_GPU_INIT NACP_INIT(nacp_gpu)
@@ -277,8 +280,10 @@ typedef struct nacp_router nacp_router;
  * What went wrong. It lives with the caller, usually on the stack, and needs no freeing. Every function takes NULL in
  * its place. A call that succeeds empties it.
  *
- *     nacp_error error = NACP_ERROR_INIT;
- *     if (nacp_discover(ctx, &node, &error) != NACP_OK) fprintf(stderr, "%s\n", error.message);
+ * ```c
+ * nacp_error error = NACP_ERROR_INIT;
+ * if (nacp_discover(ctx, &node, &error) != NACP_OK) fprintf(stderr, "%s\n", error.message);
+ * ```
  */
 typedef struct nacp_error {
   /**
@@ -320,9 +325,11 @@ typedef struct nacp_string {
 /**
  * How a context is made.
  *
- *     nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
- *     options.node = "simulated:h100x8";
- *     options.engine = "simulated";
+ * ```c
+ * nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
+ * options.node = "simulated:h100x8";
+ * options.engine = "simulated";
+ * ```
  */
 typedef struct nacp_ctx_options {
   /**
@@ -344,6 +351,44 @@ typedef struct nacp_ctx_options {
    */
   const char *engine;
 } nacp_ctx_options;
+
+/**
+ * What an engine is and what it offers.
+ */
+typedef struct nacp_engine_info {
+  /**
+   * sizeof(nacp_engine_info); NACP_ENGINE_INFO_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * 1 when its containers are made up, else 0.
+   */
+  uint32_t simulated;
+  /**
+   * How many CDI devices of the kind nvidia.com/gpu it can give to containers.
+   */
+  uint32_t cdi_devices;
+  /**
+   * 1 when it has a runtime named nvidia, else 0.
+   */
+  uint32_t nvidia_runtime;
+  /**
+   * What it calls itself, such as "Docker Engine".
+   */
+  char name[64];
+  /**
+   * Its version.
+   */
+  char version[64];
+  /**
+   * The newest API version that it speaks; empty when it does not tell.
+   */
+  char api[16];
+  /**
+   * Where it was reached.
+   */
+  char address[256];
+} nacp_engine_info;
 
 /**
  * How a gateway is started.
@@ -687,7 +732,9 @@ nacp_status nacp_logs(const struct nacp_ctx *ctx,
  * @param[out] ctx the context, freed by nacp_ctx_free; NULL on failure
  * @param[out] error what went wrong; NULL if the caller does not care
  * @return NACP_E_INVALID_ARGUMENT for an option that cannot be, NACP_E_NOT_FOUND for a simulated node that does not
- *         exist, NACP_E_RESOURCE_EXHAUSTED when no thread can be started
+ * ```c
+ *     exist, NACP_E_RESOURCE_EXHAUSTED when no thread can be started
+ * ```
  */
 nacp_status nacp_ctx_new(const struct nacp_ctx_options *options,
                          struct nacp_ctx **ctx,
@@ -700,18 +747,6 @@ nacp_status nacp_ctx_new(const struct nacp_ctx_options *options,
  * @param ctx the context; NULL does nothing
  */
 void nacp_ctx_free(struct nacp_ctx *ctx);
-
-/**
- * Describes the engine as JSON: name, version, address, how it gives GPUs to containers, and whether it is simulated.
- *
- * @param ctx the context
- * @param[out] json the text, freed by nacp_string_free
- * @param[out] error what went wrong; NULL if the caller does not care
- * @return NACP_E_ENGINE_UNAVAILABLE or NACP_E_PERMISSION_DENIED when it does not answer
- */
-nacp_status nacp_engine_json(const struct nacp_ctx *ctx,
-                             struct nacp_string *json,
-                             struct nacp_error *error);
 
 /**
  * Asks the CUDA driver of this machine which version and which devices it has, as JSON. It needs no context and is never
@@ -732,6 +767,30 @@ nacp_status nacp_probe_cuda_json(struct nacp_string *json,
  * @return as nacp_probe_cuda_json
  */
 nacp_status nacp_probe_cuda_text(struct nacp_string *text, struct nacp_error *error);
+
+/**
+ * Connects to the engine, unless that is done, and asks what it is.
+ *
+ * @param ctx the context
+ * @param[out] info a struct that NACP_ENGINE_INFO_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_ENGINE_UNAVAILABLE or NACP_E_PERMISSION_DENIED when it does not answer
+ */
+nacp_status nacp_engine_describe(const struct nacp_ctx *ctx,
+                                 struct nacp_engine_info *info,
+                                 struct nacp_error *error);
+
+/**
+ * The same as nacp_engine_describe, as JSON, with the name of each CDI device.
+ *
+ * @param ctx the context
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return as nacp_engine_describe
+ */
+nacp_status nacp_engine_json(const struct nacp_ctx *ctx,
+                             struct nacp_string *json,
+                             struct nacp_error *error);
 
 /**
  * Starts a gateway over the replicas that are ready. It follows every later nacp_apply and nacp_delete of this context.
@@ -794,12 +853,13 @@ nacp_status nacp_detect_json(struct nacp_string *json,
 nacp_status nacp_detect_text(struct nacp_string *text, struct nacp_error *error);
 
 /**
- * The GPUs and the replicas as text for Prometheus, with dcgm-exporter's names. A value that is unknown has no line.
+ * The GPUs and the replicas as text for Prometheus, with dcgm-exporter's names. A value that is unknown has no line;
+ * without a driver there are the replicas alone.
  *
  * @param ctx the context
  * @param[out] text the text, freed by nacp_string_free
  * @param[out] error what went wrong; NULL if the caller does not care
- * @return what driver and engine answer
+ * @return what the engine answers
  */
 nacp_status nacp_metrics_text(const struct nacp_ctx *ctx,
                               struct nacp_string *text,

@@ -11,7 +11,6 @@ use crate::error::nacp_error;
 use crate::ffi::{Call, Entry, Versioned};
 use crate::shared::{EngineChoice, NodeChoice, Shared, free};
 use crate::status::nacp_status;
-use crate::string::nacp_string;
 
 /// Most worker threads of a context that was not told how many.
 const THREADS: usize = 8;
@@ -28,9 +27,11 @@ pub struct nacp_ctx {
 
 /// How a context is made.
 ///
-///     nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
-///     options.node = "simulated:h100x8";
-///     options.engine = "simulated";
+/// ```c
+/// nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
+/// options.node = "simulated:h100x8";
+/// options.engine = "simulated";
+/// ```
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct nacp_ctx_options {
@@ -58,7 +59,9 @@ unsafe impl Versioned for nacp_ctx_options {
 /// @param[out] ctx the context, freed by nacp_ctx_free; NULL on failure
 /// @param[out] error what went wrong; NULL if the caller does not care
 /// @return NACP_E_INVALID_ARGUMENT for an option that cannot be, NACP_E_NOT_FOUND for a simulated node that does not
-///         exist, NACP_E_RESOURCE_EXHAUSTED when no thread can be started
+/// ```c
+///     exist, NACP_E_RESOURCE_EXHAUSTED when no thread can be started
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nacp_ctx_new(
     options: *const nacp_ctx_options,
@@ -113,27 +116,4 @@ fn engine_choice(call: &Call, text: Option<&str>) -> Result<EngineChoice> {
 #[unsafe(no_mangle)]
 pub extern "C" fn nacp_ctx_free(ctx: Option<Box<nacp_ctx>>) {
     free(ctx, |ctx| &ctx.shared);
-}
-
-/// Describes the engine as JSON: name, version, address, how it gives GPUs to containers, and whether it is simulated.
-///
-/// @param ctx the context
-/// @param[out] json the text, freed by nacp_string_free
-/// @param[out] error what went wrong; NULL if the caller does not care
-/// @return NACP_E_ENGINE_UNAVAILABLE or NACP_E_PERMISSION_DENIED when it does not answer
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn nacp_engine_json(
-    ctx: *const nacp_ctx,
-    json: *mut nacp_string,
-    error: *mut nacp_error,
-) -> nacp_status {
-    // SAFETY: the caller keeps the header's rules for pointers.
-    let entry = unsafe { Entry::new("nacp_engine_json", error) };
-    entry.run(|call| {
-        let shared = &call.shared(ctx, "ctx")?.shared;
-        let out = call.out(json, "json", nacp_string::NONE)?;
-        let info = shared.wait(call.operation, shared.engine_info())?;
-        out.set(crate::string::json(&info)?);
-        Ok(())
-    })
 }

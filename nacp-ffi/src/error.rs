@@ -12,8 +12,10 @@ use crate::text;
 /// What went wrong. It lives with the caller, usually on the stack, and needs no freeing. Every function takes NULL in
 /// its place. A call that succeeds empties it.
 ///
-///     nacp_error error = NACP_ERROR_INIT;
-///     if (nacp_discover(ctx, &node, &error) != NACP_OK) fprintf(stderr, "%s\n", error.message);
+/// ```c
+/// nacp_error error = NACP_ERROR_INIT;
+/// if (nacp_discover(ctx, &node, &error) != NACP_OK) fprintf(stderr, "%s\n", error.message);
+/// ```
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct nacp_error {

@@ -1,7 +1,6 @@
 //! Pointers that come from C: every dereference of one is here, in `error.rs`, or in `string.rs`.
 
 use std::ffi::{CStr, c_char};
-use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr;
 
@@ -184,12 +183,6 @@ impl<T: Versioned> OutStruct<T> {
         let to = self.pointer.cast::<u8>().wrapping_add(skip);
         // SAFETY: both structs have at least `known` bytes, and ours is not the caller's.
         unsafe { ptr::copy_nonoverlapping(from, to, known - skip) };
-    }
-}
-
-impl fmt::Debug for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.operation)
     }
 }
 

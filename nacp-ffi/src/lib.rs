@@ -13,9 +13,10 @@
 //! - **Structs** begin with their size as the caller knows it; the library never writes beyond that.
 //! - **Fork.** A context remembers its process; in a forked child its calls fail.
 //!
-//! There is no global state, no signal handler, and nothing is printed.
+//! There is no global state and no signal handler, and nothing is printed but what Rust itself prints of a panic.
 
 #![expect(non_camel_case_types, reason = "the names are those of C")]
+#![allow(rustdoc::broken_intra_doc_links, reason = "the comments are those of the header, in the words of Doxygen")]
 #![allow(
     clippy::missing_safety_doc,
     reason = "the contract is the same for every function: pointers are NULL or valid, as the header says"
@@ -24,6 +25,7 @@
 mod apply;
 mod context;
 mod cuda;
+mod engine;
 mod error;
 mod ffi;
 mod gateway;
@@ -43,6 +45,7 @@ mod version;
 pub use apply::*;
 pub use context::*;
 pub use cuda::*;
+pub use engine::*;
 pub use error::nacp_error;
 pub use gateway::*;
 pub use host::*;

@@ -9,12 +9,13 @@ use crate::ffi::Entry;
 use crate::status::nacp_status;
 use crate::string::nacp_string;
 
-/// The GPUs and the replicas as text for Prometheus, with dcgm-exporter's names. A value that is unknown has no line.
+/// The GPUs and the replicas as text for Prometheus, with dcgm-exporter's names. A value that is unknown has no line;
+/// without a driver there are the replicas alone.
 ///
 /// @param ctx the context
 /// @param[out] text the text, freed by nacp_string_free
 /// @param[out] error what went wrong; NULL if the caller does not care
-/// @return what driver and engine answer
+/// @return what the engine answers
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nacp_metrics_text(
     ctx: *const nacp_ctx,
@@ -27,7 +28,7 @@ pub unsafe extern "C" fn nacp_metrics_text(
         let shared = &call.shared(ctx, "ctx")?.shared;
         let out = call.out(text, "text", nacp_string::NONE)?;
         let text = shared.wait(call.operation, async {
-            let plane = shared.plane().await?;
+            let plane = shared.plane_without_gpus().await?;
             let mut apps = Vec::new();
             for app in plane.apps().await? {
                 apps.push(plane.status(&app).await?);

@@ -247,6 +247,14 @@ static void apps(const nacp_ctx *ctx) {
     WORKS(nacp_metrics_text(ctx, &text, &error));
     CHECK(strstr(text.data, "DCGM_FI_DEV_GPU_TEMP") != NULL && strstr(text.data, "simulated=\"true\"") != NULL);
     nacp_string_free(&text);
+    nacp_engine_info engine = NACP_ENGINE_INFO_INIT;
+    WORKS(nacp_engine_describe(ctx, &engine, &error));
+    CHECK(engine.simulated == 1 && engine.cdi_devices == 0 && engine.nvidia_runtime == 0);
+    CHECK_TEXT(engine.name, "simulated engine");
+    CHECK_TEXT(engine.version, NACP_VERSION);
+    CHECK_TEXT(engine.address, "in this process");
+    CHECK_TEXT(engine.api, "");
+    FAILS(nacp_engine_describe(ctx, NULL, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=info");
     WORKS(nacp_engine_json(ctx, &text, &error));
     CHECK(strstr(text.data, "\"simulated\":true") != NULL);
     nacp_string_free(&text);

@@ -51,6 +51,17 @@ fn a_forked_child_gets_a_clear_error_and_may_start_anew() {
 }
 
 #[test]
+fn on_a_machine_with_nothing_a_program_runs_and_reads_what_is_missing() {
+    let folder = shared_library();
+    let mut program = Command::new(compile(&source("c_bare.c"), folder.path(), &[]));
+    let output = run(program.env("DOCKER_HOST", "unix:///nowhere/docker.sock"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    assert_eq!(err, "");
+    print!("{out}");
+}
+
+#[test]
 fn a_program_can_link_the_library_statically() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("static");

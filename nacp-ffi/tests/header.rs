@@ -29,7 +29,7 @@ const HEAD: &str = "\
  *
  * Fork. A context and what came from it belong to the process that made them; in a forked child make a new one.
  *
- * The library prints nothing, handles no signals and has no global state.
+ * The library handles no signals, has no global state, and prints nothing but the report of a defect of its own.
  */
 ";
 
@@ -38,10 +38,12 @@ const MACROS: &str = "
 #define NACP_VERSION \"@VERSION@\"
 
 #ifdef __cplusplus
+extern \"C++\" {
 template <typename T> inline T nacp_init() {
   T value = T();
   value.struct_size = static_cast<uint32_t>(sizeof(T));
   return value;
+}
 }
 #define NACP_INIT(T) nacp_init<T>()
 #else
@@ -127,19 +129,27 @@ int other(void) {
   nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
   nacp_gateway_options gateway = NACP_GATEWAY_OPTIONS_INIT;
   nacp_node_info info = NACP_NODE_INFO_INIT;
+  nacp_engine_info engine = NACP_ENGINE_INFO_INIT;
   nacp_action action = NACP_ACTION_INIT;
   nacp_replica replica = NACP_REPLICA_INIT;
   return error.struct_size == sizeof error && gpu.struct_size == sizeof gpu && options.struct_size == sizeof options &&
                  gateway.struct_size == sizeof gateway && info.struct_size == sizeof info &&
-                 action.struct_size == sizeof action && replica.struct_size == sizeof replica && options.node == NULL &&
+                 engine.struct_size == sizeof engine && action.struct_size == sizeof action && replica.struct_size == sizeof replica && options.node == NULL &&
                  error.message[0] == 0
              ? 0
              : 1;
 }
 "#;
 
+/// Some C++ programs wrap every C header.
 const MAIN: &str = r#"
+#ifdef __cplusplus
+extern "C" {
+#endif
 #include "nacp.h"
+#ifdef __cplusplus
+}
+#endif
 
 int other(void);
 

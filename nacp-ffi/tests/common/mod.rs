@@ -36,21 +36,26 @@ impl Compiler {
     }
 }
 
-/// Where cargo put the libraries, built now where they are old or missing.
+/// Where cargo put the libraries. It builds them with the tests, beside the tests; where they are not, they are built
+/// now.
 pub(crate) fn libraries() -> &'static Path {
     static LIBRARIES: OnceLock<PathBuf> = OnceLock::new();
     LIBRARIES.get_or_init(|| {
-        // target/PROFILE/deps/TEST: a test alone does not make cargo put the library where a linker finds it.
-        let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+        let test = std::env::current_exe().unwrap();
+        let beside = test.parent().unwrap();
+        if ["libnacp.so", "libnacp.a"].iter().all(|name| beside.join(name).is_file()) {
+            return beside.to_owned();
+        }
+        let profile = beside.parent().unwrap();
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--package", "nacp-ffi", "--lib", "--target-dir"]);
         build.arg(profile.parent().unwrap()).current_dir(ROOT);
-        if profile.file_name() == Some(OsStr::new("release")) {
+        if profile.ends_with("release") {
             build.arg("--release");
         }
         let output = build.output().unwrap();
         assert!(output.status.success(), "{build:?}\n{}", String::from_utf8_lossy(&output.stderr));
-        profile
+        profile.to_owned()
     })
 }
 
