@@ -94,13 +94,8 @@ async fn main() -> Result<(), nacp_core::Error> {
     service.slots = 1024;
     let service = Service::start(service, (LOOPBACK, 0).into()).await?;
     let router = Arc::new(Router::new());
-    router.update([Endpoint {
-        app: "assistant".to_owned(),
-        service: "llm".to_owned(),
-        model: Some(MODEL.to_owned()),
-        replica: "assistant-llm-0".to_owned(),
-        address: service.address(),
-    }]);
+    let endpoint = Endpoint::new("assistant", "llm", "assistant-llm-0", service.address());
+    router.update([endpoint.model(MODEL)]);
     let gateway = Gateway::bind((LOOPBACK, 0).into(), router, GatewayOptions::default()).await?;
 
     let mut ways = [Way::new("direct", service.address()), Way::new("gateway", gateway.address())];

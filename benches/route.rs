@@ -15,12 +15,9 @@ const MODEL: &str = "phi3:mini";
 
 fn router(endpoints: u16) -> Router {
     let router = Router::new();
-    router.update((0..endpoints).map(|index| Endpoint {
-        app: "assistant".to_owned(),
-        service: "llm".to_owned(),
-        model: Some(MODEL.to_owned()),
-        replica: format!("assistant-llm-{index}"),
-        address: ([127, 0, 0, 1], 8000 + index).into(),
+    router.update((0..endpoints).map(|index| {
+        let address = ([127, 0, 0, 1], 8000 + index).into();
+        Endpoint::new("assistant", "llm", format!("assistant-llm-{index}"), address).model(MODEL)
     }));
     router
 }

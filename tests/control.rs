@@ -278,6 +278,6 @@ async fn what_a_killed_controller_leaves_is_adopted_and_deleted() {
 #[tokio::test]
 async fn a_local_image_is_used_as_it_is() {
     let Some(engine) = docker().await else { return };
-    let image = engine.image(IMAGE).await.unwrap();
+    let image = engine.pull(IMAGE).await.unwrap();
     assert!(!image.pulled && image.id.starts_with("sha256:"), "{image:?}");
 }

@@ -71,7 +71,7 @@ async fn comes_to(engine: &Arc<dyn Engine>, id: &ContainerId, wanted: ContainerS
 }
 
 async fn created(engine: &Arc<dyn Engine>, spec: &ContainerSpec) -> ContainerId {
-    engine.image(&spec.image).await.unwrap();
+    engine.pull(&spec.image).await.unwrap();
     engine.create(spec).await.unwrap()
 }
 
@@ -114,7 +114,7 @@ async fn a_name_is_given_once(engine: Arc<dyn Engine>) {
 }
 
 async fn an_image_that_is_nowhere_is_not_found(engine: Arc<dyn Engine>) {
-    let error = engine.image("127.0.0.1:1/nacp/no-such-image:1").await.unwrap_err();
+    let error = engine.pull("127.0.0.1:1/nacp/no-such-image:1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.get("image"), Some("127.0.0.1:1/nacp/no-such-image:1"));
     let missing = ContainerSpec { image: "nacp/no-such-image:1".to_owned(), ..spec("missing", "missing") };

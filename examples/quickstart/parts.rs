@@ -57,7 +57,7 @@ async fn real_engine(simulated: bool, app: &App) -> Result<Part<Arc<dyn Engine>>
     let docker = if simulated { Err(asked()) } else { Docker::connect().await }?;
     let images: BTreeSet<_> = app.services.values().map(|service| service.image.as_str()).collect();
     for image in images {
-        if docker.image(image).await.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        if docker.pull(image).await.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             build(image)?;
         }
     }

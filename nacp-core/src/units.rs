@@ -123,7 +123,7 @@ impl FromStr for Bytes {
     }
 }
 
-/// `number` (digits with at most one point) times `size`, exactly, rounded down to whole bytes.
+/// `number` (digits with at most one point) times `size`, exactly, rounded up to whole bytes: a need is never less than what was written.
 fn decimal(number: &str, size: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if fraction.len() > 12 || (whole.is_empty() && fraction.is_empty()) {
@@ -132,7 +132,7 @@ fn decimal(number: &str, size: u64) -> Option<u64> {
     let parse = |digits: &str| if digits.is_empty() { Some(0) } else { digits.parse::<u128>().ok() };
     let scale = 10u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let scaled = parse(whole)?.checked_mul(scale)?.checked_add(parse(fraction)?)?;
-    u64::try_from(scaled.checked_mul(u128::from(size))? / scale).ok()
+    u64::try_from(scaled.checked_mul(u128::from(size))?.div_ceil(scale)).ok()
 }
 
 impl Serialize for Bytes {
@@ -181,7 +181,7 @@ mod tests {
             ("0", 0),
             ("17", 17),
             ("900MiB", 900 << 20),
-            ("3.3GiB", 3_543_348_019),
+            ("3.3GiB", 3_543_348_020),
             ("4GB", 4_000_000_000),
             ("1 TiB", 1 << 40),
             (".5 KiB", 512),

@@ -36,13 +36,7 @@ struct World {
 }
 
 fn endpoint(index: usize, address: SocketAddr) -> Endpoint {
-    Endpoint {
-        app: "assistant".into(),
-        service: "llm".into(),
-        model: Some(MODEL.into()),
-        replica: format!("assistant-llm-{index}"),
-        address,
-    }
+    Endpoint::new("assistant", "llm", format!("assistant-llm-{index}"), address).model(MODEL)
 }
 
 fn quick() -> ServiceOptions {

@@ -144,7 +144,7 @@ fn the_driver_library_and_the_simulated_node_tell_the_same() {
         let (inventory, samples) = expected(&node, report.pid);
         assert_eq!(opened.inventory.unwrap(), inventory, "{name}");
         assert_eq!(opened.samples.unwrap(), samples, "{name}");
-        let origin = Origin { simulated: false, name: library().display().to_string(), ..node.origin().clone() };
+        let origin = Origin { name: library().display().to_string(), ..node.origin().clone() };
         assert_eq!(opened.origin, origin);
     }
 }

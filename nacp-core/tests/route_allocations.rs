@@ -39,12 +39,9 @@ fn allocations(work: impl FnOnce()) -> usize {
 #[test]
 fn a_decision_allocates_nothing() {
     let router = Router::new();
-    router.update((0..32).map(|index| Endpoint {
-        app: "app".to_owned(),
-        service: "llm".to_owned(),
-        model: Some("phi3:mini".to_owned()),
-        replica: format!("llm-{index}"),
-        address: ([127, 0, 0, 1], 8000 + index).into(),
+    router.update((0..32).map(|index| {
+        let address = ([127, 0, 0, 1], 8000 + index).into();
+        Endpoint::new("app", "llm", format!("llm-{index}"), address).model("phi3:mini")
     }));
     let decide = || {
         let lease = router.route(&Request::new("phi3:mini")).expect("there is such a model");

@@ -1,1 +1,59 @@
-//! x
+//! The C door of NACP: what `include/nacp.h` declares.
+//!
+//! The header is generated from this crate and says everything that a C program needs; a test keeps it fresh. The rules
+//! that every function here keeps:
+//!
+//! - **Errors.** A function that can fail returns a [`nacp_status`] and, where the caller gives a [`nacp_error`], fills
+//!   it. No error is kept in the library.
+//! - **Panics** do not cross into C: they become `NACP_E_INTERNAL`.
+//! - **Pointers** are NULL or valid. A NULL where something is needed is `NACP_E_INVALID_ARGUMENT` and names the
+//!   parameter. Text is UTF-8 with a closing NUL.
+//! - **Threads.** What is taken as `const T *` may be used by several threads at once; what is taken as `T *` belongs to
+//!   the call alone.
+//! - **Structs** begin with their size as the caller knows it; the library never writes beyond that.
+//! - **Fork.** A context remembers its process; in a forked child its calls fail.
+//!
+//! There is no global state and no signal handler, and nothing is printed but what Rust itself prints of a panic.
+
+#![expect(non_camel_case_types, reason = "the names are those of C")]
+#![allow(rustdoc::broken_intra_doc_links, reason = "the comments are those of the header, in the words of Doxygen")]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "the contract is the same for every function: pointers are NULL or valid, as the header says"
+)]
+
+mod apply;
+mod context;
+mod cuda;
+mod engine;
+mod error;
+mod ffi;
+mod gateway;
+mod host;
+mod metrics;
+mod node;
+mod panic;
+mod plan;
+mod replicas;
+mod router;
+mod shared;
+mod status;
+mod string;
+mod text;
+mod version;
+
+pub use apply::*;
+pub use context::*;
+pub use cuda::*;
+pub use engine::*;
+pub use error::nacp_error;
+pub use gateway::*;
+pub use host::*;
+pub use metrics::*;
+pub use node::*;
+pub use plan::*;
+pub use replicas::*;
+pub use router::*;
+pub use status::*;
+pub use string::*;
+pub use version::*;

@@ -38,7 +38,13 @@ impl Endpoint {
         address: &str,
         model: Option<String>,
     ) -> PyResult<Self> {
-        guard(py, || Ok(Self(engine::Endpoint { app, service, model, replica, address: socket(address)? })))
+        guard(py, || {
+            let endpoint = engine::Endpoint::new(app, service, replica, socket(address)?);
+            Ok(Self(match model {
+                Some(model) => endpoint.model(model),
+                None => endpoint,
+            }))
+        })
     }
 
     #[getter]
@@ -72,7 +78,7 @@ impl Endpoint {
     }
 
     fn __repr__(&self) -> String {
-        let engine::Endpoint { app, service, model, replica, address } = &self.0;
+        let engine::Endpoint { app, service, model, replica, address, .. } = &self.0;
         let model = model.as_ref().map_or_else(String::new, |model| format!(" model={model}"));
         format!("<Endpoint {app}/{service} {replica} at {address}{model}>")
     }

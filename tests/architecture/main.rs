@@ -188,10 +188,13 @@ mod checker {
             pub(crate) fn g() {}
             #[cfg(test)]
             mod tests { use crate::sim::Node; fn f() { if true { crate::engine::run() } } }
+            #[cfg(all(test, feature = "sim"))]
+            mod more_tests { use crate::sim::Node; }
         "##;
         assert_eq!(check("gpu/mod.rs", text), [""; 0]);
         assert_eq!(check("gpu/mod.rs", &format!("{text}\nuse crate::engine;")).len(), 1);
         assert_eq!(check("gpu/tests.rs", "use crate::sim::Node;"), [""; 0]);
+        assert_eq!(check("gpu/mod.rs", "#[cfg(not(test))]\nuse crate::engine;").len(), 1);
     }
 
     #[test]

@@ -38,13 +38,14 @@ pub(crate) fn code_only(source: &str) -> String {
     code
 }
 
-/// The code with every `#[cfg(test)]` item blanked.
+/// The code with every item blanked that is compiled for tests alone: `#[cfg(test)]`, `#[cfg(all(test, …))]`.
 pub(crate) fn without_tests(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
+    const MARKS: [&str; 2] = ["#[cfg(test)", "#[cfg(all(test,"];
     let mut kept = String::with_capacity(code.len());
     let mut rest = code;
-    while let Some(start) = rest.find(MARK) {
-        let body = &rest[start + MARK.len()..];
+    while let Some(start) = MARKS.iter().filter_map(|mark| rest.find(mark)).min() {
+        let attribute = rest[start..].find(']').map_or(rest.len(), |end| start + end + 1);
+        let body = &rest[attribute..];
         let mut depth = 0;
         let end = body.char_indices().find_map(|(index, letter)| {
             match letter {
@@ -54,7 +55,7 @@ pub(crate) fn without_tests(code: &str) -> String {
             }
             (depth == 0 && matches!(letter, '}' | ';')).then_some(index + 1)
         });
-        let end = start + MARK.len() + end.unwrap_or(body.len());
+        let end = attribute + end.unwrap_or(body.len());
         kept.push_str(&rest[..start]);
         kept.extend(rest[start..end].chars().map(|letter| if letter == '\n' { '\n' } else { ' ' }));
         rest = &rest[end..];

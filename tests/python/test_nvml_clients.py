@@ -171,7 +171,7 @@ def test_nvidia_ml_py_reads_the_node_file(name: str) -> None:
         )
     expected = {
         "driver": node["driver"],
-        "nvml": node["nvml"],
+        "nvml": node["nvml"] + "+simulated",
         "cuda": major * 1000 + minor * 10,
         "gpus": gpus,
     }

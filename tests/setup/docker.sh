@@ -51,12 +51,21 @@ docker_answers() {
     timeout 5 docker version >/dev/null 2>&1
 }
 
+# forget_dead PIDFILE PROGRAM: removes the file when its process is gone, also when another one has its number by now:
+# a daemon that was killed leaves the file, and the next one would not start.
+forget_dead() {
+    [[ -e $1 ]] || return 0
+    [[ $(cat "/proc/$(cat "$1")/comm" 2>/dev/null) == "$2" ]] || rm -f "$1"
+}
+
 # docker_start LOG: starts a daemon when none answers, in a session of its own, and waits up to a minute for it. Sets
 # DOCKERD_PID only when it started one.
 docker_start() {
     local log=$1 tries
     DOCKERD_PID=""
     docker_answers && return 0
+    forget_dead /var/run/docker.pid dockerd
+    forget_dead /var/run/docker/containerd/containerd.pid containerd
     setsid dockerd >"$log" 2>&1 </dev/null &
     DOCKERD_PID=$!
     for ((tries = 0; tries < 120; tries++)); do

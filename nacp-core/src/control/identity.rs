@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::{Container, ContainerSpec, labels};
 use crate::gpu::GpuId;
 use crate::placement::{Placement, Running};
-use crate::service::{App, Service, Sharing};
+use crate::service::{App, Probe, Service, Sharing};
 use crate::units::Bytes;
 
 /// The name of a replica's container. The point is in no name of an app or service, so no two replicas share a name;
@@ -28,14 +28,17 @@ pub(super) fn container_spec(
     }
     let ids: Vec<_> = gpus.iter().map(GpuId::as_str).collect();
     let label = |key: &str, value: String| (key.to_owned(), value);
+    let exclusive = service.gpu.as_ref().is_some_and(|need| need.sharing == Sharing::Exclusive);
     let labels = BTreeMap::from([
         label(labels::APP, app.name.clone()),
         label(labels::SERVICE, name.clone()),
         label(labels::REPLICA, replica.to_string()),
-        label(labels::SPEC, serde_json::json!(service).to_string()),
+        label(labels::SPEC, service.stored().to_string()),
         label(labels::SPEC_HASH, service.hash()),
         label(labels::GPUS, ids.join(",")),
         label(labels::GPU_MEMORY, memory.0.to_string()),
+        label(labels::GPU_EXCLUSIVE, exclusive.to_string()),
+        label(labels::SIMULATED, simulated_gpus.to_string()),
     ]);
     let volumes = service.volumes.iter().map(|(volume, path)| (format!("nacp.{}.{volume}", app.name), path.clone()));
     ContainerSpec {
@@ -57,31 +60,41 @@ pub(super) struct Identity {
     pub(super) app: String,
     pub(super) service: String,
     pub(super) replica: u32,
-    pub(super) spec: Service,
-    pub(super) spec_hash: String,
 }
 
-/// Reads a container's labels; nothing when they are not what NACP writes.
+/// Reads which replica a container is; nothing when its labels are not what NACP writes.
 pub(super) fn identify(container: &Container) -> Option<Identity> {
     Some(Identity {
         app: container.label(labels::APP)?.to_owned(),
         service: container.label(labels::SERVICE)?.to_owned(),
         replica: container.label(labels::REPLICA)?.parse().ok()?,
-        spec: serde_json::from_str(container.label(labels::SPEC)?).ok()?,
-        spec_hash: container.label(labels::SPEC_HASH)?.to_owned(),
     })
 }
 
-/// The promise of GPU memory that a container stands for, whether it runs or not.
+/// The promise of GPU memory that a container stands for, whether it runs or not. It does not need the specification,
+/// which another version of NACP may have written.
 pub(super) fn promise(container: &Container) -> Option<Running> {
     let identity = identify(container)?;
     let gpus = container.label(labels::GPUS)?.split(',').filter(|id| !id.is_empty()).map(|id| id.parse().ok());
     Some(Running {
         gpus: gpus.collect::<Option<Vec<_>>>()?,
         memory: Bytes(container.label(labels::GPU_MEMORY)?.parse().ok()?),
-        exclusive: identity.spec.gpu.as_ref().is_some_and(|need| need.sharing == Sharing::Exclusive),
+        exclusive: container.label(labels::GPU_EXCLUSIVE) == Some("true"),
         app: identity.app,
         service: identity.service,
         replica: identity.replica,
     })
+}
+
+/// What a container's specification says about its model and its probe. `Err` when the probe cannot be read: then
+/// nobody can tell whether the replica is ready.
+pub(super) fn stored(container: &Container) -> (Option<String>, Result<Option<Probe>, serde_json::Error>) {
+    let text = container.label(labels::SPEC).unwrap_or_default();
+    let spec: serde_json::Value = match serde_json::from_str(text) {
+        Ok(spec) => spec,
+        Err(error) => return (None, Err(error)),
+    };
+    let model = spec.get("model").and_then(|model| model.as_str()).map(str::to_owned);
+    let probe = spec.get("ready").filter(|probe| !probe.is_null()).cloned();
+    (model, probe.map(serde_json::from_value).transpose())
 }

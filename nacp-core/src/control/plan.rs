@@ -5,14 +5,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::{container_name, identify};
-use crate::engine::{Container, ContainerId, ContainerState};
+use super::identity::{container_name, identify, promise};
+use crate::engine::{Container, ContainerId, ContainerState, labels};
 use crate::error::Result;
 use crate::placement::Placement;
 use crate::service::App;
 
 /// The actions that bring an app from what is there to what is wanted, in the order in which they are done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Plan {
     /// The app.
     pub app: String,
@@ -45,6 +46,7 @@ impl fmt::Display for Plan {
 
 /// One action of a [`Plan`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Action {
     /// The wave in which it is done, from 0.
     pub wave: u32,
@@ -61,6 +63,7 @@ pub struct Action {
 /// What an [`Action`] does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Step {
     /// Remove this container.
     Remove(ContainerId),
@@ -133,7 +136,7 @@ pub fn plan(app: &App, placements: Vec<Placement>, observed: &[Container]) -> Re
 }
 
 fn belongs(app: &App, container: &Container) -> bool {
-    container.label(crate::engine::labels::APP) == Some(app.name.as_str())
+    container.label(labels::APP) == Some(app.name.as_str())
 }
 
 fn remove(service: &str, replica: u32, there: &Container, reason: &str) -> Action {
@@ -143,14 +146,11 @@ fn remove(service: &str, replica: u32, there: &Container, reason: &str) -> Actio
 
 /// Why a container has to be replaced, if it has to.
 fn replace(app: &App, placement: &Placement, there: &Container) -> Option<String> {
-    let Some(identity) = identify(there) else {
-        return Some("its labels cannot be read".to_owned());
-    };
     let wanted = app.services.get(&placement.service)?;
-    if identity.spec_hash != wanted.hash() {
+    if there.label(labels::SPEC_HASH) != Some(wanted.hash().as_str()) {
         return Some("its specification has changed".to_owned());
     }
-    let held = super::identity::promise(there).map(|running| running.gpus);
+    let held = promise(there).map(|running| running.gpus);
     if held.as_ref() != Some(&placement.gpus) {
         return Some("its GPUs have changed".to_owned());
     }

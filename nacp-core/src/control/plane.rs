@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
 
-use super::identity::{container_spec, identify, promise};
+use super::identity::{container_spec, promise, stored};
 use super::plan::{Action, Plan, Step};
 use super::probe::Prober;
 use super::status::{AppStatus, ReplicaStatus};
@@ -121,7 +121,7 @@ impl ControlPlane {
             .filter_map(|action| app.services.get(&action.service))
             .map(|service| service.image.as_str())
             .collect();
-        try_join_all(images.into_iter().map(|image| self.engine.image(image))).await?;
+        try_join_all(images.into_iter().map(|image| self.engine.pull(image))).await?;
         for wave in 0..plan.waves() {
             let actions = plan.actions.iter().filter(|action| action.wave == wave);
             // All of a wave are waited for, also when one fails: a call that was given up would be done all the same.
@@ -281,22 +281,23 @@ impl ControlPlane {
     }
 
     async fn replica(&self, container: &Container) -> Option<ReplicaStatus> {
-        let identity = identify(container)?;
         let promised = promise(container)?;
+        let (model, probe) = stored(container);
         let running = container.state == ContainerState::Running;
-        let ready = match (&identity.spec.ready, container.address) {
+        let ready = match (probe, container.address) {
             _ if !running => false,
-            (None, _) => true,
-            (Some(probe), Some(address)) => self.prober.ask(address, &probe.http).await.is_ok(),
-            (Some(_), None) => false,
+            (Ok(None), _) => true,
+            (Ok(Some(probe)), Some(address)) => self.prober.ask(address, &probe.http).await.is_ok(),
+            (Ok(Some(_)), None) | (Err(_), _) => false,
         };
         Some(ReplicaStatus {
-            service: identity.service,
-            replica: identity.replica,
+            service: promised.service,
+            replica: promised.replica,
             name: container.name.clone(),
             container: container.id.clone(),
             image: container.image.clone(),
-            model: identity.spec.model,
+            model,
+            simulated: container.label(labels::SIMULATED) == Some("true"),
             state: container.state,
             ready,
             address: container.address,

@@ -10,6 +10,7 @@ use crate::units::Bytes;
 
 /// The replicas of one app that are there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AppStatus {
     /// The app's name.
     pub app: String,
@@ -18,7 +19,7 @@ pub struct AppStatus {
 }
 
 impl AppStatus {
-    /// Whether there are replicas and all of them are ready.
+    /// Whether there are replicas and all that are there are ready. How many there should be only the app tells.
     pub fn ready(&self) -> bool {
         !self.replicas.is_empty() && self.replicas.iter().all(|replica| replica.ready)
     }
@@ -28,12 +29,10 @@ impl AppStatus {
         let ready = self.replicas.iter().filter(|replica| replica.ready);
         ready
             .filter_map(|replica| {
-                Some(Endpoint {
-                    app: self.app.clone(),
-                    service: replica.service.clone(),
-                    model: replica.model.clone(),
-                    replica: replica.name.clone(),
-                    address: replica.address?,
+                let endpoint = Endpoint::new(&self.app, &replica.service, &replica.name, replica.address?);
+                Some(match &replica.model {
+                    Some(model) => endpoint.model(model),
+                    None => endpoint,
                 })
             })
             .collect()
@@ -42,6 +41,7 @@ impl AppStatus {
 
 /// One replica that is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ReplicaStatus {
     /// The service.
     pub service: String,
@@ -55,6 +55,8 @@ pub struct ReplicaStatus {
     pub image: String,
     /// The model that it serves, if the service names one.
     pub model: Option<String>,
+    /// Whether its GPUs or its engine are simulated.
+    pub simulated: bool,
     /// What its container is doing.
     pub state: ContainerState,
     /// Whether it runs and answers its probe.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where one replica of a service answers requests. Requests are routed between the endpoints of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Endpoint {
     /// The app that the replica belongs to.
     pub app: String,
@@ -17,4 +18,23 @@ pub struct Endpoint {
     pub replica: String,
     /// The address of its HTTP server.
     pub address: SocketAddr,
+}
+
+impl Endpoint {
+    /// An endpoint of a service that names no model.
+    pub fn new(
+        app: impl Into<String>,
+        service: impl Into<String>,
+        replica: impl Into<String>,
+        address: SocketAddr,
+    ) -> Self {
+        Self { app: app.into(), service: service.into(), model: None, replica: replica.into(), address }
+    }
+
+    /// Sets the model that it serves.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
 }

@@ -30,14 +30,18 @@ pub mod labels {
     pub const SERVICE: &str = "nacp.service";
     /// The number of the replica, from 0.
     pub const REPLICA: &str = "nacp.replica";
-    /// The service's specification as JSON.
+    /// The part of the service's specification that makes up the container, as JSON; of its environment the names alone.
     pub const SPEC: &str = "nacp.spec";
-    /// The SHA-256 of the specification.
+    /// The hash of that part, the values of the environment included.
     pub const SPEC_HASH: &str = "nacp.spec-hash";
     /// The UUIDs of the replica's GPUs, separated by commas.
     pub const GPUS: &str = "nacp.gpus";
     /// Bytes of memory promised to the replica on each of its GPUs.
     pub const GPU_MEMORY: &str = "nacp.gpu-memory";
+    /// `true` when the replica tolerates no other on its GPUs.
+    pub const GPU_EXCLUSIVE: &str = "nacp.gpu-exclusive";
+    /// `true` when the replica's GPUs or its engine are simulated.
+    pub const SIMULATED: &str = "nacp.simulated";
     /// How the GPUs get into the container: `cdi`, `nvidia-runtime`, or `none` with the reason.
     pub const GPU_INJECTION: &str = "nacp.gpu-injection";
 }
@@ -59,7 +63,7 @@ pub trait Engine: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) when it is neither here nor in its registry.
-    async fn image(&self, reference: &str) -> Result<Image>;
+    async fn pull(&self, reference: &str) -> Result<Image>;
 
     /// Creates a container, stopped.
     ///

@@ -74,8 +74,8 @@ const GPU_METRICS: [GpuMetric; 9] = [
 
 /// The GPUs of a snapshot and the replicas of apps, as Prometheus (OpenMetrics) text.
 ///
-/// A reading that is unknown gives no line, never a zero. The metrics of simulated GPUs carry the label
-/// `simulated="true"`.
+/// A reading that is unknown gives no line, never a zero. The metrics of simulated GPUs, and of replicas on simulated
+/// GPUs or engines, carry the label `simulated="true"`.
 ///
 /// # Errors
 /// [`Internal`](ErrorKind::Internal) when the text cannot be written.
@@ -113,11 +113,14 @@ pub fn metrics(snapshot: &Snapshot, apps: &[AppStatus]) -> Result<String> {
         gauges(&mut registry, "nacp_replica_gpu_memory_bytes", "Memory promised to a replica on each of its GPUs");
     for app in apps {
         for replica in &app.replicas {
-            let labels = vec![
+            let mut labels = vec![
                 ("app", app.app.clone()),
                 ("service", replica.service.clone()),
                 ("replica", replica.replica.to_string()),
             ];
+            if replica.simulated {
+                labels.push(simulated());
+            }
             ready.get_or_create(&labels).set(f64::from(u8::from(replica.ready)));
             running.get_or_create(&labels).set(f64::from(u8::from(replica.state == ContainerState::Running)));
             promised.get_or_create(&labels).set(float(replica.memory));
@@ -139,6 +142,11 @@ fn mebibytes(bytes: Bytes) -> f64 {
     float(bytes) / float(Bytes::mib(1))
 }
 
+/// The label of everything that is made up.
+fn simulated() -> (&'static str, String) {
+    ("simulated", true.to_string())
+}
+
 fn gpu_labels(snapshot: &Snapshot, state: &GpuState) -> Labels {
     let gpu = &state.gpu;
     let mut labels = vec![
@@ -150,7 +158,7 @@ fn gpu_labels(snapshot: &Snapshot, state: &GpuState) -> Labels {
         ("DCGM_FI_DRIVER_VERSION", snapshot.origin.driver.clone().unwrap_or_default()),
     ];
     if snapshot.origin.simulated {
-        labels.push(("simulated", "true".to_owned()));
+        labels.push(simulated());
     }
     labels
 }

@@ -16,12 +16,9 @@
 //! use nacp_core::route::{Request, Router};
 //!
 //! let router = Router::new();
-//! router.update((0..2).map(|index| Endpoint {
-//!     app: "assistant".to_owned(),
-//!     service: "llm".to_owned(),
-//!     model: Some("phi3:mini".to_owned()),
-//!     replica: format!("assistant-llm-{index}"),
-//!     address: ([127, 0, 0, 1], 8000 + index).into(),
+//! router.update((0..2).map(|index| {
+//!     let address = ([127, 0, 0, 1], 8000 + index).into();
+//!     Endpoint::new("assistant", "llm", format!("assistant-llm-{index}"), address).model("phi3:mini")
 //! }));
 //!
 //! let first = router.route(&Request::new("phi3:mini"))?;

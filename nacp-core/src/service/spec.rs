@@ -74,6 +74,7 @@ impl App {
 /// One service of an [`App`]: an image, what it serves and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Service {
     /// The container image.
     pub image: String,
@@ -99,18 +100,28 @@ pub struct Service {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub volumes: BTreeMap<String, String>,
     /// How many copies run.
-    #[serde(default = "one")]
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub replicas: u32,
     /// Which services must be ready before this one starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
     /// Services of higher priority choose their GPUs first.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
 }
 
 fn one() -> u32 {
     1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_one(count: &u32) -> bool {
+    *count == one()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(priority: &i32) -> bool {
+    *priority == 0
 }
 
 impl Service {
@@ -201,26 +212,41 @@ impl Service {
         self
     }
 
-    /// The SHA-256, in hexadecimal digits, of everything that makes up a container of this service. Two services with
-    /// the same hash run the same containers; the number of replicas, the order and the probe are not part of it.
+    /// Identifies everything that makes up a container of this service: `v1:` and the SHA-256 of it in hexadecimal
+    /// digits. Two services with the same hash run the same containers; how many replicas there are, what they depend
+    /// on and their priority are not part of it. A field that is not set does not count, so that a later version of
+    /// NACP with more fields gives the same hash.
     pub fn hash(&self) -> String {
-        let Self { image, command, model, env, gpu, port, volumes, .. } = self;
-        let parts = serde_json::json!([image, command, model, env, gpu, port, volumes]);
-        Sha256::digest(parts.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+        let digest = Sha256::digest(serde_json::json!(self.container()).to_string());
+        digest.iter().fold("v1:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// What a container's label keeps of the specification: what makes up the container, without the values of its
+    /// environment, which may be secrets.
+    pub(crate) fn stored(&self) -> serde_json::Value {
+        let mut container = self.container();
+        container.env.values_mut().for_each(String::clear);
+        serde_json::json!(container)
+    }
+
+    /// The service with everything at its default that does not make up a container.
+    fn container(&self) -> Self {
+        Self { replicas: one(), depends_on: Vec::new(), priority: 0, ..self.clone() }
     }
 }
 
 /// What each replica of a service needs of the GPUs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct GpuNeed {
     /// Memory on each GPU, in bytes.
     pub memory: Bytes,
     /// How many GPUs.
-    #[serde(default = "one")]
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub count: u32,
     /// Whether other replicas may use the same GPU.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Sharing::is_default")]
     pub sharing: Sharing,
     /// The least compute capability, written `>=8.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -258,6 +284,7 @@ impl GpuNeed {
 /// Whether a replica tolerates others on its GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Sharing {
     /// It shares the GPU as far as memory allows.
     #[default]
@@ -266,9 +293,17 @@ pub enum Sharing {
     Exclusive,
 }
 
+impl Sharing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// How to tell that a replica is ready: `GET` on a path answers 200 to 399.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Probe {
     /// The path, beginning with a slash.
     pub http: String,
@@ -302,12 +337,14 @@ mod tests {
     #[test]
     fn the_hash_changes_with_the_container_and_with_nothing_else() {
         let service = Service::new("image:1").model("m").port(80);
-        let same = service.clone().replicas(3).priority(9).depends_on("other").ready(Probe::http("/"));
+        let same = service.clone().replicas(3).priority(9).depends_on("other");
         assert_eq!(service.hash(), same.hash());
-        assert_eq!(service.hash().len(), 64);
+        // Pinned: a hash that changes with NACP's version would restart every service at an upgrade.
+        assert_eq!(service.hash(), "v1:");
         for other in [
             service.clone().env("A", "1"),
             service.clone().port(81),
+            service.clone().ready(Probe::http("/")),
             service.clone().gpu(GpuNeed::memory(Bytes::gib(1))),
             service.clone().command(["--x"]),
             service.clone().volume("v", "/v"),
@@ -315,5 +352,12 @@ mod tests {
         ] {
             assert_ne!(service.hash(), other.hash(), "{other:?}");
         }
+    }
+
+    #[test]
+    fn what_is_stored_in_a_label_has_no_values_of_the_environment() {
+        let stored = Service::new("image").env("TOKEN", "hunter2").ready(Probe::http("/x")).stored().to_string();
+        assert!(stored.contains("TOKEN") && !stored.contains("hunter2"), "{stored}");
+        assert!(stored.contains("/x"));
     }
 }

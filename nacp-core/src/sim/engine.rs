@@ -65,11 +65,11 @@ impl Seam for Engine {
         })
     }
 
-    async fn image(&self, reference: &str) -> Result<Image> {
+    async fn pull(&self, reference: &str) -> Result<Image> {
         if self.has(reference) {
             return Ok(Image { reference: reference.to_owned(), id: format!("simulated:{reference}"), pulled: false });
         }
-        Err(Error::new(ErrorKind::NotFound, "engine.image", "the simulated engine has no such image")
+        Err(Error::new(ErrorKind::NotFound, "engine.pull", "the simulated engine has no such image")
             .with("image", reference))
     }
 
@@ -85,6 +85,7 @@ impl Seam for Engine {
                 .retry_later());
         }
         let mut spec = spec.clone();
+        spec.labels.insert(labels::SIMULATED.to_owned(), true.to_string());
         if !spec.gpus.is_empty() {
             spec.labels.insert(labels::GPU_INJECTION.to_owned(), "none, the engine is simulated".to_owned());
         }

@@ -5,6 +5,9 @@ use std::ffi::{CStr, c_char};
 use crate::memory::{Answer, Code, Out, Text};
 use crate::node::{Handle, Machine, init, shutdown, system};
 
+/// What the version of the management library ends with, so that whoever asks for it sees that it is not NVIDIA's.
+const SIMULATED: &str = "+simulated";
+
 /// Functions that ask the machine, each as `fn name(arguments) = answer from the machine`.
 macro_rules! system_functions {
     ($(fn $name:ident($($argument:ident: $type:ty),*) = $body:expr;)*) => {
@@ -44,7 +47,8 @@ pub(crate) extern "C" fn nvmlErrorString(code: i32) -> *const c_char {
 
 system_functions! {
     fn nvmlSystemGetDriverVersion(version: Out<c_char>, length: u32) = |machine| version.text(length, &machine.file.driver);
-    fn nvmlSystemGetNVMLVersion(version: Out<c_char>, length: u32) = |machine| version.text(length, &machine.file.nvml);
+    fn nvmlSystemGetNVMLVersion(version: Out<c_char>, length: u32) =
+        |machine| version.text(length, &format!("{}{SIMULATED}", machine.file.nvml));
     fn nvmlSystemGetCudaDriverVersion(version: Out<i32>) = |machine| version.set(cuda_version(&machine.file.cuda)?);
     fn nvmlSystemGetCudaDriverVersion_v2(version: Out<i32>) = |machine| version.set(cuda_version(&machine.file.cuda)?);
     fn nvmlDeviceGetCount(count: Out<u32>) = |machine| count.set(gpu_count(machine)?);

@@ -3,8 +3,8 @@ use crate::control::identity::container_spec;
 use crate::service::{GpuNeed, Service};
 use crate::units::Bytes;
 
-const FIRST: &str = "GPU-4100a800-0000-4000-8000-000000000001";
-const SECOND: &str = "GPU-4100a800-0000-4000-8000-000000000002";
+const FIRST: &str = "GPU-4100a801-0000-4000-8000-000000000001";
+const SECOND: &str = "GPU-4100a802-0000-4000-8000-000000000002";
 
 fn placed(service: &str, replica: u32, gpu: &str) -> Placement {
     Placement {
@@ -101,9 +101,18 @@ fn what_is_no_longer_wanted_goes_and_other_apps_stay() {
 }
 
 #[test]
-fn a_container_with_unreadable_labels_of_this_app_is_replaced() {
+fn a_specification_that_another_version_wrote_is_no_reason_to_replace() {
     let mut odd = there(&app(), &placed("db", 0, FIRST), ContainerState::Running);
-    odd.labels.insert(crate::engine::labels::SPEC.into(), "{".into());
+    odd.labels.insert(labels::SPEC.into(), r#"{"image":"image","of-a-later-version":1}"#.into());
+    let plan = plan(&app(), vec![placed("db", 0, FIRST)], &[odd.clone()]).unwrap();
+    assert_eq!(told(&plan)[0], "0: keep db/0: it is as wanted");
+    assert_eq!(promise(&odd).unwrap().memory, Bytes::gib(1));
+}
+
+#[test]
+fn a_container_that_does_not_tell_its_specification_is_replaced() {
+    let mut odd = there(&app(), &placed("db", 0, FIRST), ContainerState::Running);
+    odd.labels.remove(labels::SPEC_HASH);
     let plan = plan(&app(), vec![placed("db", 0, FIRST)], &[odd]).unwrap();
-    assert_eq!(told(&plan)[0], "0: remove db/0: its labels cannot be read");
+    assert_eq!(told(&plan)[0], "0: remove db/0: its specification has changed");
 }

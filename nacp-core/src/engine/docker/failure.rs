@@ -94,9 +94,9 @@ pub(super) fn call(operation: &'static str, error: Api) -> Error {
 pub(super) fn pull(reference: &str, error: Api) -> Error {
     let text = said(&error);
     if matches!(io_kind(&error), Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)) {
-        return call("engine.image", error).with("image", reference);
+        return call("engine.pull", error).with("image", reference);
     }
-    Error::new(ErrorKind::NotFound, "engine.image", "the image is not on this machine and cannot be pulled")
+    Error::new(ErrorKind::NotFound, "engine.pull", "the image is not on this machine and cannot be pulled")
         .with("image", reference)
         .with("engine", text)
         .hint("check the name and tag, or build or load it")

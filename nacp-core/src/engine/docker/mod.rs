@@ -78,13 +78,13 @@ impl Docker {
         GpuOffer { cdi_devices, nvidia_runtime }
     }
 
-    async fn pull(&self, reference: &str) -> Result<()> {
+    async fn fetch(&self, reference: &str) -> Result<()> {
         let options = query::CreateImageOptionsBuilder::new().from_image(&convert::with_tag(reference)).build();
         let mut progress = std::pin::pin!(self.client.create_image(Some(options), None, None));
         loop {
             match tokio::time::timeout(PULL_SILENCE, progress.next()).await {
                 Err(_) => {
-                    return Err(Error::new(ErrorKind::Timeout, "engine.image", "the pull has come to a standstill")
+                    return Err(Error::new(ErrorKind::Timeout, "engine.pull", "the pull has come to a standstill")
                         .with("image", reference)
                         .with("silent_for", format_args!("{}s", PULL_SILENCE.as_secs()))
                         .retry_later());
@@ -117,7 +117,7 @@ impl Engine for Docker {
         })
     }
 
-    async fn image(&self, reference: &str) -> Result<Image> {
+    async fn pull(&self, reference: &str) -> Result<Image> {
         let image = |id: Option<String>, pulled| Image {
             reference: reference.to_owned(),
             id: id.unwrap_or_else(|| "unknown".to_owned()),
@@ -126,11 +126,11 @@ impl Engine for Docker {
         match self.client.inspect_image(reference).await {
             Ok(found) => return Ok(image(found.id, false)),
             Err(error) if failure::status(&error) == Some(404) => {}
-            Err(error) => return Err(failure::call("engine.image", error).with("image", reference)),
+            Err(error) => return Err(failure::call("engine.pull", error).with("image", reference)),
         }
-        self.pull(reference).await?;
+        self.fetch(reference).await?;
         let found = self.client.inspect_image(reference).await;
-        found.map(|found| image(found.id, true)).map_err(|error| failure::call("engine.image", error))
+        found.map(|found| image(found.id, true)).map_err(|error| failure::call("engine.pull", error))
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {

@@ -21,6 +21,8 @@ use crate::gpu::{
 };
 use crate::units::Bytes;
 
+/// What the version of a simulated management library ends with; the one of the tests is of this kind.
+const SIMULATED: &str = "+simulated";
 /// Where the library may be: the loader's path first, then WSL2's own folder, which not every distribution lists.
 const CANDIDATES: [&str; 2] = ["libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1"];
 
@@ -66,7 +68,7 @@ impl Nvml {
         };
         let library = started.map_err(|error| unavailable(path, error))?;
         let origin = Origin {
-            simulated: false,
+            simulated: library.sys_nvml_version().is_ok_and(|version| version.ends_with(SIMULATED)),
             name: loaded_path(path).display().to_string(),
             driver: library.sys_driver_version().ok(),
             cuda: library.sys_cuda_driver_version().ok().map(|code| format!("{}.{}", code / 1000, code % 1000 / 10)),

@@ -34,7 +34,7 @@ fn running(app: &str, service: &str, gpu: &str, memory: Bytes) -> Running {
     }
 }
 
-const FIRST_H100: &str = "GPU-4100a800-0000-4000-8000-000000000001";
+const FIRST_H100: &str = "GPU-4100a801-0000-4000-8000-000000000001";
 
 #[test]
 fn best_fit_keeps_the_large_gaps_whole() {

@@ -1,0 +1,1133 @@
+/**
+ * @file nacp.h
+ * NACP, the NVIDIA AI Control Plane, as a C library.
+ *
+ * Errors. A function that can fail returns a nacp_status and fills the nacp_error that the caller gives; NULL is allowed
+ * there. Nothing is kept in the library between calls.
+ *
+ * Ownership. What a function gives through an `[out]` handle or a nacp_string belongs to the caller, who frees it with the
+ * function named there. Freeing NULL does nothing. A `const char *` that a function returns or puts into a struct is
+ * borrowed: its documentation says for how long. On failure an `[out]` handle is NULL and a nacp_string is empty.
+ *
+ * Texts are UTF-8 and end with a NUL.
+ *
+ * Threads. What is taken as `const T *` may be used by several threads at once. What is taken as `T *` belongs to the call
+ * alone; that is so for every `[out]` parameter too.
+ *
+ * Structs begin with their size, which their NACP_*_INIT macro sets, and may grow at their end. The library writes no more
+ * of a struct than the caller has, and takes what an older caller does not have as zero.
+ *
+ * Fork. A context and what came from it belong to the process that made them; in a forked child make a new one.
+ *
+ * The library handles no signals, has no global state, and prints nothing but the report of a defect of its own.
+ */
+
+#ifndef NACP_H
+#define NACP_H
+
+/* Generated from nacp-ffi/src by its test `header`: change it there. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** The version of this header; nacp_version_string() is that of the library. */
+#define NACP_VERSION "0.1.0"
+
+#ifdef __cplusplus
+extern "C++" {
+template <typename T> inline T nacp_init() {
+  T value = T();
+  value.struct_size = static_cast<uint32_t>(sizeof(T));
+  return value;
+}
+}
+#define NACP_INIT(T) nacp_init<T>()
+#else
+#define NACP_INIT(T) {.struct_size = sizeof(T)}
+#endif
+
+#define NACP_ERROR_INIT NACP_INIT(nacp_error)
+#define NACP_CTX_OPTIONS_INIT NACP_INIT(nacp_ctx_options)
+#define NACP_ENGINE_INFO_INIT NACP_INIT(nacp_engine_info)
+#define NACP_GATEWAY_OPTIONS_INIT NACP_INIT(nacp_gateway_options)
+#define NACP_NODE_INFO_INIT NACP_INIT(nacp_node_info)
+#define NACP_GPU_INIT NACP_INIT(nacp_gpu)
+#define NACP_ACTION_INIT NACP_INIT(nacp_action)
+#define NACP_REPLICA_INIT NACP_INIT(nacp_replica)
+
+/**
+ * `nacp_node_info.known`: the driver's version is known.
+ */
+#define NACP_NODE_DRIVER 1
+
+/**
+ * `nacp_node_info.known`: the CUDA version is known.
+ */
+#define NACP_NODE_CUDA 2
+
+/**
+ * `nacp_gpu.known`: the compute capability is known.
+ */
+#define NACP_GPU_COMPUTE 1
+
+/**
+ * `nacp_gpu.known`: `memory_total` is known.
+ */
+#define NACP_GPU_MEMORY_TOTAL 2
+
+/**
+ * `nacp_gpu.known`: the PCI address is known.
+ */
+#define NACP_GPU_PCI 4
+
+/**
+ * `nacp_gpu.known`: `memory_used`, `memory_free` and `memory_reserved` are known.
+ */
+#define NACP_GPU_MEMORY_USE 8
+
+/**
+ * `nacp_gpu.known`: both utilisations are known.
+ */
+#define NACP_GPU_UTILIZATION 16
+
+/**
+ * `nacp_gpu.known`: the temperature is known.
+ */
+#define NACP_GPU_TEMPERATURE 32
+
+/**
+ * `nacp_gpu.known`: the power drawn is known.
+ */
+#define NACP_GPU_POWER 64
+
+/**
+ * `nacp_gpu.known`: the limit of the power is known.
+ */
+#define NACP_GPU_POWER_LIMIT 128
+
+/**
+ * `nacp_gpu.known`: the clocks are known.
+ */
+#define NACP_GPU_CLOCKS 256
+
+/**
+ * The version of the binary interface: it changes when a program has to be compiled anew.
+ */
+#define NACP_ABI_VERSION 1
+
+/**
+ * What a function answers. The numbers are stable and never reused; a program should be ready for ones that it does
+ * not know.
+ */
+enum nacp_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * It worked.
+   */
+  NACP_OK = 0,
+  /**
+   * The caller passed something that cannot be right; trying again with the same values cannot help.
+   */
+  NACP_E_INVALID_ARGUMENT = 1,
+  /**
+   * The named thing is not there.
+   */
+  NACP_E_NOT_FOUND = 2,
+  /**
+   * Something else has what was asked for: a name, a port, a generation.
+   */
+  NACP_E_CONFLICT = 3,
+  /**
+   * The operating system, the driver or the engine refuses this user.
+   */
+  NACP_E_PERMISSION_DENIED = 4,
+  /**
+   * This driver, engine or build cannot do what was asked.
+   */
+  NACP_E_UNSUPPORTED = 5,
+  /**
+   * No usable NVIDIA driver: not installed, not loaded, broken, or too old.
+   */
+  NACP_E_DRIVER_UNAVAILABLE = 6,
+  /**
+   * No usable container engine: not installed, not running, or out of reach.
+   */
+  NACP_E_ENGINE_UNAVAILABLE = 7,
+  /**
+   * A GPU stopped answering and needs a reset or a restart of the machine.
+   */
+  NACP_E_DEVICE_LOST = 8,
+  /**
+   * Not enough memory, GPUs, ports or capacity for what was asked.
+   */
+  NACP_E_RESOURCE_EXHAUSTED = 9,
+  /**
+   * The time limit passed first.
+   */
+  NACP_E_TIMEOUT = 10,
+  /**
+   * The caller, or the program's end, stopped the operation.
+   */
+  NACP_E_CANCELLED = 11,
+  /**
+   * A defect of NACP itself, a caught panic included.
+   */
+  NACP_E_INTERNAL = 12,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum nacp_status nacp_status;
+#else
+typedef int32_t nacp_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What an action of a plan does. Be ready for numbers that are not here.
+ */
+enum nacp_step
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Leave a container as it is.
+   */
+  NACP_STEP_KEEP = 1,
+  /**
+   * Create a container and start it.
+   */
+  NACP_STEP_CREATE = 2,
+  /**
+   * Start a container that is there but has never run.
+   */
+  NACP_STEP_START = 3,
+  /**
+   * Remove a container.
+   */
+  NACP_STEP_REMOVE = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum nacp_step nacp_step;
+#else
+typedef int32_t nacp_step;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What a program works with: the GPUs of a node, the engine that runs containers, and the threads that serve both.
+ *
+ * Threads: every function that takes `const nacp_ctx *` may be called by several threads at once; nacp_ctx_free by one,
+ * when no other call is running. A context does not survive a fork: in the child its functions fail with
+ * NACP_E_UNSUPPORTED, and freeing it there does nothing.
+ */
+typedef struct nacp_ctx nacp_ctx;
+
+/**
+ * A running gateway: an HTTP server that speaks the OpenAI API (`/v1/...`) and Ollama's (`/api/...`), and passes each
+ * request to a replica of the model that it asks for.
+ *
+ * Threads: functions that take `const nacp_gateway *` may be called by several threads at once; nacp_gateway_stop and
+ * nacp_gateway_free by one.
+ */
+typedef struct nacp_gateway nacp_gateway;
+
+/**
+ * A request that was routed and is not over. It counts as in flight on its replica until it is freed, and stays valid
+ * when the replica goes or the router is freed.
+ *
+ * Threads: functions that take `const nacp_lease *` may be called by several threads at once; nacp_lease_free by one.
+ */
+typedef struct nacp_lease nacp_lease;
+
+/**
+ * A machine with its GPUs, as they were read at one moment.
+ *
+ * Threads: functions that take `const nacp_node *` may be called by several threads at once; nacp_node_refresh and
+ * nacp_node_free by one, when no other call uses the node.
+ */
+typedef struct nacp_node nacp_node;
+
+/**
+ * The actions that would bring an app to what is wanted, in the order in which they are done.
+ *
+ * Threads: functions that take `const nacp_plan *` may be called by several threads at once; nacp_plan_free by one.
+ */
+typedef struct nacp_plan nacp_plan;
+
+/**
+ * The replicas of an app at one moment, ordered by service and number.
+ *
+ * Threads: functions that take `const nacp_replicas *` may be called by several threads at once; nacp_replicas_free by
+ * one.
+ */
+typedef struct nacp_replicas nacp_replicas;
+
+/**
+ * Chooses the replica for each request: the less busy of two drawn at random.
+ *
+ * Threads: functions that take `const nacp_router *` may be called by several threads at once, nacp_route from all of
+ * them without waiting for each other; nacp_router_free by one. Routing uses no thread of the context and needs it no
+ * more.
+ */
+typedef struct nacp_router nacp_router;
+
+/**
+ * What went wrong. It lives with the caller, usually on the stack, and needs no freeing. Every function takes NULL in
+ * its place. A call that succeeds empties it.
+ *
+ * ```c
+ * nacp_error error = NACP_ERROR_INIT;
+ * if (nacp_discover(ctx, &node, &error) != NACP_OK) fprintf(stderr, "%s\n", error.message);
+ * ```
+ */
+typedef struct nacp_error {
+  /**
+   * sizeof(nacp_error); NACP_ERROR_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * The status that the call returned.
+   */
+  int32_t status;
+  /**
+   * 1 when the same call may succeed later, else 0.
+   */
+  uint32_t retryable;
+  /**
+   * What failed, dotted, such as "engine.create", or the name of the function that refused a parameter.
+   */
+  char operation[64];
+  /**
+   * What failed, with which values, and how to mend it: UTF-8, cut off between two characters when it is too long.
+   */
+  char message[1024];
+} nacp_error;
+
+/**
+ * Text that the caller owns: UTF-8 with a closing NUL, freed by nacp_string_free.
+ */
+typedef struct nacp_string {
+  /**
+   * The text; NULL when there is none.
+   */
+  char *data;
+  /**
+   * Its length in bytes, without the closing NUL.
+   */
+  size_t len;
+} nacp_string;
+
+/**
+ * How a context is made.
+ *
+ * ```c
+ * nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
+ * options.node = "simulated:h100x8";
+ * options.engine = "simulated";
+ * ```
+ */
+typedef struct nacp_ctx_options {
+  /**
+   * sizeof(nacp_ctx_options); NACP_CTX_OPTIONS_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * Threads that serve the engine and the gateways; 0 for one per processor, 8 at most.
+   */
+  uint32_t worker_threads;
+  /**
+   * Whose GPUs: NULL for this machine's, or "simulated:NAME" for a simulated node, such as
+   * "simulated:rtx3050ti-laptop-wsl2" or "simulated:h100x8".
+   */
+  const char *node;
+  /**
+   * Who runs containers: NULL or "docker" for Docker Engine or Podman (at DOCKER_HOST, or on the default socket), or
+   * "simulated" for services that are made up within this process and end with the context.
+   */
+  const char *engine;
+} nacp_ctx_options;
+
+/**
+ * What an engine is and what it offers.
+ */
+typedef struct nacp_engine_info {
+  /**
+   * sizeof(nacp_engine_info); NACP_ENGINE_INFO_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * 1 when its containers are made up, else 0.
+   */
+  uint32_t simulated;
+  /**
+   * How many CDI devices of the kind nvidia.com/gpu it can give to containers.
+   */
+  uint32_t cdi_devices;
+  /**
+   * 1 when it has a runtime named nvidia, else 0.
+   */
+  uint32_t nvidia_runtime;
+  /**
+   * What it calls itself, such as "Docker Engine".
+   */
+  char name[64];
+  /**
+   * Its version.
+   */
+  char version[64];
+  /**
+   * The newest API version that it speaks; empty when it does not tell.
+   */
+  char api[16];
+  /**
+   * Where it was reached.
+   */
+  char address[256];
+} nacp_engine_info;
+
+/**
+ * How a gateway is started.
+ */
+typedef struct nacp_gateway_options {
+  /**
+   * sizeof(nacp_gateway_options); NACP_GATEWAY_OPTIONS_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * The port; 0 for any that is free.
+   */
+  uint32_t port;
+  /**
+   * The IP address to listen on; NULL for 127.0.0.1. Any but a loopback address needs a key.
+   */
+  const char *address;
+  /**
+   * The key that clients send as "Authorization: Bearer KEY"; NULL for none.
+   */
+  const char *api_key;
+} nacp_gateway_options;
+
+/**
+ * What a node is read from. A field whose bit is not set in `known` means nothing.
+ */
+typedef struct nacp_node_info {
+  /**
+   * sizeof(nacp_node_info); NACP_NODE_INFO_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * 1 when the GPUs are made up, else 0.
+   */
+  uint32_t simulated;
+  /**
+   * Which fields are known: NACP_NODE_DRIVER, NACP_NODE_CUDA.
+   */
+  uint64_t known;
+  /**
+   * What answers: the path of the driver's library, or the name of the simulated node.
+   */
+  char name[256];
+  /**
+   * The driver's version.
+   */
+  char driver[64];
+  /**
+   * The newest CUDA version that the driver serves, such as "13.0".
+   */
+  char cuda[16];
+} nacp_node_info;
+
+/**
+ * One GPU: what it is and what it was doing. A field whose bit is not set in `known` means nothing: what the driver did
+ * not tell is never given as 0.
+ */
+typedef struct nacp_gpu {
+  /**
+   * sizeof(nacp_gpu); NACP_GPU_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * The position in the driver's list. For display only: it can change at the next start.
+   */
+  uint32_t index;
+  /**
+   * Which fields are known: NACP_GPU_COMPUTE and the like. UUID, name and index always are.
+   */
+  uint64_t known;
+  /**
+   * The UUID, as the driver spells it.
+   */
+  char uuid[80];
+  /**
+   * The product's name.
+   */
+  char name[96];
+  /**
+   * The PCI address, such as "00000000:01:00.0" (NACP_GPU_PCI).
+   */
+  char pci[32];
+  /**
+   * The major number of the compute capability (NACP_GPU_COMPUTE).
+   */
+  uint32_t compute_major;
+  /**
+   * The minor number of the compute capability (NACP_GPU_COMPUTE).
+   */
+  uint32_t compute_minor;
+  /**
+   * All memory of the device in bytes (NACP_GPU_MEMORY_TOTAL).
+   */
+  uint64_t memory_total;
+  /**
+   * Bytes allocated by programs (NACP_GPU_MEMORY_USE).
+   */
+  uint64_t memory_used;
+  /**
+   * Bytes not allocated (NACP_GPU_MEMORY_USE).
+   */
+  uint64_t memory_free;
+  /**
+   * Bytes kept by the driver and the firmware (NACP_GPU_MEMORY_USE).
+   */
+  uint64_t memory_reserved;
+  /**
+   * Percent of the last sampling period in which a kernel was running (NACP_GPU_UTILIZATION).
+   */
+  uint32_t utilization_gpu;
+  /**
+   * Percent of the last sampling period in which memory was read or written (NACP_GPU_UTILIZATION).
+   */
+  uint32_t utilization_memory;
+  /**
+   * Degrees Celsius (NACP_GPU_TEMPERATURE).
+   */
+  uint32_t temperature;
+  /**
+   * Power drawn by the board in milliwatts (NACP_GPU_POWER).
+   */
+  uint32_t power;
+  /**
+   * The limit at which the board is held, in milliwatts (NACP_GPU_POWER_LIMIT).
+   */
+  uint32_t power_limit;
+  /**
+   * The graphics clock in MHz (NACP_GPU_CLOCKS).
+   */
+  uint32_t clock_graphics;
+  /**
+   * The clock of the streaming multiprocessors in MHz (NACP_GPU_CLOCKS).
+   */
+  uint32_t clock_sm;
+  /**
+   * The memory clock in MHz (NACP_GPU_CLOCKS).
+   */
+  uint32_t clock_memory;
+} nacp_gpu;
+
+/**
+ * One action of a plan. Its texts live as long as the plan.
+ */
+typedef struct nacp_action {
+  /**
+   * sizeof(nacp_action); NACP_ACTION_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * Actions of one wave are done together; a wave begins when everything of the one before is ready.
+   */
+  uint32_t wave;
+  /**
+   * The replica's number, from 0.
+   */
+  uint32_t replica;
+  /**
+   * What is done: a nacp_step.
+   */
+  int32_t step;
+  /**
+   * The service.
+   */
+  const char *service;
+  /**
+   * Why.
+   */
+  const char *reason;
+  /**
+   * The UUIDs of the replica's GPUs, separated by commas; empty for none.
+   */
+  const char *gpus;
+} nacp_action;
+
+/**
+ * One replica. Its texts live as long as the nacp_replicas.
+ */
+typedef struct nacp_replica {
+  /**
+   * sizeof(nacp_replica); NACP_REPLICA_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * The replica's number, from 0.
+   */
+  uint32_t replica;
+  /**
+   * 1 when it runs and answers its probe, else 0.
+   */
+  uint32_t ready;
+  /**
+   * Always 0.
+   */
+  uint32_t reserved;
+  /**
+   * Bytes of memory promised to it on each of its GPUs.
+   */
+  uint64_t memory;
+  /**
+   * The service.
+   */
+  const char *service;
+  /**
+   * The name of its container.
+   */
+  const char *name;
+  /**
+   * The image.
+   */
+  const char *image;
+  /**
+   * The model that it serves; NULL when the service names none.
+   */
+  const char *model;
+  /**
+   * What its container is doing, such as "running" or "exited (1)".
+   */
+  const char *state;
+  /**
+   * Where it answers, as "127.0.0.1:8000"; NULL when it does not.
+   */
+  const char *address;
+  /**
+   * The UUIDs of its GPUs, separated by commas; empty for none.
+   */
+  const char *gpus;
+  /**
+   * How the GPUs got into the container; NULL when it has none.
+   */
+  const char *gpu_injection;
+} nacp_replica;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Brings an app to what is wanted and waits until every replica is ready. What runs as wanted already is left alone, so
+ * applying twice changes nothing. Routers and gateways of this context follow.
+ *
+ * @param ctx the context
+ * @param app the app as YAML or JSON text
+ * @param timeout_ms the limit in milliseconds; 0 for those of the services alone
+ * @param[out] replicas what runs then, freed by nacp_replicas_free; NULL if the caller does not care
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for an app that is not valid, with line and column; NACP_E_RESOURCE_EXHAUSTED when a
+ *         replica fits on no GPU; NACP_E_NOT_FOUND for an image that cannot be had; NACP_E_TIMEOUT when a replica is not
+ *         ready in time, with its last lines of log; or what driver and engine answer. What was started stays, so that
+ *         it can be looked at; nacp_delete removes it
+ */
+nacp_status nacp_apply(const struct nacp_ctx *ctx,
+                       const char *app,
+                       uint64_t timeout_ms,
+                       struct nacp_replicas **replicas,
+                       struct nacp_error *error);
+
+/**
+ * The same as nacp_apply, with the answer as JSON.
+ *
+ * @param ctx the context
+ * @param app the app as YAML or JSON text
+ * @param timeout_ms the limit in milliseconds; 0 for those of the services alone
+ * @param[out] status_json what runs then, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return as nacp_apply
+ */
+nacp_status nacp_apply_json(const struct nacp_ctx *ctx,
+                            const char *app,
+                            uint64_t timeout_ms,
+                            struct nacp_string *status_json,
+                            struct nacp_error *error);
+
+/**
+ * Tells what of an app is there now. An app of which nothing is there has no replicas.
+ *
+ * @param ctx the context
+ * @param app the app's name
+ * @param[out] replicas the replicas, freed by nacp_replicas_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return what the engine answers
+ */
+nacp_status nacp_replicas_of(const struct nacp_ctx *ctx,
+                             const char *app,
+                             struct nacp_replicas **replicas,
+                             struct nacp_error *error);
+
+/**
+ * The same as nacp_replicas_of, as JSON.
+ *
+ * @param ctx the context
+ * @param app the app's name
+ * @param[out] status_json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return what the engine answers
+ */
+nacp_status nacp_status_json(const struct nacp_ctx *ctx,
+                             const char *app,
+                             struct nacp_string *status_json,
+                             struct nacp_error *error);
+
+/**
+ * Stops and removes everything of an app, and nothing else; volumes stay. It needs no driver. Routers and gateways of
+ * this context follow.
+ *
+ * @param ctx the context
+ * @param app the app's name
+ * @param[out] removed how many containers were removed; none is no error; NULL if the caller does not care
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return what the engine answers
+ */
+nacp_status nacp_delete(const struct nacp_ctx *ctx,
+                        const char *app,
+                        size_t *removed,
+                        struct nacp_error *error);
+
+/**
+ * The last lines that a replica wrote, each with a line end.
+ *
+ * @param ctx the context
+ * @param app the app's name
+ * @param service the service
+ * @param replica the replica's number
+ * @param lines how many lines at most
+ * @param[out] text the lines, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when the app has no such replica
+ */
+nacp_status nacp_logs(const struct nacp_ctx *ctx,
+                      const char *app,
+                      const char *service,
+                      uint32_t replica,
+                      size_t lines,
+                      struct nacp_string *text,
+                      struct nacp_error *error);
+
+/**
+ * Makes a context. It looks for neither GPUs nor an engine before they are needed, so that it succeeds on a machine that
+ * has none of them.
+ *
+ * @param options how; NULL for this machine's GPUs and Docker
+ * @param[out] ctx the context, freed by nacp_ctx_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for an option that cannot be, NACP_E_NOT_FOUND for a simulated node that does not
+ * ```c
+ *     exist, NACP_E_RESOURCE_EXHAUSTED when no thread can be started
+ * ```
+ */
+nacp_status nacp_ctx_new(const struct nacp_ctx_options *options,
+                         struct nacp_ctx **ctx,
+                         struct nacp_error *error);
+
+/**
+ * Frees a context. Nodes, routers and gateways that were made from it stay usable until they are freed themselves. What
+ * runs in Docker goes on running; what is simulated ends with the last of them.
+ *
+ * @param ctx the context; NULL does nothing
+ */
+void nacp_ctx_free(struct nacp_ctx *ctx);
+
+/**
+ * Asks the CUDA driver of this machine which version and which devices it has, as JSON. It needs no context and is never
+ * simulated. A driver without a device is no error.
+ *
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_DRIVER_UNAVAILABLE when there is no usable driver
+ */
+nacp_status nacp_probe_cuda_json(struct nacp_string *json,
+                                 struct nacp_error *error);
+
+/**
+ * The same as nacp_probe_cuda_json, as text for people.
+ *
+ * @param[out] text the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return as nacp_probe_cuda_json
+ */
+nacp_status nacp_probe_cuda_text(struct nacp_string *text, struct nacp_error *error);
+
+/**
+ * Connects to the engine, unless that is done, and asks what it is.
+ *
+ * @param ctx the context
+ * @param[out] info a struct that NACP_ENGINE_INFO_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_ENGINE_UNAVAILABLE or NACP_E_PERMISSION_DENIED when it does not answer
+ */
+nacp_status nacp_engine_describe(const struct nacp_ctx *ctx,
+                                 struct nacp_engine_info *info,
+                                 struct nacp_error *error);
+
+/**
+ * The same as nacp_engine_describe, as JSON, with the name of each CDI device.
+ *
+ * @param ctx the context
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return as nacp_engine_describe
+ */
+nacp_status nacp_engine_json(const struct nacp_ctx *ctx,
+                             struct nacp_string *json,
+                             struct nacp_error *error);
+
+/**
+ * Starts a gateway over the replicas that are ready. It follows every later nacp_apply and nacp_delete of this context.
+ *
+ * @param ctx the context
+ * @param options how; NULL for any free port of 127.0.0.1
+ * @param[out] gateway the gateway, freed by nacp_gateway_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_CONFLICT when the port is taken; NACP_E_PERMISSION_DENIED when this user may not listen on it;
+ *         NACP_E_INVALID_ARGUMENT for an address that is not this machine's, or beyond loopback without a key; or what the
+ *         engine answers
+ */
+nacp_status nacp_gateway_start(const struct nacp_ctx *ctx,
+                               const struct nacp_gateway_options *options,
+                               struct nacp_gateway **gateway,
+                               struct nacp_error *error);
+
+/**
+ * Where a gateway answers, as "http://127.0.0.1:8080".
+ *
+ * @param gateway the gateway
+ * @return text that lives as long as the gateway; NULL for NULL
+ */
+const char *nacp_gateway_url(const struct nacp_gateway *gateway);
+
+/**
+ * Stops a gateway: it takes no further connection and lets the requests in flight finish, for 10 seconds at most. A
+ * gateway that is stopped already stays so. The handle still has to be freed.
+ *
+ * @param gateway the gateway, used by no other call
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_TIMEOUT when requests were cut
+ */
+nacp_status nacp_gateway_stop(struct nacp_gateway *gateway,
+                              struct nacp_error *error);
+
+/**
+ * Frees a gateway. One that was not stopped cuts its connections.
+ *
+ * @param gateway the gateway; NULL does nothing
+ */
+void nacp_gateway_free(struct nacp_gateway *gateway);
+
+/**
+ * Tells where this process runs, as JSON: container, WSL, virtual machine, cloud, each with its evidence, and what cannot
+ * be told with the reason. It needs no context and executes nothing.
+ *
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_detect_json(struct nacp_string *json,
+                             struct nacp_error *error);
+
+/**
+ * Tells in one line where this process runs.
+ *
+ * @param[out] text the line, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_detect_text(struct nacp_string *text, struct nacp_error *error);
+
+/**
+ * The GPUs and the replicas as text for Prometheus, with dcgm-exporter's names. A value that is unknown has no line;
+ * without a driver there are the replicas alone.
+ *
+ * @param ctx the context
+ * @param[out] text the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return what the engine answers
+ */
+nacp_status nacp_metrics_text(const struct nacp_ctx *ctx,
+                              struct nacp_string *text,
+                              struct nacp_error *error);
+
+/**
+ * Finds the GPUs of the context's node and reads them once.
+ *
+ * @param ctx the context
+ * @param[out] node the node, freed by nacp_node_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_DRIVER_UNAVAILABLE when there is no usable NVIDIA driver; a driver without a GPU is no error
+ */
+nacp_status nacp_discover(const struct nacp_ctx *ctx,
+                          struct nacp_node **node,
+                          struct nacp_error *error);
+
+/**
+ * Reads the GPUs again. On failure the node keeps what it had.
+ *
+ * @param node the node, used by no other call
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole
+ */
+nacp_status nacp_node_refresh(struct nacp_node *node, struct nacp_error *error);
+
+/**
+ * Tells what a node is read from, and whether it is simulated.
+ *
+ * @param node the node
+ * @param[out] info a struct that NACP_NODE_INFO_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_node_describe(const struct nacp_node *node,
+                               struct nacp_node_info *info,
+                               struct nacp_error *error);
+
+/**
+ * The number of GPUs of a node; 0 for NULL.
+ *
+ * @param node the node
+ */
+size_t nacp_node_gpu_count(const struct nacp_node *node);
+
+/**
+ * Tells what one GPU is and what it was doing when the node was last read.
+ *
+ * @param node the node
+ * @param index which, from 0 to nacp_node_gpu_count - 1
+ * @param[out] gpu a struct that NACP_GPU_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there is no such index
+ */
+nacp_status nacp_node_gpu_at(const struct nacp_node *node,
+                             size_t index,
+                             struct nacp_gpu *gpu,
+                             struct nacp_error *error);
+
+/**
+ * Everything that was read of a node, as JSON: a value that is unknown is {"unknown": "why"}.
+ *
+ * @param node the node
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_node_snapshot_json(const struct nacp_node *node,
+                                    struct nacp_string *json,
+                                    struct nacp_error *error);
+
+/**
+ * Frees a node.
+ *
+ * @param node the node; NULL does nothing
+ */
+void nacp_node_free(struct nacp_node *node);
+
+/**
+ * Tells what nacp_apply would do, without doing it.
+ *
+ * @param ctx the context
+ * @param app the app as YAML or JSON text
+ * @param[out] plan the plan, freed by nacp_plan_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for an app that is not valid, with line and column; NACP_E_RESOURCE_EXHAUSTED when a
+ *         replica fits on no GPU, with the reason for each; or what driver and engine answer
+ */
+nacp_status nacp_plan_app(const struct nacp_ctx *ctx,
+                          const char *app,
+                          struct nacp_plan **plan,
+                          struct nacp_error *error);
+
+/**
+ * The same as nacp_plan_app, as JSON.
+ *
+ * @param ctx the context
+ * @param app the app as YAML or JSON text
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return as nacp_plan_app
+ */
+nacp_status nacp_plan_json(const struct nacp_ctx *ctx,
+                           const char *app,
+                           struct nacp_string *json,
+                           struct nacp_error *error);
+
+/**
+ * The number of actions of a plan; 0 for NULL.
+ *
+ * @param plan the plan
+ */
+size_t nacp_plan_count(const struct nacp_plan *plan);
+
+/**
+ * Tells one action of a plan.
+ *
+ * @param plan the plan
+ * @param index which, from 0 to nacp_plan_count - 1
+ * @param[out] action a struct that NACP_ACTION_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there is no such index
+ */
+nacp_status nacp_plan_at(const struct nacp_plan *plan,
+                         size_t index,
+                         struct nacp_action *action,
+                         struct nacp_error *error);
+
+/**
+ * Frees a plan and its texts.
+ *
+ * @param plan the plan; NULL does nothing
+ */
+void nacp_plan_free(struct nacp_plan *plan);
+
+/**
+ * The number of replicas that are there; 0 for NULL.
+ *
+ * @param replicas the replicas
+ */
+size_t nacp_replicas_count(const struct nacp_replicas *replicas);
+
+/**
+ * Whether there are replicas and all of them are ready: 1 or 0; 0 for NULL.
+ *
+ * @param replicas the replicas
+ */
+uint32_t nacp_replicas_ready(const struct nacp_replicas *replicas);
+
+/**
+ * Tells one replica.
+ *
+ * @param replicas the replicas
+ * @param index which, from 0 to nacp_replicas_count - 1
+ * @param[out] replica a struct that NACP_REPLICA_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there is no such index
+ */
+nacp_status nacp_replicas_at(const struct nacp_replicas *replicas,
+                             size_t index,
+                             struct nacp_replica *replica,
+                             struct nacp_error *error);
+
+/**
+ * Frees replicas and their texts; what runs goes on running.
+ *
+ * @param replicas the replicas; NULL does nothing
+ */
+void nacp_replicas_free(struct nacp_replicas *replicas);
+
+/**
+ * Makes a router over the replicas that are ready now. It follows every later nacp_apply and nacp_delete of this
+ * context; nacp_router_refresh tells it what changed by itself or through others.
+ *
+ * @param ctx the context
+ * @param[out] router the router, freed by nacp_router_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return what the engine answers
+ */
+nacp_status nacp_router_new(const struct nacp_ctx *ctx,
+                            struct nacp_router **router,
+                            struct nacp_error *error);
+
+/**
+ * Gives a router the replicas that are ready now.
+ *
+ * @param ctx the context
+ * @param router the router
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return what the engine answers
+ */
+nacp_status nacp_router_refresh(const struct nacp_ctx *ctx,
+                                const struct nacp_router *router,
+                                struct nacp_error *error);
+
+/**
+ * Chooses the replica for a request. It takes no lock and reads no clock.
+ *
+ * @param router the router
+ * @param model what the client asks for: a model, the name of a service, or "app/service"
+ * @param[out] lease the routed request, freed by nacp_lease_free when it is over; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when nothing answers to the name, with the names that there are; NACP_E_CONFLICT when
+ *         services of several apps have it
+ */
+nacp_status nacp_route(const struct nacp_router *router,
+                       const char *model,
+                       struct nacp_lease **lease,
+                       struct nacp_error *error);
+
+/**
+ * Frees a router. Leases stay valid.
+ *
+ * @param router the router; NULL does nothing
+ */
+void nacp_router_free(struct nacp_router *router);
+
+/**
+ * Where to send the request, as "127.0.0.1:8000".
+ *
+ * @param lease the routed request
+ * @return text that lives as long as the lease; NULL for NULL
+ */
+const char *nacp_lease_address(const struct nacp_lease *lease);
+
+/**
+ * The name of the replica: that of its container.
+ *
+ * @param lease the routed request
+ * @return text that lives as long as the lease; NULL for NULL
+ */
+const char *nacp_lease_replica(const struct nacp_lease *lease);
+
+/**
+ * Says that a request is over, and frees its lease.
+ *
+ * @param lease the routed request; NULL does nothing
+ */
+void nacp_lease_free(struct nacp_lease *lease);
+
+/**
+ * The name of a status, such as "NACP_E_TIMEOUT"; "NACP_E_UNKNOWN" for a number that this library does not know.
+ *
+ * @param status a status
+ * @return text that is always valid and never freed
+ */
+const char *nacp_status_name(int32_t status);
+
+/**
+ * Frees a text and empties it. A NULL and an empty text are no error, nor is freeing twice.
+ *
+ * @param string the text, whose fields are as the library set them
+ */
+void nacp_string_free(struct nacp_string *string);
+
+/**
+ * The version of the binary interface of the library that is loaded. A program compares it with NACP_ABI_VERSION, the
+ * version that it was compiled with.
+ */
+uint32_t nacp_abi_version(void);
+
+/**
+ * The version of the library that is loaded, such as "0.1.0"; NACP_VERSION is the one of the header.
+ *
+ * @return text that is always valid and never freed
+ */
+const char *nacp_version_string(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* NACP_H */

@@ -1,0 +1,211 @@
+//! What a context is behind its handle: the process, the runtime, the node, the engine, and who follows them.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use nacp_core::control::ControlPlane;
+use nacp_core::engine::{Docker, Engine, EngineInfo};
+use nacp_core::gpu::{Gpu, Node, Origin, Sample, Source};
+use nacp_core::route::Router;
+use nacp_core::{Error, ErrorKind, Result, sim};
+use tokio::runtime::Runtime;
+use tokio::sync::{Mutex as AsyncMutex, OnceCell};
+
+/// How long the end of a context waits for work that cannot be interrupted.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// Which GPUs a context uses.
+#[derive(Clone, Debug)]
+pub(crate) enum NodeChoice {
+    /// Those of this machine.
+    Real,
+    /// Those of a simulated node.
+    Simulated(Arc<sim::Node>),
+}
+
+/// Which engine a context uses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum EngineChoice {
+    Docker,
+    Simulated,
+}
+
+/// What the handles that come from one context share. The last of them to be freed ends the runtime.
+pub(crate) struct Shared {
+    process: u32,
+    runtime: Option<Runtime>,
+    node_choice: NodeChoice,
+    engine_choice: EngineChoice,
+    node: OnceCell<Node>,
+    engine: OnceCell<Arc<dyn Engine>>,
+    followers: Mutex<Vec<Weak<Router>>>,
+    following: AsyncMutex<()>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("process", &self.process)
+            .field("node", &self.node)
+            .field("engine", &self.engine)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A machine whose GPUs nobody needs.
+#[derive(Debug)]
+struct NoGpus(Origin);
+
+impl Source for NoGpus {
+    fn origin(&self) -> &Origin {
+        &self.0
+    }
+
+    fn inventory(&self) -> Result<Vec<Gpu>> {
+        Ok(Vec::new())
+    }
+
+    fn sample(&self, samples: &mut Vec<Sample>) -> Result<()> {
+        samples.clear();
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Starts the runtime's threads; node and engine are looked for when they are first needed.
+    pub(crate) fn start(node: NodeChoice, engine: EngineChoice, threads: usize) -> Result<Arc<Self>> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("nacp-worker")
+            .enable_all()
+            .build()
+            .map_err(|cause| {
+                Error::new(ErrorKind::ResourceExhausted, "nacp_ctx_new", "the worker threads cannot be started")
+                    .with("threads", threads)
+                    .with("reason", &cause)
+                    .caused_by(cause)
+            })?;
+        Ok(Arc::new(Self {
+            process: std::process::id(),
+            runtime: Some(runtime),
+            node_choice: node,
+            engine_choice: engine,
+            node: OnceCell::new(),
+            engine: OnceCell::new(),
+            followers: Mutex::default(),
+            following: AsyncMutex::default(),
+        }))
+    }
+
+    /// Whether this is the process that made the context: threads and driver do not survive a fork.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    /// Runs work to its end on the calling thread.
+    pub(crate) fn wait<T>(&self, operation: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        if !self.is_of_this_process() {
+            return Err(Error::new(ErrorKind::Unsupported, operation, "the context does not survive a fork")
+                .with("made_by", self.process)
+                .with("used_by", std::process::id())
+                .hint("make a new context in the child"));
+        }
+        let runtime = self.runtime.as_ref();
+        let runtime = runtime.ok_or_else(|| Error::new(ErrorKind::Cancelled, operation, "the context has ended"))?;
+        runtime.block_on(work)
+    }
+
+    pub(crate) async fn node(&self) -> Result<&Node> {
+        let find = || async {
+            match &self.node_choice {
+                NodeChoice::Simulated(node) => Node::from_source(Arc::<sim::Node>::clone(node)),
+                NodeChoice::Real => tokio::task::spawn_blocking(Node::discover).await.map_err(|cause| {
+                    Error::new(ErrorKind::Internal, "gpu.discover", "looking for GPUs failed").caused_by(cause)
+                })?,
+            }
+        };
+        self.node.get_or_try_init(find).await
+    }
+
+    pub(crate) async fn engine(&self) -> Result<&Arc<dyn Engine>> {
+        let connect = || async {
+            Ok::<Arc<dyn Engine>, Error>(match self.engine_choice {
+                EngineChoice::Docker => Arc::new(Docker::connect().await?),
+                EngineChoice::Simulated => Arc::new(sim::Engine::new()),
+            })
+        };
+        self.engine.get_or_try_init(connect).await
+    }
+
+    pub(crate) async fn engine_info(&self) -> Result<EngineInfo> {
+        self.engine().await?.info().await
+    }
+
+    /// The control plane for an app of which some service needs a GPU.
+    pub(crate) async fn plane(&self) -> Result<ControlPlane> {
+        Ok(ControlPlane::new(self.node().await?.clone(), Arc::clone(self.engine().await?)))
+    }
+
+    /// The control plane for what needs no GPU: what runs can be looked at and removed without a driver.
+    pub(crate) async fn plane_without_gpus(&self) -> Result<ControlPlane> {
+        let node = match self.node().await {
+            Ok(node) => node.clone(),
+            Err(error) => {
+                let origin = Origin { simulated: false, name: error.to_string(), driver: None, cuda: None };
+                Node::from_source(Arc::new(NoGpus(origin)))?
+            }
+        };
+        Ok(ControlPlane::new(node, Arc::clone(self.engine().await?)))
+    }
+
+    /// Gives a router the endpoints that are ready now, and again after every change made through this context.
+    pub(crate) async fn follow(&self, router: &Arc<Router>) -> Result<()> {
+        self.refresh(router).await?;
+        let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        followers.retain(|follower| follower.strong_count() > 0);
+        followers.push(Arc::downgrade(router));
+        Ok(())
+    }
+
+    /// Gives a router the endpoints that are ready now.
+    pub(crate) async fn refresh(&self, router: &Router) -> Result<()> {
+        let _one_at_a_time = self.following.lock().await;
+        router.update(self.plane_without_gpus().await?.endpoints().await?);
+        Ok(())
+    }
+
+    /// Gives every router the endpoints that are ready now.
+    pub(crate) async fn changed(&self) -> Result<()> {
+        let _one_at_a_time = self.following.lock().await;
+        let routers: Vec<_> = {
+            let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+            followers.iter().filter_map(Weak::upgrade).collect()
+        };
+        if routers.is_empty() {
+            return Ok(());
+        }
+        let endpoints = self.plane_without_gpus().await?.endpoints().await?;
+        routers.iter().for_each(|router| router.update(endpoints.iter().cloned()));
+        Ok(())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(LAST_WAIT);
+        }
+    }
+}
+
+/// Frees a handle; in a forked child it only forgets it, because its threads are not there to end.
+pub(crate) fn free<T>(handle: Option<Box<T>>, shared: impl Fn(&T) -> &Shared) {
+    let Some(handle) = handle else { return };
+    if shared(&handle).is_of_this_process() {
+        crate::panic::quiet(|| drop(handle));
+    } else {
+        Box::leak(handle);
+    }
+}

@@ -1,0 +1,95 @@
+//! The C quickstart, as a user compiles and runs it.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{ROOT, compile, run, shared_library};
+
+fn quickstart(folder: &Path) -> PathBuf {
+    compile(&Path::new(ROOT).join("examples/c/quickstart.c"), folder, &["-pthread"])
+}
+
+#[test]
+fn the_quickstart_does_the_whole_job_on_a_simulated_laptop() {
+    let folder = shared_library();
+    let program = quickstart(folder.path());
+    let output = run(Command::new(&program).args(["--simulated", "--requests", "40"]));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    assert_eq!(err, "", "{out}");
+    for part in [
+        "simulated, as asked",
+        "simulated: rtx3050ti-laptop-wsl2, driver 591.44, CUDA 13.1",
+        "GPU-3050a701-0000-4000-8000-000000000001  NVIDIA GeForce RTX 3050 Ti Laptop GPU",
+        "simulated services, ready after ",
+        "nacp.quickstart-c.llm.1",
+        " ns per decision (200000 decisions, one thread)",
+        "gateway: http://127.0.0.1:",
+        "3 replicas removed",
+    ] {
+        assert!(out.contains(part), "`{part}` is missing in\n{out}");
+    }
+    let rows: Vec<Vec<&str>> = out
+        .lines()
+        .filter(|line| line.starts_with("router, straight") || line.starts_with("gateway  "))
+        .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    assert_eq!(rows.len(), 2, "{out}");
+    for row in rows {
+        assert_eq!(row[1..3], ["40", "0"], "{out}");
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        assert!(number(row[3]) > 0.0 && number(row[3]) <= number(row[4]) && number(row[5]) > 0.0, "{out}");
+    }
+
+    let usage = run(Command::new(&program).arg("--colour"));
+    assert_eq!(usage.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&usage.stderr).starts_with("usage: "));
+}
+
+#[test]
+fn without_docker_the_quickstart_says_so_and_goes_on_simulated() {
+    let folder = shared_library();
+    let mut program = Command::new(quickstart(folder.path()));
+    let output = run(program.args(["--requests", "16"]).env("DOCKER_HOST", "unix:///nowhere/docker.sock"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    let reason = "simulated, because there is no Docker: no container engine's socket is there: \
+                  host=unix:///nowhere/docker.sock; install and start Docker Engine or Podman, or set DOCKER_HOST";
+    assert!(out.contains(reason), "{out}");
+    assert!(out.contains("simulated services, ready after ") && out.contains("3 replicas removed"), "{out}");
+}
+
+#[test]
+fn with_a_driver_the_quickstart_lists_its_gpus() {
+    let Ok(libraries) = std::env::var("NACP_SIM_NVML_DIR") else {
+        println!("SKIP: NACP_SIM_NVML_DIR is not set; tests/run sets it");
+        return;
+    };
+    let folder = shared_library();
+    let mut program = Command::new(quickstart(folder.path()));
+    program.env("LD_LIBRARY_PATH", libraries).env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let output = run(program.args(["--requests", "16"]));
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{out}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(out.contains("\nreal: "), "{out}");
+    assert!(out.contains("GPU-3050a701-0000-4000-8000-000000000001"), "{out}");
+}
+
+#[test]
+fn with_docker_the_quickstart_runs_containers_and_leaves_none() {
+    if std::env::var("NACP_NO_DOCKER").is_ok_and(|value| value == "1") {
+        println!("SKIP: no Docker daemon answers");
+        return;
+    }
+    let folder = shared_library();
+    let output = run(Command::new(quickstart(folder.path())).args(["--requests", "40"]));
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{out}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(out.contains("\nreal: ") && out.contains("real services, ready after "), "{out}");
+    assert!(out.contains("3 replicas removed"), "{out}");
+    let mut list = Command::new("docker");
+    let left = run(list.args(["ps", "--all", "--quiet", "--filter", "label=nacp.app=quickstart-c"]));
+    assert!(left.status.success() && left.stdout.is_empty(), "{}", String::from_utf8_lossy(&left.stdout));
+}

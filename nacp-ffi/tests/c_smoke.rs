@@ -1,0 +1,111 @@
+//! C programs against the library, shared and static, and what the library exports.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{Compiler, compile, libraries, run, shared_library};
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+fn assert_well(program: &mut Command, last: &str) {
+    let output = run(program);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{:?}\n{out}\n{err}", output.status);
+    assert!(out.lines().last().is_some_and(|line| line.ends_with(last)), "{out}\n{err}");
+    assert_eq!(err, "", "the library prints nothing");
+}
+
+#[test]
+fn every_function_works_and_every_misuse_is_told_in_exact_words() {
+    let folder = shared_library();
+    assert_well(&mut Command::new(compile(&source("c_smoke.c"), folder.path(), &["-pthread"])), " checks, 0 failed");
+}
+
+#[test]
+fn nothing_is_leaked() {
+    let folder = shared_library();
+    let program = compile(&source("c_smoke.c"), folder.path(), &["-pthread", "-fsanitize=leak"]);
+    assert_well(Command::new(program).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
+}
+
+/// The leak test can fail: a program that forgets to free is caught.
+#[test]
+fn a_leak_is_seen() {
+    let folder = shared_library();
+    let leaky = folder.path().join("leaky.c");
+    let text = "#include \"nacp.h\"\nint main(void) {\n    nacp_string text = {0};\n    nacp_status status = nacp_detect_text(&text, NULL);\n    text.data = NULL;\n    return status;\n}\n";
+    std::fs::write(&leaky, text).unwrap();
+    let program = compile(&leaky, folder.path(), &["-fsanitize=leak"]);
+    let output = run(Command::new(program).env("LSAN_OPTIONS", "exitcode=23"));
+    assert_eq!(output.status.code(), Some(23), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_forked_child_gets_a_clear_error_and_may_start_anew() {
+    let folder = shared_library();
+    assert_well(&mut Command::new(compile(&source("c_fork.c"), folder.path(), &[])), "parent and child are well");
+}
+
+#[test]
+fn on_a_machine_with_nothing_a_program_runs_and_reads_what_is_missing() {
+    let folder = shared_library();
+    let mut program = Command::new(compile(&source("c_bare.c"), folder.path(), &[]));
+    let output = run(program.env("DOCKER_HOST", "unix:///nowhere/docker.sock"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    assert_eq!(err, "");
+    print!("{out}");
+}
+
+#[test]
+fn a_program_can_link_the_library_statically() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("static");
+    let archive = libraries().join("libnacp.a");
+    let mut arguments: Vec<_> =
+        [source("c_smoke.c"), archive, "-o".into(), program.clone()].map(PathBuf::into_os_string).into();
+    arguments.extend(NATIVE_LIBRARIES.iter().map(|library| (*library).into()));
+    Compiler::C11.run(arguments);
+    assert_well(&mut Command::new(program), " checks, 0 failed");
+}
+
+/// What `rustc --print native-static-libs` names for the static library, beside the C library itself.
+const NATIVE_LIBRARIES: [&str; 5] = ["-pthread", "-lgcc_s", "-lutil", "-lm", "-ldl"];
+
+#[test]
+fn only_our_names_are_exported_and_the_library_knows_its_own() {
+    let library = libraries().join("libnacp.so");
+    let names = Command::new("nm").args(["--dynamic", "--defined-only"]).arg(&library).output().unwrap();
+    let names = String::from_utf8(names.stdout).unwrap();
+    let names: Vec<_> = names.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    let foreign: Vec<_> = names.iter().filter(|name| !name.starts_with("nacp_")).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+    let header = std::fs::read_to_string(Path::new(common::INCLUDE).join("nacp.h")).unwrap();
+    for name in &names {
+        assert!(header.contains(&format!("{name}(")), "{name} is exported but not declared");
+    }
+    assert!(names.len() > 30, "{names:?}");
+
+    let dynamic = Command::new("readelf").arg("--dynamic").arg(&library).output().unwrap();
+    assert!(String::from_utf8_lossy(&dynamic.stdout).contains("[libnacp.so.0]"));
+}
+
+#[test]
+fn the_library_needs_neither_driver_nor_cuda_nor_docker_to_load() {
+    let needed = Command::new("readelf").arg("--dynamic").arg(libraries().join("libnacp.so")).output().unwrap();
+    let needed = String::from_utf8(needed.stdout).unwrap();
+    let needed: Vec<_> = needed
+        .lines()
+        .filter(|line| line.contains("(NEEDED)"))
+        .filter_map(|line| line.split(['[', ']']).nth(1))
+        .collect();
+    assert!(needed.contains(&"libc.so.6"), "{needed:?}");
+    for name in needed {
+        let known = ["libc.", "libm.", "libgcc_s.", "libpthread.", "libdl.", "ld-linux"];
+        assert!(known.iter().any(|known| name.starts_with(known)), "{name}");
+    }
+}
