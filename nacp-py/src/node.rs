@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nacp_core::clock::SystemClock;
-use nacp_core::{Bytes, gpu, placement, sim};
+use nacp_core::{Bytes, gpu, observe, placement, sim};
 use pyo3::prelude::*;
 
 use crate::app::App;
@@ -55,6 +55,12 @@ impl Node {
     fn snapshot(&self, py: Python<'_>) -> PyResult<String> {
         let node = self.0.clone();
         wait_blocking(py, move || json::text(&node.snapshot(&SystemClock::new())?))
+    }
+
+    /// One reading of every GPU, as OpenMetrics text.
+    fn metrics(&self, py: Python<'_>) -> PyResult<String> {
+        let node = self.0.clone();
+        wait_blocking(py, move || observe::metrics(&node.snapshot(&SystemClock::new())?, &[]))
     }
 }
 

@@ -1,11 +1,12 @@
 //! The control plane.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use nacp_core::control::ControlPlane;
+use nacp_core::clock::SystemClock;
+use nacp_core::control::{AppStatus, ControlPlane};
 use nacp_core::engine::{Docker, Engine};
 use nacp_core::gateway::{Gateway as CoreGateway, GatewayOptions};
-use nacp_core::{Error, ErrorKind, Result, error, route, sim};
+use nacp_core::{Error, ErrorKind, Result, error, observe, route, sim};
 use pyo3::prelude::*;
 
 use crate::app::App;
@@ -14,16 +15,41 @@ use crate::gateway::{self, Gateway};
 use crate::json;
 use crate::node::Node;
 use crate::router::{Endpoint, Router};
-use crate::runtime::wait;
+use crate::runtime::{wait, wait_blocking};
 
 const ENGINES: [&str; 2] = ["docker", "simulated"];
 
 /// Runs apps on the GPUs of a node, and keeps a router up to date with them.
 #[pyclass(frozen, module = "nacp._nacp")]
 #[derive(Debug)]
-pub(crate) struct Plane {
+pub(crate) struct Plane(Arc<Followed>);
+
+/// A control plane, the router that follows it, and what was there when it last followed.
+#[derive(Debug)]
+struct Followed {
     plane: ControlPlane,
     router: Arc<route::Router>,
+    seen: Mutex<Vec<AppStatus>>,
+}
+
+impl Followed {
+    async fn follow(&self) -> Result<()> {
+        let apps = self.plane.apps().await?;
+        let mut statuses = Vec::with_capacity(apps.len());
+        for app in &apps {
+            statuses.push(self.plane.status(app).await?);
+        }
+        self.router.update(statuses.iter().flat_map(AppStatus::endpoints));
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = statuses;
+        Ok(())
+    }
+
+    /// The GPUs as they are now and the replicas as they were seen last, as OpenMetrics text.
+    fn metrics(&self) -> Result<String> {
+        let snapshot = self.plane.node().snapshot(&SystemClock::new())?;
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        observe::metrics(&snapshot, &seen)
+    }
 }
 
 #[pymethods]
@@ -33,21 +59,22 @@ impl Plane {
     fn new(py: Python<'_>, node: &Node, engine: String) -> PyResult<Self> {
         let node = node.0.clone();
         let engine = wait(py, async move { connect(&engine).await })?;
-        Ok(Self { plane: ControlPlane::new(node, engine), router: Arc::default() })
+        let plane = ControlPlane::new(node, engine);
+        Ok(Self(Arc::new(Followed { plane, router: Arc::default(), seen: Mutex::default() })))
     }
 
     /// What `apply` would do, as JSON.
     fn plan(&self, py: Python<'_>, app: &App) -> PyResult<String> {
-        let (plane, app) = (self.plane.clone(), app.0.clone());
-        wait(py, async move { json::text(&plane.plan(&app).await?) })
+        let (this, app) = (Arc::clone(&self.0), app.0.clone());
+        wait(py, async move { json::text(&this.plane.plan(&app).await?) })
     }
 
     /// Brings an app to what is wanted; its status as JSON. The router follows, also when this fails half-way.
     fn apply(&self, py: Python<'_>, app: &App) -> PyResult<String> {
-        let (plane, router, app) = (self.plane.clone(), Arc::clone(&self.router), app.0.clone());
+        let (this, app) = (Arc::clone(&self.0), app.0.clone());
         wait(py, async move {
-            let applied = plane.apply(&app).await;
-            let followed = follow(&plane, &router).await;
+            let applied = this.plane.apply(&app).await;
+            let followed = this.follow().await;
             let status = applied?;
             followed?;
             json::text(&status)
@@ -56,29 +83,29 @@ impl Plane {
 
     /// What of an app is there, as JSON.
     fn status(&self, py: Python<'_>, app: String) -> PyResult<String> {
-        let plane = self.plane.clone();
-        wait(py, async move { json::text(&plane.status(&app).await?) })
+        let this = Arc::clone(&self.0);
+        wait(py, async move { json::text(&this.plane.status(&app).await?) })
     }
 
     /// The names of the apps of which something is there.
     fn apps(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        let plane = self.plane.clone();
-        wait(py, async move { plane.apps().await })
+        let this = Arc::clone(&self.0);
+        wait(py, async move { this.plane.apps().await })
     }
 
     /// Where the ready replicas of all apps answer.
     fn endpoints(&self, py: Python<'_>) -> PyResult<Vec<Endpoint>> {
-        let plane = self.plane.clone();
-        let endpoints = wait(py, async move { plane.endpoints().await })?;
+        let this = Arc::clone(&self.0);
+        let endpoints = wait(py, async move { this.plane.endpoints().await })?;
         Ok(endpoints.into_iter().map(Endpoint).collect())
     }
 
     /// Removes everything of an app; how many containers those were. The router follows.
     fn delete(&self, py: Python<'_>, app: String) -> PyResult<usize> {
-        let (plane, router) = (self.plane.clone(), Arc::clone(&self.router));
+        let this = Arc::clone(&self.0);
         wait(py, async move {
-            let deleted = plane.delete(&app).await;
-            let followed = follow(&plane, &router).await;
+            let deleted = this.plane.delete(&app).await;
+            let followed = this.follow().await;
             let count = deleted?;
             followed.map(|()| count)
         })
@@ -86,40 +113,42 @@ impl Plane {
 
     /// The last lines that a replica wrote.
     fn logs(&self, py: Python<'_>, app: String, service: String, replica: u32, lines: usize) -> PyResult<Vec<String>> {
-        let plane = self.plane.clone();
-        wait(py, async move { plane.logs(&app, &service, replica, lines).await })
+        let this = Arc::clone(&self.0);
+        wait(py, async move { this.plane.logs(&app, &service, replica, lines).await })
     }
 
     /// What the engine is and what it offers, as JSON.
     fn engine_info(&self, py: Python<'_>) -> PyResult<String> {
-        let engine = Arc::clone(self.plane.engine());
-        wait(py, async move { json::text(&engine.info().await?) })
+        let this = Arc::clone(&self.0);
+        wait(py, async move { json::text(&this.plane.engine().info().await?) })
     }
 
     /// Brings the router up to date with what is ready now.
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
-        let (plane, router) = (self.plane.clone(), Arc::clone(&self.router));
-        wait(py, async move { follow(&plane, &router).await })
+        let this = Arc::clone(&self.0);
+        wait(py, async move { this.follow().await })
     }
 
-    /// Opens an HTTP address in front of the router that follows this plane.
+    /// The GPUs as they are now and the replicas as they were seen last, as OpenMetrics text.
+    fn metrics(&self, py: Python<'_>) -> PyResult<String> {
+        let this = Arc::clone(&self.0);
+        wait_blocking(py, move || this.metrics())
+    }
+
+    /// Opens an HTTP address in front of the router that follows this plane; its `/metrics` are the plane's too.
     fn gateway(&self, py: Python<'_>, host: &str, port: u16, api_key: Option<String>) -> PyResult<Gateway> {
         let address = guard(py, || Ok(gateway::address(host, port)?))?;
-        let router = Arc::clone(&self.router);
+        let (this, router) = (Arc::clone(&self.0), Arc::clone(&self.0.router));
         let mut options = GatewayOptions::default();
         options.api_key = api_key;
+        options.metrics = Some(Arc::new(move || this.metrics().unwrap_or_else(|error| format!("# {error}\n"))));
         wait(py, async move { CoreGateway::bind(address, router, options).await }).map(Gateway::new)
     }
 
     /// The router that follows this plane: the same one at every call.
     fn router(&self) -> Router {
-        Router(Arc::clone(&self.router))
+        Router(Arc::clone(&self.0.router))
     }
-}
-
-async fn follow(plane: &ControlPlane, router: &route::Router) -> Result<()> {
-    router.update(plane.endpoints().await?);
-    Ok(())
 }
 
 async fn connect(engine: &str) -> Result<Arc<dyn Engine>> {

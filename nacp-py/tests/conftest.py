@@ -55,3 +55,10 @@ def script(tmp_path: Path) -> Script:
         )
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked here is on this machine, whatever proxy the environment names."""
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("NO_PROXY", "*")

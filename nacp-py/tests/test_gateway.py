@@ -32,6 +32,11 @@ def test_a_gateway_answers_and_counts(plane: nacp.ControlPlane, app: nacp.App) -
         assert (stats.in_flight, stats.total.count) == (0, 10)
         assert 0 < stats.first_byte.p50 <= stats.first_byte.p99 < 5
         assert "nacp" in gateway.metrics()
+        with urllib.request.urlopen(f"{gateway.url}/metrics", timeout=10) as reply:
+            text = reply.read().decode()
+        for name in ("DCGM_FI_DEV_GPU_TEMP{", "nacp_replica_ready{", "nacp_gateway_requests_total{"):
+            assert name in text, text
+        assert "nacp_replica_ready{" in plane.metrics()
         with urllib.request.urlopen(f"{gateway.url}/healthz", timeout=10) as reply:
             assert reply.status == 200
 

@@ -65,6 +65,11 @@ def test_times_of_any_precision_are_read(text: str, microsecond: int) -> None:
     assert _decode.decode(datetime, text) == expected
 
 
+def test_metrics_have_the_names_that_dashboards_know(node: nacp.Node) -> None:
+    [line] = [line for line in node.metrics().splitlines() if line.startswith("DCGM_FI_DEV_GPU_TEMP{")]
+    assert f'UUID="{LAPTOP}"' in line and float(line.rpartition(" ")[2]) == 51
+
+
 def test_a_gpu_that_is_not_there_names_those_that_are(node: nacp.Node) -> None:
     other = "GPU-00000000-0000-4000-8000-000000000001"
     with pytest.raises(LookupError) as caught:

@@ -152,6 +152,10 @@ class Node:
         """
         The GPUs, as JSON.
         """
+    def metrics(self, /) -> str:
+        """
+        One reading of every GPU, as OpenMetrics text.
+        """
     def origin(self, /) -> str:
         """
         What the node is read from, as JSON.
@@ -202,11 +206,15 @@ class Plane:
         """
     def gateway(self, /, host: str, port: SupportsIndex, api_key: str | None) -> Gateway:
         """
-        Opens an HTTP address in front of the router that follows this plane.
+        Opens an HTTP address in front of the router that follows this plane; its `/metrics` are the plane's too.
         """
     def logs(self, /, app: str, service: str, replica: SupportsIndex, lines: SupportsIndex) -> list[str]:
         """
         The last lines that a replica wrote.
+        """
+    def metrics(self, /) -> str:
+        """
+        The GPUs as they are now and the replicas as they were seen last, as OpenMetrics text.
         """
     def plan(self, /, app: App) -> str:
         """

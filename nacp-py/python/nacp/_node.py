@@ -93,6 +93,10 @@ class Node:
         """A new snapshot as nested dictionaries, in the form of `to_json()`."""
         return dict(json.loads(self.to_json()))
 
+    def metrics(self) -> str:
+        """A new snapshot as OpenMetrics text, with the names of NVIDIA's dcgm-exporter."""
+        return self._native.metrics()
+
     def __repr__(self) -> str:
         try:
             return repr(self.snapshot())

@@ -50,7 +50,7 @@ class Gateway:
         return decode(GatewayStats, json.loads(self._native.stats()))
 
     def metrics(self) -> str:
-        """The same as OpenMetrics text.
+        """The same as OpenMetrics text. Its `/metrics` adds those of the plane.
 
         Raises:
             Conflict: It is closed.
@@ -170,6 +170,10 @@ class ControlPlane:
     def refresh(self) -> None:
         """Brings the router and the gateways up to date with the replicas that are ready now."""
         self._native.refresh()
+
+    def metrics(self) -> str:
+        """The GPUs now and the replicas as they were seen last, as OpenMetrics text; also at a gateway's `/metrics`."""
+        return self._native.metrics()
 
     def gateway(self, *, host: str = "127.0.0.1", port: int = 0, api_key: str | None = None) -> Gateway:
         """Opens one HTTP address in front of all services. It follows as `router()` does.

@@ -1,0 +1,49 @@
+"""The real door to the driver, on the simulated libraries of `tests/sim-nvml` and `tests/sim-cuda`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+import nacp
+
+Script = Callable[..., "CompletedProcess[str]"]
+
+
+def folder(variable: str, library: str) -> str:
+    """The folder of a staged library; without it these tests fail, for there is nothing else to test."""
+    path = Path(os.environ.get(variable, ""))
+    if not (path / library).is_file():
+        pytest.fail(f"no simulated {library}: set {variable} to the folder that `stage` prints", pytrace=False)
+    return str(path.resolve())
+
+
+@pytest.mark.parametrize("name", nacp.simulated_nodes())
+def test_discovery_reads_the_driver(script: Script, name: str) -> None:
+    program = "import json, nacp; node = nacp.discover(); print(json.dumps([node.to_dict(), node.simulated]))"
+    library = folder("NACP_SIM_NVML_DIR", "libnvidia-ml.so.1")
+    done = script(program, LD_LIBRARY_PATH=library, NACP_SIM_NODE=name)
+    assert done.returncode == 0, done.stderr
+    read, _ = json.loads(done.stdout)
+    expected = nacp.simulated_node(name).to_dict()
+    assert [state["gpu"] for state in read["gpus"]] == [state["gpu"] for state in expected["gpus"]]
+    assert [state["sample"]["memory"] for state in read["gpus"]] == [
+        state["sample"]["memory"] for state in expected["gpus"]
+    ]
+    assert read["origin"]["driver"] == expected["origin"]["driver"]
+
+
+def test_the_probe_reads_the_cuda_driver(script: Script) -> None:
+    program = "import json, nacp; print(json.dumps(nacp.probe_cuda().to_dict()))"
+    library = folder("NACP_SIM_CUDA_DIR", "libcuda.so.1")
+    done = script(program, LD_LIBRARY_PATH=library, NACP_SIM_NODE="h100x8")
+    assert done.returncode == 0, done.stderr
+    probe = json.loads(done.stdout)
+    assert probe["library"]["path"] == f"{library}/libcuda.so.1" and probe["library"]["simulated"]
+    assert {device["id"] for device in probe["devices"]} == {gpu.id for gpu in nacp.simulated_node("h100x8").gpus}
+    assert probe["driver_version"] == "13.0"
