@@ -63,11 +63,14 @@ pub struct Action {
 /// What an [`Action`] does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Step {
     /// Remove this container.
     Remove(ContainerId),
     /// Create a container and start it.
     Create,
+    /// Start this container, which is there but has never run.
+    Start(ContainerId),
     /// Leave this container as it is.
     Keep(ContainerId),
 }
@@ -77,6 +80,7 @@ impl fmt::Display for Action {
         let verb = match self.step {
             Step::Remove(_) => "remove",
             Step::Create => "create",
+            Step::Start(_) => "start",
             Step::Keep(_) => "keep",
         };
         write!(f, "{verb} {}/{}: {}", self.service, self.replica, self.reason)
@@ -108,6 +112,9 @@ pub fn plan(app: &App, placements: Vec<Placement>, observed: &[Container]) -> Re
             continue;
         };
         match replace(app, placement, there) {
+            None if there.state == ContainerState::Created => {
+                act(Step::Start(there.id.clone()), "it was created but never started");
+            }
             None => act(Step::Keep(there.id.clone()), "it is as wanted"),
             Some(reason) => {
                 removals.push(remove(service, replica, there, &reason));
@@ -148,9 +155,7 @@ fn replace(app: &App, placement: &Placement, there: &Container) -> Option<String
         return Some("its GPUs have changed".to_owned());
     }
     match there.state {
-        ContainerState::Running | ContainerState::Restarting | ContainerState::Paused => None,
-        // Its creator died, or it could not be started; how it gets its GPUs was fixed when it was created.
-        ContainerState::Created => Some("it was created but never started".to_owned()),
+        ContainerState::Created | ContainerState::Running | ContainerState::Restarting => None,
         state => Some(format!("it is {state}")),
     }
 }

@@ -216,6 +216,10 @@ impl ControlPlane {
                 return Ok(None);
             }
             Step::Create => self.create(app, plan, action).await.map_err(within)?,
+            Step::Start(id) => {
+                self.engine.start(id).await.map_err(within)?;
+                id.clone()
+            }
             Step::Keep(id) => id.clone(),
         };
         let probe = app.services.get(&action.service).and_then(|service| service.ready.as_ref());

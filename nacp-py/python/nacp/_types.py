@@ -8,7 +8,7 @@ from typing import Any, Literal
 from nacp._decode import Record
 from nacp._nacp import Endpoint
 
-StepName = Literal["remove", "create", "keep"]
+StepName = Literal["remove", "create", "start", "keep"]
 StateName = Literal["created", "running", "restarting", "paused", "exited", "dead"]
 ProcessKind = Literal["compute", "graphics", "both"]
 
