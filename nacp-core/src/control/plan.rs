@@ -63,7 +63,6 @@ pub struct Action {
 /// What an [`Action`] does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum Step {
     /// Remove this container.
     Remove(ContainerId),
@@ -136,7 +135,7 @@ pub fn plan(app: &App, placements: Vec<Placement>, observed: &[Container]) -> Re
 }
 
 fn belongs(app: &App, container: &Container) -> bool {
-    container.label(labels::APP) == Some(app.name.as_str())
+    identify(container).is_some_and(|identity| identity.app == app.name)
 }
 
 fn remove(service: &str, replica: u32, there: &Container, reason: &str) -> Action {
@@ -155,7 +154,8 @@ fn replace(app: &App, placement: &Placement, there: &Container) -> Option<String
         return Some("its GPUs have changed".to_owned());
     }
     match there.state {
-        ContainerState::Created | ContainerState::Running | ContainerState::Restarting => None,
+        ContainerState::Created => None,
+        state if state.is_active() => None,
         state => Some(format!("it is {state}")),
     }
 }
