@@ -78,8 +78,8 @@ def test_other_threads_run_while_one_waits(plane: nacp.ControlPlane) -> None:
         "i", port=8000, env={"NACP_SIM_STARTUP_MS": "600"}, ready=nacp.Probe(http="/v1/models", within="20s")
     )
     waiting = threading.Thread(target=plane.apply, args=[nacp.App("slow", services={"s": slow})])
-    waiting.start()
     longest, last = 0.0, time.monotonic()
+    waiting.start()
     while waiting.is_alive() and last < time.monotonic() + 30:
         now = time.monotonic()
         longest, last = max(longest, now - last), now
