@@ -246,13 +246,16 @@ async fn two_apps_at_once_are_not_given_the_same_memory(engine: Arc<dyn Engine>)
 async fn an_apply_that_is_given_up_leaves_nothing_behind_a_delete(engine: Arc<dyn Engine>) {
     let app = App::new(unique("given-up")).service("llm", service().replicas(3));
     let plane = plane(&engine);
-    for milliseconds in [0, 2, 5, 8, 12, 18, 40, 120] {
-        let apply = tokio::time::timeout(Duration::from_millis(milliseconds), plane.apply(&app)).await;
-        plane.delete(&app.name).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let left = engine.list(Some(&app.name)).await.unwrap();
-        assert_eq!(left, [], "given up after {milliseconds} ms: {apply:?}");
-    }
+    removing(&plane, &app.name, async {
+        for milliseconds in [0, 2, 5, 8, 12, 18, 40, 120] {
+            let apply = tokio::time::timeout(Duration::from_millis(milliseconds), plane.apply(&app)).await;
+            plane.delete(&app.name).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let left = engine.list(Some(&app.name)).await.unwrap();
+            assert_eq!(left, [], "given up after {milliseconds} ms: {apply:?}");
+        }
+    })
+    .await;
 }
 
 async fn a_mended_probe_mends_the_service(engine: Arc<dyn Engine>) {
