@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use common::{IMAGE, docker, get, plane, plane_on, removing, service, simulated, unique};
 use nacp_core::control::{AppStatus, Step};
 use nacp_core::engine::{ContainerSpec, Engine};
+use nacp_core::route::Router;
 use nacp_core::service::{App, GpuNeed, Probe, Service};
 use nacp_core::{Bytes, ErrorKind};
 
@@ -49,6 +50,7 @@ on_every_engine!(
     an_apply_that_is_given_up_leaves_nothing_behind_a_delete,
     a_mended_probe_mends_the_service,
     what_only_carries_our_labels_is_left_alone,
+    who_follows_is_told_of_every_change,
 );
 
 fn containers(status: &AppStatus) -> Vec<&str> {
@@ -290,6 +292,41 @@ async fn what_only_carries_our_labels_is_left_alone(engine: Arc<dyn Engine>) {
         assert_eq!(containers(&again.unwrap()), containers(&applied));
         assert_eq!(deleted.unwrap(), 1);
         assert_eq!(left.unwrap().into_iter().map(|container| container.id).collect::<Vec<_>>(), [id]);
+    })
+    .await;
+}
+
+async fn who_follows_is_told_of_every_change(engine: Arc<dyn Engine>) {
+    let app = App::new(unique("follow")).service("llm", service().replicas(2));
+    let plane = plane(&engine);
+    removing(&plane, &app.name, async {
+        let router = Arc::new(Router::new());
+        let (follower, followed, own) = (plane.clone(), Arc::clone(&router), app.name.clone());
+        let following = tokio::spawn(async move {
+            let tell = |apps: &[AppStatus]| {
+                let of_app = apps.iter().filter(|status| status.app == own);
+                followed.update(of_app.flat_map(AppStatus::endpoints));
+            };
+            follower.follow(Duration::from_millis(50), tell).await;
+        });
+        let comes_to = async |count: usize| {
+            for _ in 0..100 {
+                if router.endpoints().len() == count {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            panic!("{} endpoints instead of {count}", router.endpoints().len());
+        };
+        let applied = plane.apply(&app).await.unwrap();
+        comes_to(2).await;
+        engine.stop(&applied.replicas[0].container, Duration::from_secs(5)).await.unwrap();
+        comes_to(1).await;
+        plane.apply(&app).await.unwrap();
+        comes_to(2).await;
+        plane.delete(&app.name).await.unwrap();
+        comes_to(0).await;
+        following.abort();
     })
     .await;
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
 use tokio::sync::Mutex;
@@ -140,14 +141,23 @@ impl ControlPlane {
         Ok(AppStatus { app: app.to_owned(), replicas })
     }
 
-    /// The names of the apps of which something is there.
+    /// What is there now of every app of which something is there, ordered by name.
+    ///
+    /// # Errors
+    /// What the engine answers.
+    pub async fn statuses(&self) -> Result<Vec<AppStatus>> {
+        let apps = self.apps().await?;
+        try_join_all(apps.iter().map(|app| self.status(app))).await
+    }
+
+    /// The names of the apps of which something is there, in order.
     ///
     /// # Errors
     /// What the engine answers.
     pub async fn apps(&self) -> Result<Vec<String>> {
         let containers = self.engine.list(None).await?;
-        let names: BTreeSet<_> = containers.iter().filter_map(|container| container.label(labels::APP)).collect();
-        Ok(names.into_iter().map(str::to_owned).collect())
+        let names: BTreeSet<_> = containers.iter().filter_map(identify).map(|identity| identity.app).collect();
+        Ok(names.into_iter().collect())
     }
 
     /// Where the ready replicas of all apps answer: what a router is given.
@@ -155,9 +165,36 @@ impl ControlPlane {
     /// # Errors
     /// What the engine answers.
     pub async fn endpoints(&self) -> Result<Vec<Endpoint>> {
-        let apps = self.apps().await?;
-        let statuses = try_join_all(apps.iter().map(|app| self.status(app))).await?;
-        Ok(statuses.iter().flat_map(AppStatus::endpoints).collect())
+        Ok(self.statuses().await?.iter().flat_map(AppStatus::endpoints).collect())
+    }
+
+    /// Tells what is there, now and whenever it has changed: looks every `interval`, and ends only when it is dropped.
+    /// While the engine does not answer, what was told last stands.
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use std::time::Duration;
+    /// # use nacp_core::{control::{AppStatus, ControlPlane}, route::Router};
+    /// # fn example(plane: ControlPlane, router: Arc<Router>) {
+    /// tokio::spawn(async move {
+    ///     let tell = |apps: &[AppStatus]| router.update(apps.iter().flat_map(AppStatus::endpoints));
+    ///     plane.follow(Duration::from_secs(1), tell).await
+    /// });
+    /// # }
+    /// ```
+    pub async fn follow(&self, interval: Duration, mut tell: impl FnMut(&[AppStatus])) {
+        let mut told = None;
+        loop {
+            match self.statuses().await {
+                Ok(seen) if told.as_ref() == Some(&seen) => {}
+                Ok(seen) => {
+                    tell(&seen);
+                    told = Some(seen);
+                }
+                Err(error) => tracing::warn!(%error, "the engine does not tell what is there; the last answer stands"),
+            }
+            self.clock.sleep(interval).await;
+        }
     }
 
     /// Stops and removes everything of an app, and nothing else. Volumes stay. Returns how many containers were
