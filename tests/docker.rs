@@ -235,6 +235,14 @@ async fn a_name_that_is_taken_tells_by_whom() {
 }
 
 #[tokio::test]
+async fn a_registry_out_of_reach_may_come_back() {
+    let Some(engine) = common::docker().await else { return };
+    let error = engine.pull("127.0.0.1:1/nacp/no-such-image:1").await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::NotFound, Retry::Later), "{error}");
+    assert_eq!(error.hint_text(), Some("the registry cannot be reached: check the network, or load the image"));
+}
+
+#[tokio::test]
 async fn a_container_is_told_of_no_gpu_that_it_was_not_given() {
     let Some(engine) = common::docker().await else { return };
     let mut spec = ContainerSpec { port: Some(8000), ..ContainerSpec::new(unique("greedy"), IMAGE) };
