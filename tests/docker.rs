@@ -1,14 +1,25 @@
-//! What a user reads when Docker is not there, not allowed, not running or silent.
+//! What a user reads when Docker is not there, not allowed, not running or silent, and how the engine takes answers
+//! that a real daemon gives only at times.
+
+mod common;
+#[path = "common/daemon.rs"]
+mod daemon;
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nacp_core::engine::Docker;
+use common::{IMAGE, get, unique};
+use daemon::{Answer, Daemon, frame};
+use futures_util::FutureExt;
+use nacp_core::engine::{ContainerId, ContainerSpec, ContainerState, Docker, Engine};
 use nacp_core::{Error, ErrorKind, Retry};
+use tokio::time::{pause, resume, sleep, timeout};
 
 async fn refused(host: &str) -> Error {
     Docker::connect_to(host).await.unwrap_err()
@@ -58,7 +69,7 @@ async fn an_engine_that_never_answers() {
     let path = folder.path().join("docker.sock");
     let _silent = UnixListener::bind(&path).unwrap();
     let host = format!("unix://{}", path.display());
-    let error = tokio::time::timeout(Duration::from_secs(600), refused(&host)).await.expect("a time limit of its own");
+    let error = timeout(Duration::from_secs(600), refused(&host)).await.expect("a time limit of its own");
     assert_eq!(error.to_string(), format!("the container engine does not answer: host={host}"));
     assert_eq!(error.kind(), ErrorKind::Timeout);
 }
@@ -105,4 +116,158 @@ fn a_socket_without_permission() {
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(Path::new("/proc/self")).is_ok_and(|own| own.uid() == 0)
+}
+
+fn id() -> ContainerId {
+    ContainerId("0123456789abcdef".to_owned())
+}
+
+/// The error of a call to a daemon that has begun its answer and then falls silent. The clock runs until the beginning
+/// has arrived, and then jumps to the next time limit.
+async fn stalls(calling: &str, begins: &[u8], call: impl AsyncFnOnce(Docker) -> Option<Error> + 'static) -> Error {
+    let (calling, begins) = (calling.to_owned(), begins.to_vec());
+    let daemon = Daemon::start(move |request| match request.starts_with(&calling) {
+        true => Answer::Stalls(begins.clone()),
+        false => Daemon::usual(request),
+    });
+    let called = async {
+        let docker = match Docker::connect_to(&daemon.host).await {
+            Ok(docker) => docker,
+            Err(error) => return Some(error),
+        };
+        call(docker).await
+    };
+    let clock = async {
+        timeout(Duration::from_secs(30), daemon.stalled()).await.expect("the call reaches the daemon");
+        sleep(Duration::from_millis(50)).await;
+        pause();
+    };
+    let (error, ()) = timeout(Duration::from_secs(600), async { tokio::join!(called, clock) })
+        .await
+        .expect("a time limit of its own");
+    resume();
+    error.expect("an error")
+}
+
+#[tokio::test]
+async fn an_answer_that_stalls_ends() {
+    let spec = ContainerSpec::new("stalls", "busybox");
+    let errors = [
+        stalls("GET /version", b"{", async |_| None).await,
+        stalls("GET /info", b"{", async |docker| docker.info().await.err()).await,
+        stalls("GET /images/", b"{", async |docker| docker.has_image("busybox").await.err()).await,
+        stalls("POST /containers/create", b"{", async move |docker| docker.create(&spec).await.err()).await,
+        stalls("GET /containers/json", b"[", async |docker| docker.list(None).await.err()).await,
+        stalls("GET /containers/", &frame("one\ntw"), async |docker| docker.logs(&id(), 9).await.err()).await,
+        stalls("POST /images/create", b"{}\n", async |docker| docker.pull("busybox").await.err()).await,
+    ];
+    for error in &errors {
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Timeout, Retry::Later), "{error}");
+    }
+    assert_eq!(errors.last().unwrap().to_string(), "the pull has come to a standstill: image=busybox silent_for=120s");
+}
+
+// Podman calls a container `stopped` that Docker calls `exited`; more words may come.
+#[tokio::test]
+async fn one_unknown_word_does_not_spoil_the_list() {
+    let daemon = Daemon::start(|request| match request.starts_with("GET /containers/json") {
+        true => Answer::whole(
+            200,
+            r#"[{"Id":"b","Names":["/b"],"State":"stopped","Status":"Exited (137) 2 seconds ago","New":{}},
+                {"Id":"a","Names":["/a"],"Labels":{"nacp.app":"x"},"State":"running","Status":"Up",
+                 "Ports":[{"IP":"127.0.0.1","PrivatePort":80,"PublicPort":81,"Type":"tcp"}]}]"#,
+        ),
+        false => Daemon::usual(request),
+    });
+    let listed = Docker::connect_to(&daemon.host).await.unwrap().list(Some("x")).await.unwrap();
+    let states: Vec<_> = listed.iter().map(|container| (container.name.as_str(), container.state)).collect();
+    assert_eq!(states, [("a", ContainerState::Running), ("b", ContainerState::Exited(Some(137)))]);
+    assert_eq!(listed[0].address, Some(([127, 0, 0, 1], 81).into()));
+    let asked = daemon.requests().pop().unwrap();
+    assert_eq!(asked, "GET /containers/json?all=true&filters=%7B%22label%22%3A%5B%22nacp.app%3Dx%22%5D%7D");
+}
+
+/// A daemon that is removing the container already and is done after it has been asked `asks` times.
+fn removing(asks: usize) -> Daemon {
+    let asked = AtomicUsize::new(0);
+    Daemon::start(move |request| match request.split(' ').next() {
+        Some("DELETE") => Answer::whole(409, r#"{"message":"removal of container c is already in progress"}"#),
+        _ if !request.starts_with("GET /containers/") => Daemon::usual(request),
+        _ if asked.fetch_add(1, Ordering::Relaxed) < asks => Answer::whole(200, r#"{"State":{"Status":"removing"}}"#),
+        _ => Answer::whole(404, r#"{"message":"No such container: c"}"#),
+    })
+}
+
+#[tokio::test]
+async fn a_removal_under_way_is_waited_for() {
+    let daemon = removing(2);
+    Docker::connect_to(&daemon.host).await.unwrap().remove(&id()).await.unwrap();
+    let asked = daemon.requests().iter().filter(|request| request.starts_with("GET /containers/")).count();
+    assert_eq!(asked, 3);
+}
+
+#[tokio::test]
+async fn a_removal_that_does_not_end_is_given_up() {
+    let daemon = removing(usize::MAX);
+    let docker = Docker::connect_to(&daemon.host).await.unwrap();
+    pause();
+    let error = docker.remove(&id()).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Timeout, Retry::Later));
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_tells_by_whom() {
+    let daemon = Daemon::start(|request| match request {
+        _ if request.starts_with("POST /containers/create") => {
+            Answer::whole(409, r#"{"message":"Conflict. The container name \"/mine\" is already in use"}"#)
+        }
+        _ if request.starts_with("GET /containers/mine/json") => {
+            Answer::whole(200, r#"{"Id":"0123456789abcdef","State":{"Status":"stopped"},"Config":{"Labels":null}}"#)
+        }
+        _ => Daemon::usual(request),
+    });
+    let docker = Docker::connect_to(&daemon.host).await.unwrap();
+    let error = docker.create(&ContainerSpec::new("mine", "busybox")).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Conflict, Retry::Never));
+    assert_eq!(
+        error.to_string(),
+        "a container of this name is there already: container=mine id=0123456789ab; \
+         it is not NACP's: remove it or rename it"
+    );
+}
+
+#[tokio::test]
+async fn a_registry_out_of_reach_may_come_back() {
+    let Some(engine) = common::docker().await else { return };
+    let error = engine.pull("127.0.0.1:1/nacp/no-such-image:1").await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::NotFound, Retry::Later), "{error}");
+    assert_eq!(error.hint_text(), Some("the registry cannot be reached: check the network, or load the image"));
+}
+
+#[tokio::test]
+async fn a_container_is_told_of_no_gpu_that_it_was_not_given() {
+    let Some(engine) = common::docker().await else { return };
+    let mut spec = ContainerSpec { port: Some(8000), ..ContainerSpec::new(unique("greedy"), IMAGE) };
+    spec.env.insert("NVIDIA_VISIBLE_DEVICES".to_owned(), "all".to_owned());
+    spec.labels.insert("nacp.app".to_owned(), unique("greedy"));
+    engine.pull(IMAGE).await.unwrap();
+    let id = engine.create(&spec).await.unwrap();
+    let seen = async {
+        engine.start(&id).await.unwrap();
+        for _ in 0..100 {
+            let listed = engine.list(Some(&unique("greedy"))).await.unwrap();
+            if let Some(address) = listed.first().and_then(|container| container.address) {
+                let answer = get(address, "/v1/nacp/gpus").await;
+                if !answer.is_empty() {
+                    return answer;
+                }
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        String::new()
+    };
+    let seen = AssertUnwindSafe(seen).catch_unwind().await;
+    engine.remove(&id).await.unwrap();
+    let seen = seen.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    assert!(seen.contains(r#""nvidia_visible_devices":"void""#), "{seen}");
 }

@@ -3,10 +3,13 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use common::{IMAGE, docker, get, simulated, unique};
+use futures_util::FutureExt;
 use nacp_core::ErrorKind;
 use nacp_core::engine::{Container, ContainerId, ContainerSpec, ContainerState, Engine, labels};
 
@@ -15,7 +18,7 @@ macro_rules! behaviours {
         mod simulated_engine {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(super::simulated()).await;
+                super::cleaned(super::simulated(), super::$name).await;
             })*
         }
 
@@ -23,7 +26,7 @@ macro_rules! behaviours {
             $(#[tokio::test]
             async fn $name() {
                 if let Some(engine) = super::docker().await {
-                    super::$name(engine).await;
+                    super::cleaned(engine, super::$name).await;
                 }
             })*
         }
@@ -42,23 +45,49 @@ behaviours!(
     a_port_answers_on_loopback,
 );
 
-fn spec(name: &str, app: &str) -> ContainerSpec {
-    let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    ContainerSpec {
-        name: unique(name),
-        image: IMAGE.to_owned(),
-        labels: BTreeMap::from([label(labels::APP, &unique(app)), label("other", "a \"quoted\" value")]),
-        port: Some(8000),
-        ..ContainerSpec::default()
+/// An engine, and the containers that a test has made on it.
+struct Bench {
+    engine: Arc<dyn Engine>,
+    made: Mutex<Vec<ContainerId>>,
+}
+
+impl Deref for Bench {
+    type Target = dyn Engine;
+
+    fn deref(&self) -> &Self::Target {
+        self.engine.as_ref()
     }
 }
 
-async fn find(engine: &Arc<dyn Engine>, id: &ContainerId) -> Option<Container> {
+/// Runs a test and removes its containers whatever happens.
+async fn cleaned(engine: Arc<dyn Engine>, test: impl AsyncFnOnce(&Bench)) {
+    let bench = Bench { engine, made: Mutex::default() };
+    let outcome = AssertUnwindSafe(test(&bench)).catch_unwind().await;
+    for id in bench.made.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Err(error) = bench.engine.remove(&id).await {
+            println!("a container is left: {error}");
+        }
+    }
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn spec(name: &str, app: &str) -> ContainerSpec {
+    let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    ContainerSpec {
+        labels: BTreeMap::from([label(labels::APP, &unique(app)), label("other", "a \"quoted\" value")]),
+        port: Some(8000),
+        ..ContainerSpec::new(unique(name), IMAGE)
+    }
+}
+
+async fn find(engine: &Bench, id: &ContainerId) -> Option<Container> {
     engine.list(None).await.unwrap().into_iter().find(|container| container.id == *id)
 }
 
 /// The state that a container comes to within five seconds: an engine's list may lag a moment behind.
-async fn comes_to(engine: &Arc<dyn Engine>, id: &ContainerId, wanted: ContainerState) -> ContainerState {
+async fn comes_to(engine: &Bench, id: &ContainerId, wanted: ContainerState) -> ContainerState {
     let mut state = ContainerState::Dead;
     for _ in 0..100 {
         state = find(engine, id).await.unwrap().state;
@@ -70,50 +99,51 @@ async fn comes_to(engine: &Arc<dyn Engine>, id: &ContainerId, wanted: ContainerS
     state
 }
 
-async fn created(engine: &Arc<dyn Engine>, spec: &ContainerSpec) -> ContainerId {
+async fn created(engine: &Bench, spec: &ContainerSpec) -> ContainerId {
     engine.pull(&spec.image).await.unwrap();
-    engine.create(spec).await.unwrap()
+    let id = engine.create(spec).await.unwrap();
+    engine.made.lock().unwrap().push(id.clone());
+    id
 }
 
-async fn tells_what_it_is(engine: Arc<dyn Engine>) {
+async fn tells_what_it_is(engine: &Bench) {
     let info = engine.info().await.unwrap();
     assert!(!info.name.is_empty() && !info.version.is_empty() && !info.address.is_empty());
     assert_eq!(info.simulated, info.name.contains("simulated"), "{info:?}");
 }
 
-async fn a_container_lives_from_create_to_remove(engine: Arc<dyn Engine>) {
+async fn a_container_lives_from_create_to_remove(engine: &Bench) {
     let spec = spec("life", "life");
-    let id = created(&engine, &spec).await;
-    let there = find(&engine, &id).await.unwrap();
+    let id = created(engine, &spec).await;
+    let there = find(engine, &id).await.unwrap();
     assert_eq!((&there.name, there.state, there.address), (&spec.name, ContainerState::Created, None));
     assert_eq!(there.label("other"), Some("a \"quoted\" value"));
     engine.start(&id).await.unwrap();
-    assert_eq!(find(&engine, &id).await.unwrap().state, ContainerState::Running);
+    assert_eq!(comes_to(engine, &id, ContainerState::Running).await, ContainerState::Running);
     engine.stop(&id, Duration::from_secs(5)).await.unwrap();
     let ended = ContainerState::Exited(Some(0));
-    assert_eq!(comes_to(&engine, &id, ended).await, ended);
+    assert_eq!(comes_to(engine, &id, ended).await, ended);
     engine.remove(&id).await.unwrap();
-    assert_eq!(find(&engine, &id).await, None);
+    assert_eq!(find(engine, &id).await, None);
 }
 
-async fn starting_and_removing_twice_is_no_error(engine: Arc<dyn Engine>) {
-    let id = created(&engine, &spec("twice", "twice")).await;
+async fn starting_and_removing_twice_is_no_error(engine: &Bench) {
+    let id = created(engine, &spec("twice", "twice")).await;
     engine.start(&id).await.unwrap();
     engine.start(&id).await.unwrap();
     engine.remove(&id).await.unwrap();
     engine.remove(&id).await.unwrap();
 }
 
-async fn a_name_is_given_once(engine: Arc<dyn Engine>) {
+async fn a_name_is_given_once(engine: &Bench) {
     let spec = spec("once", "once");
-    let id = created(&engine, &spec).await;
+    created(engine, &spec).await;
     let error = engine.create(&spec).await.unwrap_err();
-    engine.remove(&id).await.unwrap();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().starts_with("a container of this name is there already: container="), "{error}");
 }
 
-async fn an_image_that_is_nowhere_is_not_found(engine: Arc<dyn Engine>) {
+async fn an_image_that_is_nowhere_is_not_found(engine: &Bench) {
     let error = engine.pull("127.0.0.1:1/nacp/no-such-image:1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.get("image"), Some("127.0.0.1:1/nacp/no-such-image:1"));
@@ -121,45 +151,42 @@ async fn an_image_that_is_nowhere_is_not_found(engine: Arc<dyn Engine>) {
     assert_eq!(engine.create(&missing).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
-async fn a_container_that_is_not_there_is_not_found(engine: Arc<dyn Engine>) {
+async fn a_container_that_is_not_there_is_not_found(engine: &Bench) {
     let id = ContainerId("nacp-no-such-container".to_owned());
     assert_eq!(engine.start(&id).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(engine.stop(&id, Duration::ZERO).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(engine.logs(&id, 1).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
-async fn lists_one_app_or_all_and_nothing_else(engine: Arc<dyn Engine>) {
+async fn lists_one_app_or_all_and_nothing_else(engine: &Bench) {
     let (first, second) = (spec("list-a", "list-a"), spec("list-b", "list-b"));
     let foreign = ContainerSpec { labels: BTreeMap::new(), ..spec("list-c", "") };
-    let ids = [created(&engine, &first).await, created(&engine, &second).await, created(&engine, &foreign).await];
+    let ids = [created(engine, &first).await, created(engine, &second).await, created(engine, &foreign).await];
     let one = engine.list(Some(&unique("list-a"))).await.unwrap();
     let all = engine.list(None).await.unwrap();
-    for id in &ids {
-        engine.remove(id).await.unwrap();
-    }
     assert_eq!(one.iter().map(|container| &container.id).collect::<Vec<_>>(), [&ids[0]]);
     let listed = |id| all.iter().any(|container| container.id == id);
     let [first, second, foreign] = ids;
     assert!(listed(first) && listed(second) && !listed(foreign));
 }
 
-async fn a_program_that_ends_shows_its_code_and_its_last_words(engine: Arc<dyn Engine>) {
+async fn a_program_that_ends_shows_its_code_and_its_last_words(engine: &Bench) {
     let mut spec = spec("ends", "ends");
     spec.env.insert("NACP_SIM_SLOTS".to_owned(), "none".to_owned());
-    let id = created(&engine, &spec).await;
+    let id = created(engine, &spec).await;
     engine.start(&id).await.unwrap();
     let ended = ContainerState::Exited(Some(1));
-    let state = comes_to(&engine, &id, ended).await;
+    let state = comes_to(engine, &id, ended).await;
     let log = engine.logs(&id, 1).await.unwrap();
-    engine.remove(&id).await.unwrap();
     assert_eq!(state, ended);
     assert!(log.len() == 1 && log[0].contains("variable=NACP_SIM_SLOTS"), "{log:?}");
 }
 
-async fn a_port_answers_on_loopback(engine: Arc<dyn Engine>) {
-    let id = created(&engine, &spec("port", "port")).await;
+async fn a_port_answers_on_loopback(engine: &Bench) {
+    let id = created(engine, &spec("port", "port")).await;
     engine.start(&id).await.unwrap();
-    let address = find(&engine, &id).await.unwrap().address.unwrap();
+    assert_eq!(comes_to(engine, &id, ContainerState::Running).await, ContainerState::Running);
+    let address = find(engine, &id).await.unwrap().address.unwrap();
     assert!(address.ip().is_loopback());
     // The program inside takes a moment until it listens; until then the engine closes the connection.
     let mut answer = String::new();
@@ -170,6 +197,5 @@ async fn a_port_answers_on_loopback(engine: Arc<dyn Engine>) {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    engine.remove(&id).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
 }

@@ -75,9 +75,12 @@ pub(crate) async fn metrics(gateway: SocketAddr) -> Result<String, Error> {
     let http: Http = Client::builder(TokioExecutor::new()).build_http();
     let request = Request::get(format!("http://{gateway}/metrics")).body(Full::default());
     let request = request.map_err(|error| failure(&error.to_string()))?;
-    let reply = http.request(request).await.map_err(|error| failure("no metrics").caused_by(error))?;
-    let body = reply.into_body().collect().await.map_err(|error| failure("no metrics").caused_by(error))?;
-    Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
+    let exchange = async {
+        let reply = http.request(request).await.map_err(|error| failure("no metrics").caused_by(error))?;
+        let body = reply.into_body().collect().await.map_err(|error| failure("no metrics").caused_by(error))?;
+        Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
+    };
+    timeout(REQUEST_LIMIT, exchange).await.unwrap_or_else(|_| Err(failure("no metrics in time")))
 }
 
 async fn ask(http: &Http, gateway: SocketAddr, model: &str, number: usize) -> Result<Answer, Error> {

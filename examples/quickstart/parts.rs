@@ -57,7 +57,8 @@ async fn real_engine(simulated: bool, app: &App) -> Result<Part<Arc<dyn Engine>>
     let docker = if simulated { Err(asked()) } else { Docker::connect().await }?;
     let images: BTreeSet<_> = app.services.values().map(|service| service.image.as_str()).collect();
     for image in images {
-        if docker.pull(image).await.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        // Not pulled: the image is this repository's own, and its name in a public registry may be anybody's.
+        if !docker.has_image(image).await? {
             build(image)?;
         }
     }

@@ -49,7 +49,12 @@ pub mod labels {
 /// Something that runs containers: Docker or Podman, a simulated engine, or a user's own.
 ///
 /// Calls are idempotent where the engine allows it: starting what runs and removing what is gone succeed. Every call
-/// has a time limit of the implementation's and ends with [`Timeout`](crate::ErrorKind::Timeout) when it passes.
+/// has a time limit of the implementation's and ends with [`Timeout`](crate::ErrorKind::Timeout) when it passes; a
+/// [`pull`](Self::pull) may last as long as it brings something.
+///
+/// An engine of your own provides every method: none has a body of its own here. NACP relies on [`list`](Self::list)
+/// giving back the labels of [`create`](Self::create) as they were, and on [`create`](Self::create) refusing a name
+/// that is taken: these two are all that keeps two control planes from running one replica twice.
 #[async_trait]
 pub trait Engine: Send + Sync + fmt::Debug {
     /// What the engine is and what it offers.
@@ -62,14 +67,17 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Makes sure that an image is there: uses the local one, or pulls it.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) when it is neither here nor in its registry.
+    /// [`NotFound`](crate::ErrorKind::NotFound) when it is neither here nor in its registry, to be tried again later
+    /// when the registry cannot be reached; [`PermissionDenied`](crate::ErrorKind::PermissionDenied) when the registry
+    /// wants credentials; [`ResourceExhausted`](crate::ErrorKind::ResourceExhausted) when there is no room for it or
+    /// the registry answers no more requests for now.
     async fn pull(&self, reference: &str) -> Result<Image>;
 
     /// Creates a container, stopped.
     ///
     /// # Errors
     /// [`Conflict`](crate::ErrorKind::Conflict) when the name is taken, [`Unsupported`](crate::ErrorKind::Unsupported)
-    /// when the engine cannot give it the GPUs that it asks for.
+    /// when the engine cannot give it the GPUs or the port that it asks for.
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId>;
 
     /// Starts a container.
@@ -97,7 +105,8 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// As for [`info`](Self::info).
     async fn list(&self, app: Option<&str>) -> Result<Vec<Container>>;
 
-    /// The last `lines` lines of what a container wrote, oldest first.
+    /// The last `lines` lines of what a container wrote, oldest first. An engine may leave out the oldest of them where
+    /// they are very long.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound).
@@ -160,7 +169,7 @@ pub struct ContainerSpec {
     pub image: String,
     /// The arguments; empty for the image's own.
     pub command: Vec<String>,
-    /// Environment variables.
+    /// Environment variables. What the engine must set to give the container its GPUs, and no others, wins over them.
     pub env: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
@@ -172,6 +181,13 @@ pub struct ContainerSpec {
     pub port: Option<u16>,
     /// Named volumes and where they are mounted.
     pub volumes: BTreeMap<String, String>,
+}
+
+impl ContainerSpec {
+    /// A container of this name and image: its image's own program, without GPUs, port, volumes or labels.
+    pub fn new(name: impl Into<String>, image: impl Into<String>) -> Self {
+        Self { name: name.into(), image: image.into(), ..Self::default() }
+    }
 }
 
 /// A container as the engine reports it.

@@ -1,21 +1,23 @@
-//! Between NACP's containers and the daemon's.
+//! What NACP asks the daemon for, in the daemon's terms.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
-use bollard::models::{
-    ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum as State, DeviceRequest, HostConfig, Mount,
-    MountType, PortBinding,
-};
+use bollard::models::{ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, PortBinding};
 
 use super::gpu::Access;
-use crate::engine::{Container, ContainerId, ContainerSpec, ContainerState, labels};
+use crate::engine::{ContainerSpec, labels};
 use crate::gpu::GpuId;
 
-/// The request that creates a container.
+/// From this variable the runtime called `nvidia` reads which GPUs to give.
+const RUNTIME_GPUS: &str = "NVIDIA_VISIBLE_DEVICES";
+
+/// The request that creates a container. What NACP says of GPUs in its environment wins over the user's words and the
+/// image's: where `nvidia` is the default runtime, an image that asks for all GPUs would get them.
 pub(super) fn body(spec: &ContainerSpec, access: Option<&Access>) -> ContainerCreateBody {
     let mut env: HashMap<_, _> = spec.env.clone().into_iter().collect();
     let mut labels: HashMap<_, _> = spec.labels.clone().into_iter().collect();
+    env.insert(RUNTIME_GPUS.to_owned(), "void".to_owned());
     let mut host = HostConfig { mounts: Some(mounts(spec)), ..HostConfig::default() };
     if let Some(access) = access {
         labels.insert(labels::GPU_INJECTION.to_owned(), access.label().to_owned());
@@ -60,43 +62,11 @@ fn grant(access: &Access, host: &mut HostConfig, env: &mut HashMap<String, Strin
         }
         Access::Runtime(gpus) => {
             host.runtime = Some("nvidia".to_owned());
-            env.insert("NVIDIA_VISIBLE_DEVICES".to_owned(), list(gpus));
+            env.insert(RUNTIME_GPUS.to_owned(), list(gpus));
         }
         Access::Simulated(gpus) => {
             env.insert("CUDA_VISIBLE_DEVICES".to_owned(), list(gpus));
         }
-    }
-}
-
-/// A container as the daemon lists it; nothing for one without an id.
-pub(super) fn container(summary: ContainerSummary) -> Option<Container> {
-    let id = ContainerId(summary.id?);
-    let name = summary.names.into_iter().flatten().next().map(|name| name.trim_start_matches('/').to_owned());
-    let ports = summary.ports.into_iter().flatten();
-    let address = ports.filter_map(|port| {
-        let ip = port.ip.and_then(|ip| ip.parse::<IpAddr>().ok()).filter(IpAddr::is_loopback)?;
-        Some(SocketAddr::new(ip, port.public_port?))
-    });
-    Some(Container {
-        name: name.unwrap_or_else(|| id.to_string()),
-        id,
-        image: summary.image.unwrap_or_default(),
-        labels: summary.labels.into_iter().flatten().collect(),
-        state: state(summary.state, summary.status.as_deref()),
-        address: address.min(),
-    })
-}
-
-/// The state, with the exit code from the status text, such as `Exited (137) 2 seconds ago`.
-fn state(state: Option<State>, status: Option<&str>) -> ContainerState {
-    let code = || status?.strip_prefix("Exited (")?.split(')').next()?.parse().ok();
-    match state {
-        Some(State::CREATED) => ContainerState::Created,
-        Some(State::RUNNING | State::STOPPING) => ContainerState::Running,
-        Some(State::PAUSED) => ContainerState::Paused,
-        Some(State::RESTARTING) => ContainerState::Restarting,
-        Some(State::EXITED) => ContainerState::Exited(code()),
-        _ => ContainerState::Dead,
     }
 }
 
@@ -108,6 +78,8 @@ pub(super) fn with_tag(reference: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -131,17 +103,26 @@ mod tests {
         assert_eq!(runtime.host_config.unwrap().runtime.as_deref(), Some("nvidia"));
         assert_eq!(runtime.env.unwrap(), [format!("NVIDIA_VISIBLE_DEVICES={id}")]);
         let all = body(&spec, Some(&Access::CdiAll(vec![id.clone()])));
-        assert_eq!(all.env.unwrap(), [format!("CUDA_VISIBLE_DEVICES={id}")]);
+        assert!(all.env.unwrap().contains(&format!("CUDA_VISIBLE_DEVICES={id}")));
         assert_eq!(all.labels.unwrap()[labels::GPU_INJECTION], "cdi all, isolation is cooperative");
         let simulated = body(&spec, Some(&Access::Simulated(vec![id])));
         assert!(simulated.host_config.unwrap().device_requests.is_none());
     }
 
     #[test]
-    fn exit_code_comes_from_the_status() {
-        assert_eq!(state(Some(State::EXITED), Some("Exited (137) 2 seconds ago")), ContainerState::Exited(Some(137)));
-        assert_eq!(state(Some(State::EXITED), None), ContainerState::Exited(None));
-        assert_eq!(state(Some(State::REMOVING), None), ContainerState::Dead);
+    fn only_the_runtime_is_told_of_gpus() {
+        let id: GpuId = "GPU-5bd9f9a4-1d2e-4c8f-9a61-0123456789ab".parse().unwrap();
+        let greedy = BTreeMap::from([(RUNTIME_GPUS.to_owned(), "all".to_owned())]);
+        let spec = ContainerSpec { env: greedy, ..ContainerSpec::new("greedy", "busybox") };
+        let told = |access: Option<Access>| {
+            let env = body(&spec, access.as_ref()).env.unwrap().into_iter();
+            env.filter(|entry| entry.starts_with(RUNTIME_GPUS)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Some(Access::Runtime(vec![id.clone()]))), [format!("NVIDIA_VISIBLE_DEVICES={id}")]);
+        let others = [Access::Cdi(vec![]), Access::CdiAll(vec![id.clone()]), Access::Simulated(vec![id])];
+        for access in others.map(Some).into_iter().chain([None]) {
+            assert_eq!(told(access), ["NVIDIA_VISIBLE_DEVICES=void"]);
+        }
     }
 
     #[test]

@@ -4,36 +4,56 @@
 //! API version and does not negotiate one.
 
 use std::fmt;
+use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bollard::errors::Error as Api;
 use bollard::models::{SystemInfo, SystemVersion};
 use bollard::query_parameters as query;
 use futures_util::{StreamExt, TryStreamExt};
+use serde::de::IgnoredAny;
+use tokio::time::timeout;
+
+use address::Address;
 
 use super::{Container, ContainerId, ContainerSpec, Engine, EngineInfo, GpuOffer, Image, labels};
 use crate::error::{Error, ErrorKind, Result};
 
+mod address;
 mod cdi;
 mod convert;
 mod failure;
 mod gpu;
+mod list;
+mod logs;
+mod raw;
 
-/// Every call to the daemon ends within this time, pulls and stops aside.
-const CALL_LIMIT_SECONDS: u64 = 60;
-/// A pull that brings nothing for so long is given up.
+/// Every call to the daemon, its whole answer included, ends within this time, pulls and stops aside.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
+/// A pull that brings nothing for so long is given up. It has no limit as a whole: images are large.
 const PULL_SILENCE: Duration = Duration::from_secs(120);
+/// A container that is being removed is gone within this time.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(10);
+/// How often to look whether it is.
+const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
 const DEFAULT_HOST: &str = if cfg!(windows) { "npipe:////./pipe/docker_engine" } else { "unix:///var/run/docker.sock" };
 
 /// A Docker daemon, or a Podman service that speaks its API.
+///
+/// Every call ends within a minute, [`stop`](Engine::stop) after its grace besides. A [`pull`](Engine::pull) may last
+/// as long as it brings something and ends after two minutes of silence. NACP sends a registry no credentials: pull a
+/// private image with `docker pull` before.
 pub struct Docker {
     client: bollard::Docker,
+    address: Address,
     host: String,
 }
 
 impl Docker {
-    /// The daemon that `DOCKER_HOST` names, or the one on the default socket.
+    /// The daemon that `DOCKER_HOST` names, or the one on the default socket. The contexts of the command `docker` are
+    /// not read: where `docker context use` chose another daemon, set `DOCKER_HOST` to its address.
     ///
     /// # Errors
     /// [`EngineUnavailable`](ErrorKind::EngineUnavailable) when nothing answers there,
@@ -43,24 +63,50 @@ impl Docker {
         Self::connect_to(host.as_deref().unwrap_or(DEFAULT_HOST)).await
     }
 
-    /// The daemon at this address: `unix:///path/to.sock` or `tcp://host:port`.
+    /// The daemon at this address: `unix:///path/to.sock` or `tcp://host:port`. A daemon of another machine creates no
+    /// container with a port, which would be published on that machine's loopback address alone.
     ///
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn connect_to(host: &str) -> Result<Self> {
-        let client = bollard::Docker::connect_with_host(host).map_err(|error| failure::connect(host, error))?;
-        let client = client.with_timeout(Duration::from_secs(CALL_LIMIT_SECONDS));
-        let docker = Self { client, host: host.to_owned() };
+        let docker = Self::at(host).map_err(|error| failure::connect(host, error))?;
         docker.version().await?;
         Ok(docker)
     }
 
+    /// The client for this address, before it has reached anybody.
+    fn at(host: &str) -> Result<Self, Api> {
+        let client = bollard::Docker::connect_with_host(host)?;
+        let address = Address::parse(host).ok_or_else(|| Api::UnsupportedURISchemeError { uri: host.to_owned() })?;
+        // The client's own limit ends with the head of the answer; `limited` has the whole answer under one.
+        Ok(Self { client: client.with_timeout(Duration::MAX), address, host: host.to_owned() })
+    }
+
+    /// Whether an image of this reference is on the engine's machine. Nothing is pulled.
+    ///
+    /// # Errors
+    /// As for [`info`](Engine::info).
+    pub async fn has_image(&self, reference: &str) -> Result<bool> {
+        let found = self.image_id(reference).await;
+        found.map(|id| id.is_some()).map_err(|error| failure::call("engine.has_image", error).with("image", reference))
+    }
+
+    /// The id of a local image.
+    async fn image_id(&self, reference: &str) -> Result<Option<String>, Api> {
+        match limited(CALL_LIMIT, self.client.inspect_image(reference)).await {
+            Ok(found) => Ok(Some(found.id.unwrap_or_else(|| "unknown".to_owned()))),
+            Err(error) if failure::status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn version(&self) -> Result<SystemVersion> {
-        self.client.version().await.map_err(|error| failure::connect(&self.host, error))
+        let version = limited(CALL_LIMIT, self.client.version()).await;
+        version.map_err(|error| failure::connect(&self.host, error))
     }
 
     async fn system(&self) -> Result<SystemInfo> {
-        self.client.info().await.map_err(|error| failure::connect(&self.host, error))
+        limited(CALL_LIMIT, self.client.info()).await.map_err(|error| failure::connect(&self.host, error))
     }
 
     /// How this daemon can give a container a GPU: the CDI devices that it reports (API 1.50 and later) or that the
@@ -68,8 +114,7 @@ impl Docker {
     fn offer(&self, system: &SystemInfo) -> GpuOffer {
         let reported = system.discovered_devices.iter().flatten().filter_map(|device| device.id.clone());
         let mut cdi_devices: Vec<_> = reported.filter(|id| id.starts_with(gpu::CDI_KIND)).collect();
-        let local = self.host.starts_with("unix://");
-        if cdi_devices.is_empty() && local {
+        if cdi_devices.is_empty() && matches!(self.address, Address::Local(_)) {
             cdi_devices = cdi::devices(system.cdi_spec_dirs.iter().flatten());
         }
         cdi_devices.sort();
@@ -82,7 +127,7 @@ impl Docker {
         let options = query::CreateImageOptionsBuilder::new().from_image(&convert::with_tag(reference)).build();
         let mut progress = std::pin::pin!(self.client.create_image(Some(options), None, None));
         loop {
-            match tokio::time::timeout(PULL_SILENCE, progress.next()).await {
+            match timeout(PULL_SILENCE, progress.next()).await {
                 Err(_) => {
                     return Err(Error::new(ErrorKind::Timeout, "engine.pull", "the pull has come to a standstill")
                         .with("image", reference)
@@ -94,6 +139,23 @@ impl Docker {
             }
         }
     }
+    /// Waits until a container is gone.
+    #[expect(clippy::disallowed_methods, reason = "only looking again tells when the daemon is done")]
+    async fn gone(&self, id: &ContainerId) -> Result<(), Api> {
+        let path = format!("/containers/{}/json", raw::encoded(&id.0));
+        loop {
+            match raw::get::<IgnoredAny>(&self.address, &path).await {
+                Ok(_) => tokio::time::sleep(REMOVAL_PAUSE).await,
+                Err(error) if failure::status(&error) == Some(404) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The call's outcome, or the client library's time-out when its limit passes.
+async fn limited<T>(limit: Duration, call: impl Future<Output = Result<T, Api>>) -> Result<T, Api> {
+    timeout(limit, call).await.unwrap_or(Err(Api::RequestTimeoutError))
 }
 
 impl fmt::Debug for Docker {
@@ -118,33 +180,47 @@ impl Engine for Docker {
     }
 
     async fn pull(&self, reference: &str) -> Result<Image> {
-        let image = |id: Option<String>, pulled| Image {
-            reference: reference.to_owned(),
-            id: id.unwrap_or_else(|| "unknown".to_owned()),
-            pulled,
-        };
-        match self.client.inspect_image(reference).await {
-            Ok(found) => return Ok(image(found.id, false)),
-            Err(error) if failure::status(&error) == Some(404) => {}
-            Err(error) => return Err(failure::call("engine.pull", error).with("image", reference)),
+        let failed = |error| failure::call("engine.pull", error).with("image", reference);
+        let image = |id, pulled| Image { reference: reference.to_owned(), id, pulled };
+        if let Some(id) = self.image_id(reference).await.map_err(failed)? {
+            return Ok(image(id, false));
         }
         self.fetch(reference).await?;
-        let found = self.client.inspect_image(reference).await;
-        found.map(|found| image(found.id, true)).map_err(|error| failure::call("engine.pull", error))
+        let missing = || {
+            Error::new(ErrorKind::NotFound, "engine.pull", "the image is gone again")
+                .with("image", reference)
+                .retry_later()
+        };
+        let id = self.image_id(reference).await.map_err(failed)?.ok_or_else(missing)?;
+        Ok(image(id, true))
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
+        if spec.port.is_some() && !self.address.is_here() {
+            return Err(failure::elsewhere(&self.host, spec));
+        }
         let access = match spec.gpus.is_empty() {
             true => None,
             false => Some(gpu::choose(&self.offer(&self.system().await?), &spec.gpus, spec.simulated_gpus)?),
         };
         let options = query::CreateContainerOptionsBuilder::new().name(&spec.name).build();
-        let created = self.client.create_container(Some(options), convert::body(spec, access.as_ref())).await;
-        created.map(|container| ContainerId(container.id)).map_err(|error| failure::create(spec, error))
+        let creation = self.client.create_container(Some(options), convert::body(spec, access.as_ref()));
+        match limited(CALL_LIMIT, creation).await {
+            Ok(created) => Ok(ContainerId(created.id)),
+            Err(error) => {
+                let path = format!("/containers/{}/json", raw::encoded(&spec.name));
+                let holder = match failure::taken(&error) {
+                    true => limited(CALL_LIMIT, raw::get(&self.address, &path)).await.ok(),
+                    false => None,
+                };
+                Err(failure::uncreated(spec, holder.as_ref(), error))
+            }
+        }
     }
 
     async fn start(&self, id: &ContainerId) -> Result<()> {
-        match self.client.start_container(&id.0, None::<query::StartContainerOptions>).await {
+        let started = self.client.start_container(&id.0, None::<query::StartContainerOptions>);
+        match limited(CALL_LIMIT, started).await {
             Ok(()) => Ok(()),
             Err(error) if failure::status(&error) == Some(304) => Ok(()),
             Err(error) => Err(failure::start(id, error)),
@@ -154,9 +230,8 @@ impl Engine for Docker {
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<()> {
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
         let options = query::StopContainerOptionsBuilder::new().t(seconds).build();
-        let limit = grace + Duration::from_secs(CALL_LIMIT_SECONDS);
-        let patient = self.client.clone().with_timeout(limit);
-        match patient.stop_container(&id.0, Some(options)).await {
+        let stopped = self.client.stop_container(&id.0, Some(options));
+        match limited(grace.saturating_add(CALL_LIMIT), stopped).await {
             Ok(()) => Ok(()),
             Err(error) if failure::status(&error) == Some(304) => Ok(()),
             Err(error) => Err(failure::call("engine.stop", error).with("container", id)),
@@ -165,35 +240,50 @@ impl Engine for Docker {
 
     async fn remove(&self, id: &ContainerId) -> Result<()> {
         let options = query::RemoveContainerOptionsBuilder::new().force(true).build();
-        match self.client.remove_container(&id.0, Some(options)).await {
-            Ok(()) => Ok(()),
-            Err(error) if matches!(failure::status(&error), Some(404 | 409)) => Ok(()),
-            Err(error) => Err(failure::call("engine.remove", error).with("container", id)),
-        }
+        let removed = match limited(CALL_LIMIT, self.client.remove_container(&id.0, Some(options))).await {
+            Err(error) if failure::status(&error) == Some(404) => Ok(()),
+            Err(error) if failure::under_way(&error) => limited(REMOVAL_LIMIT, self.gone(id)).await,
+            removed => removed,
+        };
+        removed.map_err(|error| failure::call("engine.remove", error).with("container", id))
     }
 
     async fn list(&self, app: Option<&str>) -> Result<Vec<Container>> {
         let label = app.map_or_else(|| labels::APP.to_owned(), |app| format!("{}={app}", labels::APP));
-        let filters = std::collections::HashMap::from([("label".to_owned(), vec![label])]);
-        let options = query::ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let found = self.client.list_containers(Some(options)).await;
+        let filters = serde_json::json!({ "label": [label] }).to_string();
+        let path = format!("/containers/json?all=true&filters={}", raw::encoded(&filters));
+        let found = limited(CALL_LIMIT, raw::get::<Vec<_>>(&self.address, &path)).await;
         let found = found.map_err(|error| failure::call("engine.list", error))?;
-        let mut containers: Vec<_> = found.into_iter().filter_map(convert::container).collect();
+        let mut containers: Vec<_> = found.into_iter().filter_map(list::container).collect();
         containers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(containers)
     }
 
+    /// At most the last mebibyte.
     async fn logs(&self, id: &ContainerId, lines: usize) -> Result<Vec<String>> {
         let options = query::LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
-        let chunks: Vec<_> = self
-            .client
-            .logs(&id.0, Some(options))
-            .try_collect()
-            .await
-            .map_err(|error| failure::call("engine.logs", error).with("container", id))?;
-        let text: String =
-            chunks.into_iter().map(|chunk| String::from_utf8_lossy(&chunk.into_bytes()).into_owned()).collect();
-        let all: Vec<_> = text.lines().map(str::to_owned).collect();
-        Ok(all[all.len().saturating_sub(lines)..].to_vec())
+        let chunks = self.client.logs(&id.0, Some(options));
+        let kept = chunks.try_fold(logs::Tail::default(), async |tail, chunk| Ok(tail.with(&chunk.into_bytes())));
+        let kept = limited(CALL_LIMIT, kept).await;
+        Ok(kept.map_err(|error| failure::call("engine.logs", error).with("container", id))?.lines(lines))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // 192.0.2.7 belongs to nobody, and nobody is asked: the refusal comes before any call.
+    #[tokio::test]
+    async fn a_port_on_another_machine_is_refused() {
+        let docker = Docker::at("tcp://192.0.2.7:2375").unwrap();
+        let spec = ContainerSpec { port: Some(8000), ..ContainerSpec::new("nacp-a-llm-0", "busybox") };
+        let error = docker.create(&spec).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(
+            error.to_string(),
+            "the engine is on another machine, and a container's port is published on that machine alone: \
+             host=tcp://192.0.2.7:2375 container=nacp-a-llm-0; run NACP on the engine's machine"
+        );
     }
 }

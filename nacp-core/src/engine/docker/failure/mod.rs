@@ -5,8 +5,13 @@ use std::io;
 
 use bollard::errors::Error as Api;
 
-use crate::engine::{ContainerId, ContainerSpec};
 use crate::error::{Error, ErrorKind};
+
+mod container;
+mod pull;
+
+pub(super) use container::{elsewhere, start, taken, uncreated, under_way};
+pub(super) use pull::pull;
 
 /// The HTTP status that the daemon answered with, if it answered.
 pub(super) fn status(error: &Api) -> Option<u16> {
@@ -22,6 +27,18 @@ fn said(error: &Api) -> String {
         Api::DockerStreamError { error } => error.trim().to_owned(),
         other => other.to_string(),
     }
+}
+
+/// The daemon's words in quotation marks, on one line.
+fn quoted(error: &Api) -> String {
+    format!("{:?}", said(error))
+}
+
+/// The daemon's words as a message: one line that begins with a small letter.
+fn message(error: &Api) -> String {
+    let text = said(error).replace(char::is_control, " ");
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 fn io_kind(error: &Api) -> Option<io::ErrorKind> {
@@ -63,7 +80,7 @@ pub(super) fn connect(host: &str, error: Api) -> Error {
                 .with("host", host)
                 .retry_later()
         }
-        _ => unavailable("the container engine cannot be reached").with("reason", said(&error)),
+        _ => unavailable("the container engine cannot be reached").with("reason", quoted(&error)),
     };
     described.caused_by(error)
 }
@@ -71,68 +88,25 @@ pub(super) fn connect(host: &str, error: Api) -> Error {
 /// Any other call that failed.
 pub(super) fn call(operation: &'static str, error: Api) -> Error {
     let described = match (&error, status(&error)) {
-        (_, Some(404)) => Error::new(ErrorKind::NotFound, operation, said(&error).to_lowercase()),
-        (_, Some(409)) => Error::new(ErrorKind::Conflict, operation, said(&error).to_lowercase()),
+        (_, Some(404)) => Error::new(ErrorKind::NotFound, operation, message(&error)),
+        (_, Some(409)) => Error::new(ErrorKind::Conflict, operation, message(&error)),
         (_, Some(400)) => Error::new(ErrorKind::InvalidArgument, operation, "the engine refuses the request")
-            .with("engine", said(&error)),
+            .with("engine", quoted(&error)),
         (Api::RequestTimeoutError, _) => {
             Error::new(ErrorKind::Timeout, operation, "the engine does not answer in time").retry_later()
         }
         (_, None) if io_kind(&error).is_some() => {
             Error::new(ErrorKind::EngineUnavailable, operation, "the connection to the engine broke")
-                .with("reason", said(&error))
+                .with("reason", quoted(&error))
                 .retry_later()
         }
+        (Api::JsonDataError { .. } | Api::JsonSerdeError { .. }, _) => {
+            Error::new(ErrorKind::EngineUnavailable, operation, "the engine's answer cannot be understood")
+                .with("reason", quoted(&error))
+        }
         _ => Error::new(ErrorKind::EngineUnavailable, operation, "the engine failed")
-            .with("engine", said(&error))
+            .with("engine", quoted(&error))
             .retry_later(),
-    };
-    described.caused_by(error)
-}
-
-/// A pull that failed.
-pub(super) fn pull(reference: &str, error: Api) -> Error {
-    let text = said(&error);
-    if matches!(io_kind(&error), Some(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)) {
-        return call("engine.pull", error).with("image", reference);
-    }
-    Error::new(ErrorKind::NotFound, "engine.pull", "the image is not on this machine and cannot be pulled")
-        .with("image", reference)
-        .with("engine", text)
-        .hint("check the name and tag, or build or load it")
-        .caused_by(error)
-}
-
-/// A container that could not be created.
-pub(super) fn create(spec: &ContainerSpec, error: Api) -> Error {
-    match status(&error) {
-        Some(404) => Error::new(ErrorKind::NotFound, "engine.create", "the image is not on this machine")
-            .with("image", &spec.image)
-            .caused_by(error),
-        Some(409) => Error::new(ErrorKind::Conflict, "engine.create", "a container of this name is there already")
-            .with("container", &spec.name)
-            .hint("another program is applying the same app; try again")
-            .retry_later()
-            .caused_by(error),
-        _ => call("engine.create", error).with("container", &spec.name),
-    }
-}
-
-/// A container that could not be started.
-pub(super) fn start(id: &ContainerId, error: Api) -> Error {
-    let text = said(&error);
-    let failed = |kind, message: &str| {
-        Error::new(kind, "engine.start", message).with("container", id).with("engine", format_args!("{text:?}"))
-    };
-    let described = if text.contains("CDI device injection failed") || text.contains("could not select device driver") {
-        failed(ErrorKind::Unsupported, "the engine cannot give the container its GPU")
-            .hint("run `nvidia-ctk cdi generate` again and restart the engine")
-    } else if text.contains("port is already allocated") || text.contains("address already in use") {
-        failed(ErrorKind::Conflict, "the container's port is taken")
-    } else if text.contains("executable file not found") || text.contains("no such file or directory") {
-        failed(ErrorKind::InvalidArgument, "the container's program is not in its image")
-    } else {
-        return call("engine.start", error).with("container", id);
     };
     described.caused_by(error)
 }
@@ -141,22 +115,8 @@ pub(super) fn start(id: &ContainerId, error: Api) -> Error {
 mod tests {
     use super::*;
 
-    fn answer(status_code: u16, message: &str) -> Api {
+    pub(super) fn answer(status_code: u16, message: &str) -> Api {
         Api::DockerResponseServerError { status_code, message: message.into() }
-    }
-
-    #[test]
-    fn a_start_that_fails_for_its_gpu_says_so() {
-        let text = "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=7";
-        let error = start(&ContainerId("0123456789abcdef".into()), answer(500, text));
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "the engine cannot give the container its GPU: container=0123456789ab engine={text:?}; \
-                 run `nvidia-ctk cdi generate` again and restart the engine"
-            )
-        );
     }
 
     #[test]
@@ -178,5 +138,13 @@ mod tests {
     fn an_address_that_is_none_is_the_callers_mistake() {
         let error = connect("ftp://x", Api::UnsupportedURISchemeError { uri: "ftp://x".into() });
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    }
+
+    #[test]
+    fn the_engines_words_stay_as_they_are_on_one_line() {
+        let error = call("engine.stop", answer(404, "No such image: Registry/Name:Tag\nsee \"log\""));
+        assert_eq!(error.to_string(), "no such image: Registry/Name:Tag see \"log\"");
+        let error = call("engine.stop", answer(500, "It broke:\n/Var"));
+        assert_eq!(error.to_string(), "the engine failed: engine=\"It broke:\\n/Var\"");
     }
 }

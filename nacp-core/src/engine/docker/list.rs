@@ -1,0 +1,116 @@
+//! A container as the daemon lists it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Deserialize;
+
+use crate::engine::{Container, ContainerId, ContainerState, labels};
+
+/// One entry of `/containers/json`. Every field may be absent or null.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Summary {
+    id: Option<String>,
+    names: Option<Vec<String>>,
+    image: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    state: Option<String>,
+    status: Option<String>,
+    ports: Option<Vec<Port>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Port {
+    #[serde(rename = "IP")]
+    ip: Option<String>,
+    public_port: Option<u16>,
+}
+
+/// Who holds a name: a part of `/containers/NAME/json`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Holder {
+    pub(super) id: String,
+    config: HolderConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HolderConfig {
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Holder {
+    /// The app that the container belongs to; nothing for a container that is not NACP's.
+    pub(super) fn app(&self) -> Option<&str> {
+        self.config.labels.as_ref()?.get(labels::APP).map(String::as_str)
+    }
+}
+
+/// The container; nothing for an entry without an id.
+pub(super) fn container(summary: Summary) -> Option<Container> {
+    let id = ContainerId(summary.id?);
+    let name = summary.names.into_iter().flatten().next().map(|name| name.trim_start_matches('/').to_owned());
+    let ports = summary.ports.into_iter().flatten();
+    let address = ports.filter_map(|port| {
+        let ip = port.ip.and_then(|ip| ip.parse::<IpAddr>().ok()).filter(IpAddr::is_loopback)?;
+        Some(SocketAddr::new(ip, port.public_port?))
+    });
+    Some(Container {
+        name: name.unwrap_or_else(|| id.to_string()),
+        id,
+        image: summary.image.unwrap_or_default(),
+        labels: summary.labels.unwrap_or_default(),
+        state: state(summary.state.as_deref().unwrap_or_default(), summary.status.as_deref().unwrap_or_default()),
+        address: address.min(),
+    })
+}
+
+/// The state in Docker's words or Podman's, with the exit code from the status text, such as
+/// `Exited (137) 2 seconds ago`.
+fn state(state: &str, status: &str) -> ContainerState {
+    let code = || status.strip_prefix("Exited (")?.split(')').next()?.parse().ok();
+    match state.to_ascii_lowercase().as_str() {
+        "created" | "configured" | "initialized" => ContainerState::Created,
+        "running" | "stopping" => ContainerState::Running,
+        "paused" => ContainerState::Paused,
+        "restarting" => ContainerState::Restarting,
+        "exited" | "stopped" => ContainerState::Exited(code()),
+        "dead" | "removing" => ContainerState::Dead,
+        _ if status.starts_with("Exited") => ContainerState::Exited(code()),
+        _ => ContainerState::Dead,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_code_comes_from_the_status() {
+        assert_eq!(state("exited", "Exited (137) 2 seconds ago"), ContainerState::Exited(Some(137)));
+        assert_eq!(state("exited", ""), ContainerState::Exited(None));
+        assert_eq!(state("removing", ""), ContainerState::Dead);
+    }
+
+    #[test]
+    fn a_word_that_is_unknown_is_no_reason_to_fail() {
+        assert_eq!(state("stopped", "Exited (0) 1 minute ago"), ContainerState::Exited(Some(0)));
+        assert_eq!(state("slumbering", "Exited (3) 1 minute ago"), ContainerState::Exited(Some(3)));
+        assert_eq!(state("slumbering", "Asleep"), ContainerState::Dead);
+        assert_eq!(state("configured", "Created"), ContainerState::Created);
+    }
+
+    #[test]
+    fn nothing_but_the_id_must_be_there() {
+        let read = |text| container(serde_json::from_str(text).unwrap());
+        let bare = read(r#"{"Id":"0123456789abcdef","Names":null,"Labels":null,"Ports":null,"State":null,"New":[1]}"#);
+        assert_eq!(bare.unwrap().name, "0123456789ab");
+        assert_eq!(read("{}"), None);
+        let ports = r#"{"Id":"a","Names":["/n"],"Ports":[{"IP":"192.0.2.7","PublicPort":1},{"PrivatePort":2},
+            {"IP":"127.0.0.1","PublicPort":3}],"State":"running"}"#;
+        assert_eq!(read(ports).unwrap().address, Some(SocketAddr::from(([127, 0, 0, 1], 3))));
+    }
+}
