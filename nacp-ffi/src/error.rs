@@ -62,7 +62,7 @@ impl ErrorSlot {
             slot.status = status as i32;
             slot.retryable = 0;
             let (mut operation, mut message) = ("", String::new());
-            if let Err(error) = outcome {
+            if let Err(error) = &outcome {
                 slot.retryable = u32::from(error.retry() == Retry::Later);
                 operation = error.operation();
                 message = error.to_string();

@@ -67,7 +67,8 @@ static void versions(void) {
     CHECK_TEXT(nacp_status_name(NACP_OK), "NACP_OK");
     CHECK_TEXT(nacp_status_name(NACP_E_TIMEOUT), "NACP_E_TIMEOUT");
     CHECK_TEXT(nacp_status_name(NACP_E_INTERNAL), "NACP_E_INTERNAL");
-    CHECK_TEXT(nacp_status_name(13), "NACP_E_UNKNOWN");
+    CHECK_TEXT(nacp_status_name(NACP_E_SERVICE_FAILED), "NACP_E_SERVICE_FAILED");
+    CHECK_TEXT(nacp_status_name(14), "NACP_E_UNKNOWN");
     CHECK_TEXT(nacp_status_name(-1), "NACP_E_UNKNOWN");
 }
 
