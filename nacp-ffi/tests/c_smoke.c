@@ -180,7 +180,7 @@ static void plans(const nacp_ctx *ctx) {
           "unknown field: line=4 column=5 field=imgae; did you mean image?");
     CHECK_TEXT(error.operation, "service.parse");
     FAILS(nacp_plan_app(ctx, "name: [", &plan, &error), NACP_E_INVALID_ARGUMENT,
-          "not a valid app: line=1 column=7 reason=expected string scalar");
+          "not a valid app: line=1 column=7 field=name reason=a single value is needed");
     FAILS(
         nacp_plan_app(
             ctx, "{\"name\": \"smoke\", \"services\": {\"llm\": {\"image\": \"x\", \"gpu\": {\"memory\": \"5GiB\"}}}}",
