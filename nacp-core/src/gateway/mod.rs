@@ -13,6 +13,9 @@
 //! | `GET /healthz` | 200 and the number of endpoints; needs no key |
 //! | `GET /metrics` | counters and histograms as OpenMetrics text, after those of [`GatewayOptions::metrics`] |
 //!
+//! The lists say only what the router knows: an entry of `/api/tags` has the model's name and no size, digest or time,
+//! and `created` is 0 in `/v1/models`, where clients insist on a number.
+//!
 //! The body passes unchanged, with one exception: where a client asked for a service by its name (`llm` or
 //! `assistant/llm`) and that service serves one model, the replica is asked for that model, because it does not know
 //! the service's name.
