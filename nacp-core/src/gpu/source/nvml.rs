@@ -133,15 +133,14 @@ impl Source for Nvml {
     }
 }
 
+/// What an index answered: a GPU's UUID and the device, or why it does not answer.
+type Answer<D> = (u32, Result<(GpuId, D), Unknown>);
 /// A GPU's index and UUID, and the device or why it does not answer.
 type Answering<D> = (u32, GpuId, Result<D, Unknown>);
 
 /// Who is there, of those who were there before and those who answer now. GPUs are told apart by UUID, because the
 /// index of each may change when the driver drops another.
-fn call_the_roll<D>(
-    seen: &mut Vec<(u32, GpuId)>,
-    answers: Vec<(u32, Result<(GpuId, D), Unknown>)>,
-) -> Vec<Answering<D>> {
+fn call_the_roll<D>(seen: &mut Vec<(u32, GpuId)>, answers: Vec<Answer<D>>) -> Vec<Answering<D>> {
     let mut present = BTreeMap::new();
     let mut reasons = BTreeMap::new();
     for (index, answer) in answers {
