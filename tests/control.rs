@@ -3,13 +3,14 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{IMAGE, docker, get, plane, plane_on, removing, service, simulated, unique};
 use nacp_core::control::{AppStatus, Step};
-use nacp_core::engine::Engine;
+use nacp_core::engine::{ContainerSpec, Engine};
+use nacp_core::route::Router;
 use nacp_core::service::{App, GpuNeed, Probe, Service};
 use nacp_core::{Bytes, ErrorKind};
 
@@ -45,6 +46,11 @@ on_every_engine!(
     too_much_memory_starts_nothing,
     deleting_what_is_not_there_is_no_error,
     two_planes_at_once_make_no_second_copy,
+    two_apps_at_once_are_not_given_the_same_memory,
+    an_apply_that_is_given_up_leaves_nothing_behind_a_delete,
+    a_mended_probe_mends_the_service,
+    what_only_carries_our_labels_is_left_alone,
+    who_follows_is_told_of_every_change,
 );
 
 fn containers(status: &AppStatus) -> Vec<&str> {
@@ -84,6 +90,7 @@ async fn a_changed_service_is_replaced_and_the_others_stay(engine: Arc<dyn Engin
         let changed = app.clone().service("swap", service().env("NACP_SIM_TOKEN_MS", "2"));
         let after = plane.apply(&changed).await.unwrap();
         assert_eq!(after.replicas[0], before.replicas[0]);
+        assert_ne!(after.replicas[1].container, before.replicas[1].container);
         assert_eq!(after.replicas[1].gpus, before.replicas[1].gpus);
         assert!(after.ready());
         assert!(plane.plan(&changed).await.unwrap().is_empty());
@@ -215,6 +222,115 @@ async fn two_planes_at_once_make_no_second_copy(engine: Arc<dyn Engine>) {
     .await;
 }
 
+async fn two_apps_at_once_are_not_given_the_same_memory(engine: Arc<dyn Engine>) {
+    // The laptop has 3.5 GiB free: room for one of them.
+    let app = |name: &str| App::new(unique(name)).service("llm", service().gpu(GpuNeed::memory(Bytes::gib(3))));
+    let (a, b) = (app("memory-a"), app("memory-b"));
+    let laptop = || plane_on("rtx3050ti-laptop-wsl2", &engine);
+    let (first, second) = (laptop(), laptop());
+    removing(&first, &a.name, async {
+        removing(&second, &b.name, async {
+            let (one, other) = tokio::join!(first.apply(&a), second.apply(&b));
+            let refused: Vec<_> = [&one, &other].into_iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+            assert!(!refused.is_empty(), "both were given the memory of one");
+            for error in refused {
+                assert!(matches!(error.kind(), ErrorKind::ResourceExhausted | ErrorKind::Conflict), "{error}");
+            }
+            let there = first.status(&a.name).await.unwrap().replicas.len()
+                + first.status(&b.name).await.unwrap().replicas.len();
+            assert_eq!(there, usize::from(one.is_ok()) + usize::from(other.is_ok()));
+        })
+        .await;
+    })
+    .await;
+}
+
+async fn an_apply_that_is_given_up_leaves_nothing_behind_a_delete(engine: Arc<dyn Engine>) {
+    let app = App::new(unique("given-up")).service("llm", service().replicas(3));
+    let plane = plane(&engine);
+    removing(&plane, &app.name, async {
+        for milliseconds in [0, 2, 5, 8, 12, 18, 40, 120] {
+            let apply = tokio::time::timeout(Duration::from_millis(milliseconds), plane.apply(&app)).await;
+            plane.delete(&app.name).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let left = engine.list(Some(&app.name)).await.unwrap();
+            assert_eq!(left, [], "given up after {milliseconds} ms: {apply:?}");
+        }
+    })
+    .await;
+}
+
+async fn a_mended_probe_mends_the_service(engine: Arc<dyn Engine>) {
+    let probed = |path: &str| {
+        let probe = Probe::http(path).within(Duration::from_secs(2));
+        App::new(unique("mended")).service("llm", service().ready(probe))
+    };
+    let plane = plane(&engine);
+    removing(&plane, &unique("mended"), async {
+        assert_eq!(plane.apply(&probed("/wrong")).await.unwrap_err().kind(), ErrorKind::Timeout);
+        let mended = plane.apply(&probed("/healthz")).await.unwrap();
+        assert!(mended.ready());
+        assert_eq!(plane.endpoints().await.unwrap().iter().filter(|endpoint| endpoint.app == mended.app).count(), 1);
+    })
+    .await;
+}
+
+async fn what_only_carries_our_labels_is_left_alone(engine: Arc<dyn Engine>) {
+    let app = App::new(unique("labels")).service("llm", service());
+    let plane = plane(&engine);
+    removing(&plane, &app.name, async {
+        let applied = plane.apply(&app).await.unwrap();
+        let ours = engine.list(Some(&app.name)).await.unwrap().remove(0);
+        // As a container does that was run from an image made of ours.
+        let (name, image) = (unique("stranger"), IMAGE.to_owned());
+        let stranger = ContainerSpec { name, image, labels: ours.labels, ..ContainerSpec::default() };
+        let id = engine.create(&stranger).await.unwrap();
+        let again = plane.apply(&app).await;
+        let deleted = plane.delete(&app.name).await;
+        let left = engine.list(Some(&app.name)).await;
+        engine.remove(&id).await.unwrap();
+        assert_eq!(containers(&again.unwrap()), containers(&applied));
+        assert_eq!(deleted.unwrap(), 1);
+        assert_eq!(left.unwrap().into_iter().map(|container| container.id).collect::<Vec<_>>(), [id]);
+    })
+    .await;
+}
+
+async fn who_follows_is_told_of_every_change(engine: Arc<dyn Engine>) {
+    let app = App::new(unique("follow")).service("llm", service().replicas(2));
+    let plane = plane(&engine);
+    removing(&plane, &app.name, async {
+        let router = Arc::new(Router::new());
+        let (follower, followed, own) = (plane.clone(), Arc::clone(&router), app.name.clone());
+        let following = tokio::spawn(async move {
+            let tell = |apps: &[AppStatus]| {
+                let of_app = apps.iter().filter(|status| status.app == own);
+                followed.update(of_app.flat_map(AppStatus::endpoints));
+            };
+            follower.follow(Duration::from_millis(50), tell).await;
+        });
+        let comes_to = async |count: usize| {
+            for _ in 0..100 {
+                if router.endpoints().len() == count {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            panic!("{} endpoints instead of {count}", router.endpoints().len());
+        };
+        let applied = plane.apply(&app).await.unwrap();
+        comes_to(2).await;
+        engine.stop(&applied.replicas[0].container, Duration::from_secs(5)).await.unwrap();
+        comes_to(1).await;
+        plane.apply(&app).await.unwrap();
+        comes_to(2).await;
+        plane.delete(&app.name).await.unwrap();
+        comes_to(0).await;
+        following.abort();
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_container_on_docker_gets_the_gpu_of_its_plan() {
     let Some(engine) = docker().await else { return };
@@ -235,15 +351,45 @@ async fn a_container_on_docker_gets_the_gpu_of_its_plan() {
     .await;
 }
 
-/// The part of a controller that is killed: only run by the test below, in a process of its own.
+/// The controller that is killed by the tests below, in a process of its own.
 #[tokio::test]
+#[ignore = "run by the tests of killed controllers"]
 async fn controller_to_be_killed() {
-    let Ok(name) = std::env::var("NACP_TEST_APP") else { return };
     let engine = docker().await.expect("Docker");
-    let app = App::new(name).service("llm", service().replicas(2));
+    let app = App::new(std::env::var("NACP_TEST_APP").unwrap()).service("llm", service().replicas(2));
+    println!("begun");
     plane(&engine).apply(&app).await.unwrap();
     println!("applied");
     tokio::time::sleep(Duration::from_secs(60)).await;
+}
+
+/// A controller in a process of its own; killed when it is dropped.
+struct Controller(Child);
+
+impl Controller {
+    fn start(app: &str) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "controller_to_be_killed", "--ignored", "--nocapture"])
+            .env("NACP_TEST_APP", app)
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    fn wait_for(&mut self, word: &str) {
+        let lines = BufReader::new(self.0.stdout.as_mut().unwrap()).lines();
+        assert!(
+            lines.map_while(Result::ok).any(|line| line.contains(word)),
+            "the controller ended before it was {word}"
+        );
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 #[tokio::test]
@@ -252,16 +398,9 @@ async fn what_a_killed_controller_leaves_is_adopted_and_deleted() {
     let app = App::new(unique("killed")).service("llm", service().replicas(2));
     let plane = plane(&engine);
     removing(&plane, &app.name, async {
-        let mut controller = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "controller_to_be_killed", "--nocapture"])
-            .env("NACP_TEST_APP", &app.name)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(controller.stdout.take().unwrap()).lines();
-        assert!(lines.map_while(Result::ok).any(|line| line.contains("applied")), "the controller ended too early");
-        controller.kill().unwrap();
-        controller.wait().unwrap();
+        let mut controller = Controller::start(&app.name);
+        controller.wait_for("applied");
+        drop(controller);
 
         let left = plane.status(&app.name).await.unwrap();
         assert_eq!(left.replicas.len(), 2);
@@ -271,6 +410,25 @@ async fn what_a_killed_controller_leaves_is_adopted_and_deleted() {
         assert_eq!(containers(&adopted), containers(&left));
         assert_eq!(plane.delete(&app.name).await.unwrap(), 2);
         assert_eq!(engine.list(Some(&app.name)).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_controller_killed_at_any_moment_leaves_what_the_next_one_completes() {
+    let Some(engine) = docker().await else { return };
+    let app = App::new(unique("any")).service("llm", service().replicas(2));
+    let plane = plane(&engine);
+    removing(&plane, &app.name, async {
+        for milliseconds in [5, 15, 30, 60, 120, 250] {
+            let mut controller = Controller::start(&app.name);
+            controller.wait_for("begun");
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            drop(controller);
+            let completed = plane.apply(&app).await.unwrap();
+            assert!(completed.ready() && completed.replicas.len() == 2, "{milliseconds} ms: {completed:?}");
+            assert_eq!(plane.delete(&app.name).await.unwrap(), 2, "{milliseconds} ms");
+        }
     })
     .await;
 }

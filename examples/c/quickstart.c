@@ -186,7 +186,7 @@ static int plan(struct quickstart *job) {
     if (nacp_plan_app(job->ctx, APP, &plan, &error) != NACP_OK) {
         return failed("plan", &error);
     }
-    static const char *const steps[] = {"?", "keep", "create", "remove"};
+    static const char *const steps[] = {"?", "keep", "create", "start", "remove"};
     printf("%-4s  %-8s  %-9s  %-40s  %s\n", "wave", "step", "replica", "gpus", "reason");
     for (size_t index = 0; result == 0 && index < nacp_plan_count(plan); index++) {
         nacp_action action = NACP_ACTION_INIT;

@@ -8,6 +8,7 @@ mod parts;
 mod tables;
 
 use std::fmt::Display;
+use std::future::pending;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use nacp_core::route::Router;
 use nacp_core::service::App;
 use nacp_core::{Error, host, observe};
 use parts::Part;
+use tokio::signal::unix::{SignalKind, signal};
 
 const REQUESTS: usize = 200;
 const AT_ONCE: usize = 8;
@@ -46,15 +48,31 @@ async fn run(simulated: bool) -> Result<(), Error> {
     let plane = ControlPlane::new(node.part.clone(), Arc::clone(&engine.part));
     let done = tokio::select! {
         done = work(&plane, &app) => done,
-        _ = tokio::signal::ctrl_c() => {
-            show("interrupted");
+        signal = asked_to_stop() => {
+            show(format!("stopping: {signal}"));
             Ok(())
         }
     };
-    let removed = plane.delete(&app.name).await?;
-    let left = plane.status(&app.name).await?.replicas.len();
-    show(format!("stopped: {removed} containers removed, {left} left"));
+    match plane.delete(&app.name).await {
+        Ok(removed) => {
+            let left = plane.status(&app.name).await?.replicas.len();
+            show(format!("stopped: {removed} containers removed, {left} left"));
+        }
+        // What went wrong first is what the user has to know.
+        Err(error) if done.is_err() => show(format!("not everything was removed: {error}")),
+        Err(error) => return Err(error),
+    }
     done
+}
+
+/// Ends when somebody asks the program to end.
+async fn asked_to_stop() -> &'static str {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return pending().await };
+    tokio::select! {
+        _ = terminate.recv() => "terminated",
+        Ok(()) = tokio::signal::ctrl_c() => "interrupted",
+        else => pending().await,
+    }
 }
 
 /// Prints; a reader that has gone away is no reason to leave containers behind.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 /// Where the time comes from.
@@ -16,6 +17,9 @@ pub trait Clock: Send + Sync + fmt::Debug {
 
     /// The date and time of day.
     fn wall(&self) -> Timestamp;
+
+    /// Ends when this clock has gone on by `time`.
+    fn sleep(&self, time: Duration) -> BoxFuture<'_, ()>;
 }
 
 /// The machine's own clock.
@@ -47,9 +51,14 @@ impl Clock for SystemClock {
     fn wall(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where real time enters")]
+    fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(time))
+    }
 }
 
-/// A clock that stands still until it is moved: for tests and simulations.
+/// A clock that stands still until it is moved or slept on: for tests and simulations.
 #[derive(Debug, Default)]
 pub struct ManualClock {
     nanoseconds: AtomicU64,
@@ -71,6 +80,12 @@ impl Clock for ManualClock {
     fn wall(&self) -> Timestamp {
         Timestamp::UNIX_EPOCH + self.monotonic()
     }
+
+    /// Moves the clock itself: who sleeps on a manual clock passes the time.
+    fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
+        self.advance(time);
+        Box::pin(tokio::task::yield_now())
+    }
 }
 
 #[cfg(test)]
@@ -84,5 +99,12 @@ mod tests {
         clock.advance(Duration::from_secs(90));
         assert_eq!(clock.monotonic(), Duration::from_secs(90));
         assert_eq!(clock.wall().to_string(), "1970-01-01T00:01:30Z");
+    }
+
+    #[tokio::test]
+    async fn who_sleeps_on_a_manual_clock_passes_the_time() {
+        let clock = ManualClock::default();
+        clock.sleep(Duration::from_secs(3600)).await;
+        assert_eq!(clock.monotonic(), Duration::from_secs(3600));
     }
 }

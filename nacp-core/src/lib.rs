@@ -112,3 +112,7 @@ pub mod units;
 
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use units::Bytes;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

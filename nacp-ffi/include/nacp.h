@@ -206,9 +206,13 @@ enum nacp_step
    */
   NACP_STEP_CREATE = 2,
   /**
+   * Start a container that is there but has never run.
+   */
+  NACP_STEP_START = 3,
+  /**
    * Remove a container.
    */
-  NACP_STEP_REMOVE = 3,
+  NACP_STEP_REMOVE = 4,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

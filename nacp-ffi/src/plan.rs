@@ -25,8 +25,10 @@ pub enum nacp_step {
     NACP_STEP_KEEP = 1,
     /// Create a container and start it.
     NACP_STEP_CREATE = 2,
+    /// Start a container that is there but has never run.
+    NACP_STEP_START = 3,
     /// Remove a container.
-    NACP_STEP_REMOVE = 3,
+    NACP_STEP_REMOVE = 4,
 }
 
 /// The actions that would bring an app to what is wanted, in the order in which they are done.
@@ -76,6 +78,7 @@ impl From<&Plan> for nacp_plan {
             let step = match action.step {
                 Step::Keep(_) => nacp_step::NACP_STEP_KEEP,
                 Step::Create => nacp_step::NACP_STEP_CREATE,
+                Step::Start(_) => nacp_step::NACP_STEP_START,
                 Step::Remove(_) => nacp_step::NACP_STEP_REMOVE,
             };
             nacp_action {

@@ -72,7 +72,7 @@ def test_an_image_that_is_nowhere_is_named(docker: nacp.ControlPlane) -> None:
     with pytest.raises(nacp.NacpError) as caught:
         docker.apply(nacp.App(APP, services={"s": nacp.Service(image)}))
     assert caught.value.context["image"] == image
-    assert caught.value.operation == "engine.image"
+    assert caught.value.operation == "engine.pull"
     assert containers(APP) == []
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import urllib.request
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import nacp
+from nacp import _nacp
 
 
 def with_env(app: nacp.App, **env: str) -> nacp.App:
-    import dataclasses
-
     services = {name: dataclasses.replace(service, env=env) for name, service in app.services.items()}
     return nacp.App(app.name, services=services)
 
@@ -23,6 +26,7 @@ def test_apply_status_delete(plane: nacp.ControlPlane, node: nacp.Node, app: nac
     assert (first.service, first.replica, first.name) == ("llm", 0, "nacp.demo.llm.0")
     assert (first.image, first.model, first.state, first.exit_code) == ("example/llm:1", "tiny", "running", None)
     assert (first.gpus, first.memory) == ((node.gpus[0].id,), 1 << 30)
+    assert first.simulated
     assert first.gpu_injection == "none, the engine is simulated"
     assert plane.apps() == ["demo"]
     assert plane.endpoints() == list(status.endpoints)
@@ -87,6 +91,34 @@ def test_the_engine_says_that_it_is_simulated(plane: nacp.ControlPlane) -> None:
     assert info.simulated and info.name == "simulated engine"
     assert info.gpu == nacp.GpuOffer(cdi_devices=(), nvidia_runtime=False)
     assert repr(plane) == "<ControlPlane of simulated node rtx3050ti-laptop-wsl2>"
+
+
+def left_out(told: Any, shown: Any) -> Iterator[str]:
+    """The names in the core's JSON that an object does not show."""
+    if isinstance(told, dict) and isinstance(shown, dict) and told.keys() != {"unknown"}:
+        yield from told.keys() - shown.keys()
+        for name in told.keys() & shown.keys():
+            yield from left_out(told[name], shown[name])
+    elif isinstance(told, list):
+        for one, other in zip(told, shown, strict=True):
+            yield from left_out(one, other)
+
+
+def test_everything_that_the_core_tells_can_be_read(plane: nacp.ControlPlane, node: nacp.Node, app: nacp.App) -> None:
+    status = plane.apply(app)
+    with plane.gateway() as gateway:
+        pairs = [
+            (plane._native.status("demo"), status),
+            (plane._native.plan(app._native), plane.plan(app)),
+            (plane._native.engine_info(), plane.engine_info()),
+            (gateway._native.stats(), gateway.stats()),
+            (node.to_json(), node.snapshot()),
+            (_nacp.detect(), nacp.detect()),
+        ]
+    for told, shown in pairs:
+        assert list(left_out(json.loads(told), shown.to_dict())) == [], type(shown)
+    services = {name: service.to_dict() for name, service in app.services.items()}
+    assert list(left_out(app.to_dict(), {"name": "demo", "services": services})) == []
 
 
 def test_an_unknown_engine_names_the_nearest(node: nacp.Node) -> None:

@@ -55,6 +55,8 @@ print(os.waitstatus_to_exitcode(status))
 
 def test_ctrl_c_ends_a_wait_within_a_tenth_of_a_second() -> None:
     process = subprocess.Popen([sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True)
+    limit = threading.Timer(30, process.kill)
+    limit.start()
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
@@ -62,6 +64,7 @@ def test_ctrl_c_ends_a_wait_within_a_tenth_of_a_second() -> None:
         os.kill(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=30)
     finally:
+        limit.cancel()
         process.kill()
     caught, after = out.splitlines()
     took = (int(caught) - sent) / 1e9
@@ -75,8 +78,8 @@ def test_other_threads_run_while_one_waits(plane: nacp.ControlPlane) -> None:
         "i", port=8000, env={"NACP_SIM_STARTUP_MS": "600"}, ready=nacp.Probe(http="/v1/models", within="20s")
     )
     waiting = threading.Thread(target=plane.apply, args=[nacp.App("slow", services={"s": slow})])
-    waiting.start()
     longest, last = 0.0, time.monotonic()
+    waiting.start()
     while waiting.is_alive() and last < time.monotonic() + 30:
         now = time.monotonic()
         longest, last = max(longest, now - last), now

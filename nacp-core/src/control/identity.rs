@@ -62,13 +62,16 @@ pub(super) struct Identity {
     pub(super) replica: u32,
 }
 
-/// Reads which replica a container is; nothing when its labels are not what NACP writes.
+/// Reads which replica a container is; nothing when its labels are not what NACP writes, or when its name is not the
+/// one that belongs to them: an image that was made of one of our containers hands its labels on to strangers.
 pub(super) fn identify(container: &Container) -> Option<Identity> {
-    Some(Identity {
+    let identity = Identity {
         app: container.label(labels::APP)?.to_owned(),
         service: container.label(labels::SERVICE)?.to_owned(),
         replica: container.label(labels::REPLICA)?.parse().ok()?,
-    })
+    };
+    let name = container_name(&identity.app, &identity.service, identity.replica);
+    (container.name == name).then_some(identity)
 }
 
 /// The promise of GPU memory that a container stands for, whether it runs or not. It does not need the specification,
@@ -80,6 +83,7 @@ pub(super) fn promise(container: &Container) -> Option<Running> {
         gpus: gpus.collect::<Option<Vec<_>>>()?,
         memory: Bytes(container.label(labels::GPU_MEMORY)?.parse().ok()?),
         exclusive: container.label(labels::GPU_EXCLUSIVE) == Some("true"),
+        active: container.state.is_active(),
         app: identity.app,
         service: identity.service,
         replica: identity.replica,

@@ -4,6 +4,7 @@
 //! function [`plan`] compare both, and does what the plan says. The engine is the database: names and labels of the
 //! containers say which replica each one is, so a new process adopts what an earlier one started.
 
+mod apply;
 mod identity;
 mod plan;
 mod plane;
@@ -13,4 +14,5 @@ mod wait;
 
 pub use plan::{Action, Plan, Step, plan};
 pub use plane::ControlPlane;
+pub use probe::{HttpProber, Prober};
 pub use status::{AppStatus, ReplicaStatus};

@@ -68,6 +68,8 @@ pub enum Step {
     Remove(ContainerId),
     /// Create a container and start it.
     Create,
+    /// Start this container, which is there but has never run.
+    Start(ContainerId),
     /// Leave this container as it is.
     Keep(ContainerId),
 }
@@ -77,6 +79,7 @@ impl fmt::Display for Action {
         let verb = match self.step {
             Step::Remove(_) => "remove",
             Step::Create => "create",
+            Step::Start(_) => "start",
             Step::Keep(_) => "keep",
         };
         write!(f, "{verb} {}/{}: {}", self.service, self.replica, self.reason)
@@ -108,6 +111,9 @@ pub fn plan(app: &App, placements: Vec<Placement>, observed: &[Container]) -> Re
             continue;
         };
         match replace(app, placement, there) {
+            None if there.state == ContainerState::Created => {
+                act(Step::Start(there.id.clone()), "it was created but never started");
+            }
             None => act(Step::Keep(there.id.clone()), "it is as wanted"),
             Some(reason) => {
                 removals.push(remove(service, replica, there, &reason));
@@ -129,7 +135,7 @@ pub fn plan(app: &App, placements: Vec<Placement>, observed: &[Container]) -> Re
 }
 
 fn belongs(app: &App, container: &Container) -> bool {
-    container.label(labels::APP) == Some(app.name.as_str())
+    identify(container).is_some_and(|identity| identity.app == app.name)
 }
 
 fn remove(service: &str, replica: u32, there: &Container, reason: &str) -> Action {
@@ -148,9 +154,8 @@ fn replace(app: &App, placement: &Placement, there: &Container) -> Option<String
         return Some("its GPUs have changed".to_owned());
     }
     match there.state {
-        ContainerState::Running | ContainerState::Restarting | ContainerState::Paused => None,
-        // Its creator died, or it could not be started; how it gets its GPUs was fixed when it was created.
-        ContainerState::Created => Some("it was created but never started".to_owned()),
+        ContainerState::Created => None,
+        state if state.is_active() => None,
         state => Some(format!("it is {state}")),
     }
 }

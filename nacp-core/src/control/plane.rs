@@ -1,38 +1,25 @@
-//! The control plane: plans, and does what the plan says.
-
-#![expect(clippy::disallowed_methods, reason = "the control plane acts: it waits in real time")]
+//! The control plane, as a program uses it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
+use tokio::sync::Mutex;
 
-use super::identity::{container_spec, promise, stored};
-use super::plan::{Action, Plan, Step};
-use super::probe::Prober;
+use super::identity::{identify, promise, stored};
+use super::plan::Plan;
+use super::probe::{HttpProber, Prober};
 use super::status::{AppStatus, ReplicaStatus};
-use super::wait::Waiting;
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{Container, ContainerId, ContainerState, Endpoint, Engine, labels};
+use crate::engine::{Container, ContainerState, Endpoint, Engine, labels};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Node, Snapshot};
-use crate::placement;
+use crate::placement::{self, BestFit, Strategy};
 use crate::service::App;
 
-/// How long a container may take to end when it is asked to.
-const STOP_GRACE: Duration = Duration::from_secs(10);
-
-/// How often an app is planned in one [`apply`](ControlPlane::apply), when what was planned has been overtaken.
-const ROUNDS: u32 = 4;
-
-/// How one plan of an app ended.
-enum Round {
-    /// Everything is ready.
-    Settled,
-    /// Something changed under the plan: another program creates or stops the same replicas.
-    Again(Error),
-}
+/// How often an app's containers are listed and removed until none is left.
+const DELETE_ROUNDS: u32 = 5;
 
 /// Runs apps on the GPUs of a node through a container engine.
 ///
@@ -58,14 +45,45 @@ enum Round {
 pub struct ControlPlane {
     node: Node,
     engine: Arc<dyn Engine>,
-    clock: Arc<dyn Clock>,
-    prober: Prober,
+    strategy: Arc<dyn Strategy>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) prober: Arc<dyn Prober>,
+    /// Held by whoever creates or removes containers.
+    pub(super) changes: Arc<Mutex<()>>,
 }
 
 impl ControlPlane {
     /// A control plane over this node and this engine.
     pub fn new(node: Node, engine: Arc<dyn Engine>) -> Self {
-        Self { node, engine, clock: Arc::new(SystemClock::new()), prober: Prober::new() }
+        Self {
+            node,
+            engine,
+            strategy: Arc::new(BestFit),
+            clock: Arc::new(SystemClock::new()),
+            prober: Arc::new(HttpProber::new()),
+            changes: Arc::default(),
+        }
+    }
+
+    /// Chooses among the GPUs on which a replica fits by this strategy; [`BestFit`] otherwise.
+    #[must_use]
+    pub fn with_strategy(mut self, strategy: Arc<dyn Strategy>) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// Waits by this clock; the machine's own otherwise.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Asks replicas whether they are ready in this way; over HTTP otherwise.
+    #[must_use]
+    pub fn with_prober(mut self, prober: Arc<dyn Prober>) -> Self {
+        self.prober = prober;
+        self
     }
 
     /// The node whose GPUs are used.
@@ -86,55 +104,29 @@ impl ControlPlane {
     pub async fn plan(&self, app: &App) -> Result<Plan> {
         app.validate()?;
         let observed = self.engine.list(None).await?;
+        self.plan_over(app, &self.snapshot().await?, &observed)
+    }
+
+    pub(super) fn plan_over(&self, app: &App, snapshot: &Snapshot, observed: &[Container]) -> Result<Plan> {
         let running: Vec<_> = observed.iter().filter_map(promise).collect();
-        let placements = placement::plan(app, &self.snapshot().await?, &running)?;
-        super::plan::plan(app, placements, &observed)
+        let placements = placement::plan_with(&*self.strategy, app, snapshot, &running)?;
+        super::plan::plan(app, placements, observed)
     }
 
     /// Brings an app to what is wanted and waits until every replica is ready. What runs as wanted already is left
     /// alone, so applying twice changes nothing.
     ///
+    /// All containers are created before the first is started: one that is there holds the promise of its memory. Giving
+    /// up the wait leaves what was created; [`delete`](Self::delete) removes it.
+    ///
     /// # Errors
     /// As for [`plan`](Self::plan); [`NotFound`](ErrorKind::NotFound) for an image that cannot be had;
-    /// [`Timeout`](ErrorKind::Timeout) when a replica is not ready in its time, with its last lines of log. What was
-    /// started stays, so that it can be looked at; [`delete`](Self::delete) removes it.
+    /// [`Timeout`](ErrorKind::Timeout) when a replica is not ready in its time, with its last lines of log;
+    /// [`Conflict`](ErrorKind::Conflict) when another program changes the same app meanwhile. What was started stays, so
+    /// that it can be looked at.
     pub async fn apply(&self, app: &App) -> Result<AppStatus> {
-        let mut pause = Duration::from_millis(200);
-        for round in 1.. {
-            match self.round(app).await? {
-                Round::Settled => break,
-                Round::Again(error) if round == ROUNDS => return Err(error),
-                Round::Again(error) => tracing::info!(app = %app.name, %error, "planning again"),
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
+        self.converge(app).await?;
         self.status(&app.name).await
-    }
-
-    /// Plans once and does it.
-    async fn round(&self, app: &App) -> Result<Round> {
-        let plan = self.plan(app).await?;
-        tracing::info!(app = %app.name, actions = plan.actions.len(), "applying");
-        let creating = plan.actions.iter().filter(|action| action.step == Step::Create);
-        let images: BTreeSet<_> = creating
-            .filter_map(|action| app.services.get(&action.service))
-            .map(|service| service.image.as_str())
-            .collect();
-        try_join_all(images.into_iter().map(|image| self.engine.pull(image))).await?;
-        for wave in 0..plan.waves() {
-            let actions = plan.actions.iter().filter(|action| action.wave == wave);
-            // All of a wave are waited for, also when one fails: a call that was given up would be done all the same.
-            let done = join_all(actions.map(|action| self.act(app, &plan, action))).await;
-            let started = match done.into_iter().collect::<Result<Vec<_>>>() {
-                Err(error) if error.kind() == ErrorKind::Conflict => return Ok(Round::Again(error)),
-                started => started?.into_iter().flatten().collect(),
-            };
-            if let Round::Again(error) = self.wait(app, started).await? {
-                return Ok(Round::Again(error));
-            }
-        }
-        Ok(Round::Settled)
     }
 
     /// What of an app is there now. An app of which nothing is there has no replicas.
@@ -149,14 +141,23 @@ impl ControlPlane {
         Ok(AppStatus { app: app.to_owned(), replicas })
     }
 
-    /// The names of the apps of which something is there.
+    /// What is there now of every app of which something is there, ordered by name.
+    ///
+    /// # Errors
+    /// What the engine answers.
+    pub async fn statuses(&self) -> Result<Vec<AppStatus>> {
+        let apps = self.apps().await?;
+        try_join_all(apps.iter().map(|app| self.status(app))).await
+    }
+
+    /// The names of the apps of which something is there, in order.
     ///
     /// # Errors
     /// What the engine answers.
     pub async fn apps(&self) -> Result<Vec<String>> {
         let containers = self.engine.list(None).await?;
-        let names: BTreeSet<_> = containers.iter().filter_map(|container| container.label(labels::APP)).collect();
-        Ok(names.into_iter().map(str::to_owned).collect())
+        let names: BTreeSet<_> = containers.iter().filter_map(identify).map(|identity| identity.app).collect();
+        Ok(names.into_iter().collect())
     }
 
     /// Where the ready replicas of all apps answer: what a router is given.
@@ -164,20 +165,63 @@ impl ControlPlane {
     /// # Errors
     /// What the engine answers.
     pub async fn endpoints(&self) -> Result<Vec<Endpoint>> {
-        let apps = self.apps().await?;
-        let statuses = try_join_all(apps.iter().map(|app| self.status(app))).await?;
-        Ok(statuses.iter().flat_map(AppStatus::endpoints).collect())
+        Ok(self.statuses().await?.iter().flat_map(AppStatus::endpoints).collect())
+    }
+
+    /// Tells what is there, now and whenever it has changed: looks every `interval`, and ends only when it is dropped.
+    /// While the engine does not answer, what was told last stands.
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use std::time::Duration;
+    /// # use nacp_core::{control::{AppStatus, ControlPlane}, route::Router};
+    /// # fn example(plane: ControlPlane, router: Arc<Router>) {
+    /// tokio::spawn(async move {
+    ///     let tell = |apps: &[AppStatus]| router.update(apps.iter().flat_map(AppStatus::endpoints));
+    ///     plane.follow(Duration::from_secs(1), tell).await
+    /// });
+    /// # }
+    /// ```
+    pub async fn follow(&self, interval: Duration, mut tell: impl FnMut(&[AppStatus])) {
+        let mut told = None;
+        loop {
+            match self.statuses().await {
+                Ok(seen) if told.as_ref() == Some(&seen) => {}
+                Ok(seen) => {
+                    tell(&seen);
+                    told = Some(seen);
+                }
+                Err(error) => tracing::warn!(%error, "the engine does not tell what is there; the last answer stands"),
+            }
+            self.clock.sleep(interval).await;
+        }
     }
 
     /// Stops and removes everything of an app, and nothing else. Volumes stay. Returns how many containers were
     /// removed; none is no error.
     ///
     /// # Errors
-    /// What the engine answers.
+    /// What the engine answers; [`Conflict`](ErrorKind::Conflict) when another program goes on creating.
     pub async fn delete(&self, app: &str) -> Result<usize> {
-        let containers = self.engine.list(Some(app)).await?;
-        let removed = join_all(containers.iter().map(|container| self.remove(&container.id))).await;
-        removed.into_iter().collect::<Result<Vec<()>>>().map(|removed| removed.len())
+        let _alone = self.changes.lock().await;
+        let mut removed = 0;
+        for _ in 0..DELETE_ROUNDS {
+            let containers = self.engine.list(Some(app)).await?;
+            let own: Vec<_> = containers.iter().filter(|container| identify(container).is_some()).collect();
+            if own.is_empty() {
+                return Ok(removed);
+            }
+            let done = join_all(own.iter().map(|container| self.remove(&container.id))).await;
+            removed += done.iter().filter(|one| one.is_ok()).count();
+            let failed = done.iter().filter(|one| one.is_err()).count();
+            if let Some(error) = done.into_iter().find_map(Result::err) {
+                return Err(error.with("app", app).with("left", failed));
+            }
+        }
+        Err(Error::new(ErrorKind::Conflict, "control.delete", "containers come back as fast as they are removed")
+            .with("app", app)
+            .hint("another program is applying the same app; stop it first")
+            .retry_later())
     }
 
     /// The last lines that a replica wrote.
@@ -196,84 +240,13 @@ impl ControlPlane {
         self.engine.logs(&found.id, lines).await
     }
 
-    async fn snapshot(&self) -> Result<Snapshot> {
+    pub(super) async fn snapshot(&self) -> Result<Snapshot> {
         let (node, clock) = (self.node.clone(), Arc::clone(&self.clock));
+        #[expect(clippy::disallowed_methods, reason = "the driver may block; its answer is waited for")]
         let read = tokio::task::spawn_blocking(move || node.snapshot(&*clock)).await;
-        read.map_err(|error| {
-            Error::new(ErrorKind::Internal, "control.snapshot", "reading the GPUs failed").caused_by(error)
-        })?
-    }
-
-    /// Does one action; returns the container that has to become ready.
-    async fn act<'a>(&self, app: &'a App, plan: &Plan, action: &'a Action) -> Result<Option<Waiting<'a>>> {
-        let within = |error: Error| {
-            error.with("app", &app.name).with("service", &action.service).with("replica", action.replica)
-        };
-        tracing::info!(app = %app.name, %action, "acting");
-        let id = match &action.step {
-            Step::Remove(id) => {
-                self.remove(id).await.map_err(within)?;
-                return Ok(None);
-            }
-            Step::Create => self.create(app, plan, action).await.map_err(within)?,
-            Step::Keep(id) => id.clone(),
-        };
-        let probe = app.services.get(&action.service).and_then(|service| service.ready.as_ref());
-        let kept = matches!(action.step, Step::Keep(_));
-        Ok(Some(Waiting { id, service: &action.service, replica: action.replica, probe, kept }))
-    }
-
-    async fn create(&self, app: &App, plan: &Plan, action: &Action) -> Result<ContainerId> {
-        let lost = || Error::new(ErrorKind::Internal, "control.create", "the plan has no placement for this replica");
-        let matching =
-            |placed: &&placement::Placement| placed.service == action.service && placed.replica == action.replica;
-        let placed = plan.placements.iter().find(matching).ok_or_else(lost)?;
-        let service = app.services.get(&action.service).ok_or_else(lost)?;
-        let spec = container_spec(app, service, placed, self.node.origin().simulated);
-        let id = self.engine.create(&spec).await?;
-        self.engine.start(&id).await?;
-        Ok(id)
-    }
-
-    async fn remove(&self, id: &ContainerId) -> Result<()> {
-        match self.engine.stop(id, STOP_GRACE).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            stopped => stopped?,
-        }
-        self.engine.remove(id).await
-    }
-
-    /// Waits until every container of a wave is ready.
-    async fn wait(&self, app: &App, mut waiting: Vec<Waiting<'_>>) -> Result<Round> {
-        let start = self.clock.monotonic();
-        let mut pause = Duration::from_millis(20);
-        loop {
-            let containers = self.engine.list(Some(&app.name)).await?;
-            let asked = waiting.into_iter().map(|one| async {
-                let seen = one.look(&containers, &self.prober).await;
-                (one, seen)
-            });
-            let mut pending = Vec::new();
-            for (one, seen) in join_all(asked).await {
-                match seen {
-                    Ok(()) => {}
-                    Err(trouble) if trouble.fatal && one.kept => {
-                        return Ok(Round::Again(one.failed(app, &trouble, &[])));
-                    }
-                    Err(trouble) if trouble.fatal || self.clock.monotonic() - start >= one.limit() => {
-                        let log = self.engine.logs(&one.id, 5).await.unwrap_or_default();
-                        return Err(one.failed(app, &trouble, &log));
-                    }
-                    Err(_) => pending.push(one),
-                }
-            }
-            if pending.is_empty() {
-                return Ok(Round::Settled);
-            }
-            waiting = pending;
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(500));
-        }
+        let broke =
+            |error| Error::new(ErrorKind::Internal, "control.snapshot", "reading the GPUs failed").caused_by(error);
+        read.map_err(broke)?
     }
 
     async fn replica(&self, container: &Container) -> Option<ReplicaStatus> {

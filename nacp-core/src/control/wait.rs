@@ -10,6 +10,9 @@ use crate::service::{App, Probe};
 /// A replica without a probe has this long until its container runs.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// A replica without a probe is ready when it has run for so long.
+const SETTLED: Duration = Duration::from_millis(500);
+
 /// A container that is to become ready.
 #[derive(Debug)]
 pub(super) struct Waiting<'a> {
@@ -21,11 +24,15 @@ pub(super) struct Waiting<'a> {
     pub(super) kept: bool,
 }
 
-/// Why a replica is not ready, and whether waiting longer can help.
+/// Why a replica is not ready.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
-    pub(super) fatal: bool,
-    pub(super) last: String,
+pub(super) enum Trouble {
+    /// It may still become ready.
+    NotYet(String),
+    /// Its program has ended.
+    Ended(String),
+    /// Its container is not there any more: somebody removes it.
+    Gone,
 }
 
 impl Waiting<'_> {
@@ -33,41 +40,59 @@ impl Waiting<'_> {
         self.probe.map_or(START_LIMIT, |probe| probe.within)
     }
 
-    /// Looks once.
-    pub(super) async fn look(&self, containers: &[Container], prober: &Prober) -> Result<(), Trouble> {
-        let trouble = |fatal, last: String| Err(Trouble { fatal, last });
+    /// Looks once, `after` its start.
+    pub(super) async fn look(
+        &self,
+        containers: &[Container],
+        prober: &dyn Prober,
+        after: Duration,
+    ) -> Result<(), Trouble> {
+        let not_yet = |last: String| Err(Trouble::NotYet(last));
         let Some(container) = containers.iter().find(|container| container.id == self.id) else {
-            return trouble(true, "its container was removed".to_owned());
+            return Err(Trouble::Gone);
         };
         match (container.state, self.probe, container.address) {
-            (ContainerState::Exited(_) | ContainerState::Dead, ..) => {
-                trouble(true, format!("its container is {}", container.state))
-            }
-            (ContainerState::Running, None, _) => Ok(()),
-            (ContainerState::Running, Some(_), None) => trouble(false, "its port is not published".to_owned()),
+            (ContainerState::Dead, ..) => Err(Trouble::Gone),
+            (state @ ContainerState::Exited(_), ..) => Err(Trouble::Ended(format!("its container is {state}"))),
+            (ContainerState::Running, None, _) if self.kept || after >= SETTLED => Ok(()),
+            (ContainerState::Running, None, _) => not_yet("it has just been started".to_owned()),
+            (ContainerState::Running, Some(_), None) => not_yet("its port is not published".to_owned()),
             (ContainerState::Running, Some(probe), Some(address)) => {
-                prober.ask(address, &probe.http).await.or_else(|last| trouble(false, last))
+                prober.ask(address, &probe.http).await.or_else(not_yet)
             }
-            (state, ..) => trouble(false, format!("its container is {state}")),
+            (state, ..) => not_yet(format!("its container is {state}")),
         }
     }
 
     /// The error that a user reads.
     pub(super) fn failed(&self, app: &App, trouble: &Trouble, log: &[String]) -> Error {
-        let (kind, message) = match trouble.fatal {
-            true => (ErrorKind::InvalidArgument, "the replica ended before it was ready"),
-            false => (ErrorKind::Timeout, "the replica is not ready in time"),
+        let error = |kind, message: &str| {
+            Error::new(kind, "control.apply", message)
+                .with("app", &app.name)
+                .with("service", self.service)
+                .with("replica", self.replica)
         };
-        let error = Error::new(kind, "control.apply", message)
-            .with("app", &app.name)
-            .with("service", self.service)
-            .with("replica", self.replica)
-            .with("within", format_args!("{:?}", self.limit()))
-            .with("last", format_args!("{:?}", trouble.last));
-        let error = match log.is_empty() {
-            true => error,
-            false => error.with("log", format_args!("{:?}", log.join("\n"))),
+        let told = match trouble {
+            Trouble::Gone => {
+                return error(ErrorKind::Conflict, "the replica was removed while it was waited for")
+                    .hint("another program deletes or changes the same app")
+                    .retry_later();
+            }
+            Trouble::Ended(last) => {
+                error(ErrorKind::InvalidArgument, "the replica ended before it was ready").with("last", quoted(last))
+            }
+            Trouble::NotYet(last) => error(ErrorKind::Timeout, "the replica is not ready in time")
+                .with("within", format_args!("{:?}", self.limit()))
+                .with("last", quoted(last)),
         };
-        error.hint("look at its log, mend the service and apply again")
+        let told = match log.is_empty() {
+            true => told,
+            false => told.with("log", quoted(&log.join("\n"))),
+        };
+        told.hint("look at its log, mend the service and apply again")
     }
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
 }

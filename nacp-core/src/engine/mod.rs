@@ -216,6 +216,13 @@ pub enum ContainerState {
     Dead,
 }
 
+impl ContainerState {
+    /// Whether its program is in memory, running or frozen, or is about to be again.
+    pub const fn is_active(self) -> bool {
+        matches!(self, Self::Running | Self::Restarting | Self::Paused)
+    }
+}
+
 impl fmt::Display for ContainerState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,5 @@
 //! Whether one replica fits on one GPU, and if not, why not.
 
-use std::fmt;
-
 use super::Running;
 use crate::gpu::{ComputeCapability, GpuState, MemoryUse, Unknown};
 use crate::service::{ComputeNeed, GpuNeed, Sharing};
@@ -22,27 +20,20 @@ pub(super) struct Room<'a> {
 }
 
 /// Why a replica does not fit on a GPU.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Misfit {
+    #[error("{free} free of {total}")]
     Memory { free: Bytes, total: Bytes },
+    #[error("its memory is unknown ({0})")]
     MemoryUnknown(Unknown),
+    #[error("compute capability {has}, {need} needed")]
     Compute { has: ComputeCapability, need: ComputeNeed },
+    #[error("its compute capability is unknown ({0})")]
     ComputeUnknown(Unknown),
+    #[error("held by an exclusive replica")]
     Exclusive,
+    #[error("exclusive use needed, {0} replica(s) there")]
     Shared(usize),
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory { free, total } => write!(f, "{free} free of {total}"),
-            Self::MemoryUnknown(reason) => write!(f, "its memory is unknown ({reason})"),
-            Self::Compute { has, need } => write!(f, "compute capability {has}, {need} needed"),
-            Self::ComputeUnknown(reason) => write!(f, "its compute capability is unknown ({reason})"),
-            Self::Exclusive => write!(f, "held by an exclusive replica"),
-            Self::Shared(count) => write!(f, "exclusive use needed, {count} replica(s) there"),
-        }
-    }
 }
 
 impl<'a> Room<'a> {
@@ -52,7 +43,7 @@ impl<'a> Room<'a> {
         Self {
             state,
             running: staying.iter().filter(here).map(|replica| replica.memory).sum(),
-            leaving: leaving.iter().filter(here).map(|replica| replica.memory).sum(),
+            leaving: leaving.iter().filter(here).filter(|replica| replica.active).map(|replica| replica.memory).sum(),
             planned: Bytes::ZERO,
             replicas: staying.iter().filter(here).count(),
             exclusive: staying.iter().filter(here).any(|replica| replica.exclusive),
@@ -62,7 +53,7 @@ impl<'a> Room<'a> {
     /// Memory that is really free: reported free (or held by who leaves) and promised to nobody.
     pub(super) fn free(&self) -> Result<Bytes, Unknown> {
         let memory = self.memory()?;
-        let reported = (memory.free + self.leaving).saturating_sub(self.planned);
+        let reported = (memory.free + self.leaving.min(memory.used)).saturating_sub(self.planned);
         let unpromised = memory.total.saturating_sub(memory.reserved + self.running + self.planned);
         Ok(reported.min(unpromised))
     }

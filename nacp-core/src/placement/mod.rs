@@ -19,6 +19,7 @@ pub use strategy::{BestFit, Candidate, Spread, Strategy};
 
 /// A replica and the GPUs that it gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Placement {
     /// The service.
     pub service: String,
@@ -32,7 +33,7 @@ pub struct Placement {
     pub reason: String,
 }
 
-/// A replica that already holds GPUs, of this app or of another.
+/// A replica that has been promised GPUs already, of this app or of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
     /// Its app.
@@ -47,6 +48,8 @@ pub struct Running {
     pub memory: Bytes,
     /// Whether it tolerates no other replica there.
     pub exclusive: bool,
+    /// Whether its program is in memory. One that has ended still has its promise, but holds no memory.
+    pub active: bool,
 }
 
 impl fmt::Display for Placement {

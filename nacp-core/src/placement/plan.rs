@@ -5,14 +5,15 @@ use std::cmp::Reverse;
 use super::fit::{Misfit, Room};
 use super::{BestFit, Candidate, Placement, Running, Strategy};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{GpuId, Snapshot};
+use crate::gpu::{GpuId, Snapshot, Unknown};
 use crate::service::{App, GpuNeed, Service, Sharing};
 use crate::units::Bytes;
 
 /// Gives each replica of `app` its GPUs, by [`BestFit`].
 ///
 /// Replicas that run already (found in `running` by app, service and number) stay where they are as long as their GPUs
-/// are there and their need has not changed. The others are placed in the order of priority, then of memory.
+/// answer and their need has not changed. The others are placed in the order of priority, then of memory; one that has
+/// ended goes back to its GPUs if there is room for it.
 ///
 /// # Errors
 /// [`ResourceExhausted`](ErrorKind::ResourceExhausted) when a replica fits nowhere, with the reason for each GPU and
@@ -61,7 +62,10 @@ pub fn plan_with(
                 reason: "it needs no GPU".to_owned(),
             },
             Some(need) => {
-                place(strategy, &mut rooms, name, replica, need).map_err(|error| error.with_first("app", &app.name))?
+                let before = leaving.iter().find(|left| left.service == name && left.replica == replica);
+                let before = before.map_or(&[][..], |left| &left.gpus);
+                place(strategy, &mut rooms, (name, replica), need, before)
+                    .map_err(|error| error.with_first("app", &app.name))?
             }
         });
     }
@@ -98,15 +102,18 @@ fn keep(app: &App, snapshot: &Snapshot, replica: &Running) -> Option<Placement> 
     let service = app.services.get(&replica.service)?;
     let need = service.gpu.as_ref()?;
     let count = usize::try_from(need.count).ok()?;
-    let same = replica.memory == need.memory
+    let same = replica.active
+        && replica.memory == need.memory
         && replica.gpus.len() == count
         && replica.exclusive == (need.sharing == Sharing::Exclusive)
         && replica.replica < service.replicas;
     let suits = |id: &GpuId| {
         let state = snapshot.gpus.iter().find(|state| state.gpu.id == *id);
-        state.is_some_and(|state| match (need.compute, state.gpu.compute.known()) {
-            (None, _) => true,
-            (Some(wanted), has) => has.is_some_and(|has| wanted.accepts(*has)),
+        state.is_some_and(|state| {
+            let answers = state.sample.memory.unknown() != Some(Unknown::GpuLost);
+            let capable =
+                need.compute.is_none_or(|wanted| state.gpu.compute.known().is_some_and(|has| wanted.accepts(*has)));
+            answers && capable
         })
     };
     (same && replica.gpus.iter().all(suits)).then(|| Placement {
@@ -132,12 +139,13 @@ fn queue(app: &App) -> Vec<(&str, &Service, u32)> {
     queue
 }
 
+/// Places one replica; the GPUs where it was `before` come first, then the strategy's choice.
 fn place(
     strategy: &dyn Strategy,
     rooms: &mut [Room<'_>],
-    service: &str,
-    replica: u32,
+    (service, replica): (&str, u32),
     need: &GpuNeed,
+    before: &[GpuId],
 ) -> Result<Placement> {
     let mut fitting = Vec::new();
     let mut misfits = Vec::new();
@@ -151,16 +159,18 @@ fn place(
     if fitting.len() < count {
         return Err(refuse(service, replica, need, fitting.len(), &misfits));
     }
-    fitting.sort_by(|(a_index, a), (b_index, b)| strategy.compare(a, b).then(a_index.cmp(b_index)));
+    let elsewhere = |candidate: &Candidate<'_>| !before.contains(&candidate.gpu.id);
+    fitting.sort_by(|(a_index, a), (b_index, b)| {
+        elsewhere(a).cmp(&elsewhere(b)).then(strategy.compare(a, b)).then(a_index.cmp(b_index))
+    });
     fitting.truncate(count);
     let free = fitting.iter().map(|(_, candidate)| candidate.free).min().unwrap_or_default();
-    let reason = format!(
-        "{} of {}: {} needed, {} free",
-        strategy.name(),
-        if rooms.len() == 1 { "the only GPU".to_owned() } else { format!("{} GPUs", rooms.len()) },
-        need.memory,
-        free
-    );
+    let choice = match fitting.iter().any(|(_, candidate)| elsewhere(candidate)) {
+        false => "where it was before".to_owned(),
+        true if rooms.len() == 1 => format!("{} of the only GPU", strategy.name()),
+        true => format!("{} of {} GPUs", strategy.name(), rooms.len()),
+    };
+    let reason = format!("{choice}: {} needed, {free} free", need.memory);
     let chosen: Vec<usize> = fitting.iter().map(|(index, _)| *index).collect();
     let mut gpus = Vec::with_capacity(count);
     for index in chosen {

@@ -8,6 +8,7 @@ use crate::units::Bytes;
 
 /// A GPU on which a replica fits.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Candidate<'a> {
     /// The GPU.
     pub gpu: &'a Gpu,

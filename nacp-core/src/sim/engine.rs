@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,12 +44,14 @@ use crate::gpu::GpuId;
 #[derive(Debug, Default)]
 pub struct Engine {
     images: Option<BTreeSet<String>>,
-    containers: Mutex<BTreeMap<String, Held>>,
+    containers: Mutex<BTreeMap<ContainerId, Held>>,
+    next_id: AtomicU64,
 }
 
 /// One made-up container.
 #[derive(Debug)]
 struct Held {
+    id: ContainerId,
     spec: ContainerSpec,
     state: ContainerState,
     service: Option<Service>,
@@ -103,7 +106,7 @@ impl Seam for Engine {
             return Err(Error::new(ErrorKind::NotFound, "engine.create", "the image is not on this machine")
                 .with("image", &spec.image));
         }
-        if containers.contains_key(&spec.name) {
+        if containers.values().any(|held| held.spec.name == spec.name) {
             return Err(Error::new(ErrorKind::Conflict, "engine.create", "a container of this name is there already")
                 .with("container", &spec.name)
                 .retry_later());
@@ -113,14 +116,15 @@ impl Seam for Engine {
         if !spec.gpus.is_empty() {
             spec.labels.insert(labels::GPU_INJECTION.to_owned(), "none, the engine is simulated".to_owned());
         }
-        let name = spec.name.clone();
-        containers.insert(name.clone(), Held { spec, state: ContainerState::Created, service: None, logs: Vec::new() });
-        Ok(ContainerId(name))
+        let id = ContainerId(format!("simulated-{}", self.next_id.fetch_add(1, Ordering::Relaxed)));
+        let held = Held { id: id.clone(), spec, state: ContainerState::Created, service: None, logs: Vec::new() };
+        containers.insert(id.clone(), held);
+        Ok(id)
     }
 
     async fn start(&self, id: &ContainerId) -> Result<()> {
         let mut containers = self.containers.lock().await;
-        let held = containers.get_mut(&id.0).ok_or_else(|| missing("engine.start", id))?;
+        let held = containers.get_mut(id).ok_or_else(|| missing("engine.start", id))?;
         if held.service.is_some() {
             return Ok(());
         }
@@ -139,7 +143,7 @@ impl Seam for Engine {
 
     async fn stop(&self, id: &ContainerId, _grace: Duration) -> Result<()> {
         let mut containers = self.containers.lock().await;
-        let held = containers.get_mut(&id.0).ok_or_else(|| missing("engine.stop", id))?;
+        let held = containers.get_mut(id).ok_or_else(|| missing("engine.stop", id))?;
         if let Some(service) = held.service.take() {
             held.logs.extend(service.logs());
             service.shutdown().await;
@@ -149,7 +153,7 @@ impl Seam for Engine {
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<()> {
-        self.containers.lock().await.remove(&id.0);
+        self.containers.lock().await.remove(id);
         Ok(())
     }
 
@@ -159,12 +163,14 @@ impl Seam for Engine {
             let label = held.spec.labels.get(labels::APP);
             label.is_some_and(|label| app.is_none_or(|app| app == label))
         });
-        Ok(wanted.map(Held::describe).collect())
+        let mut described: Vec<_> = wanted.map(Held::describe).collect();
+        described.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(described)
     }
 
     async fn logs(&self, id: &ContainerId, lines: usize) -> Result<Vec<String>> {
         let containers = self.containers.lock().await;
-        let held = containers.get(&id.0).ok_or_else(|| missing("engine.logs", id))?;
+        let held = containers.get(id).ok_or_else(|| missing("engine.logs", id))?;
         let mut all = held.logs.clone();
         all.extend(held.service.iter().flat_map(Service::logs));
         Ok(all.split_off(all.len().saturating_sub(lines)))
@@ -174,7 +180,7 @@ impl Seam for Engine {
 impl Held {
     fn describe(&self) -> Container {
         Container {
-            id: ContainerId(self.spec.name.clone()),
+            id: self.id.clone(),
             name: self.spec.name.clone(),
             image: self.spec.image.clone(),
             labels: self.spec.labels.clone(),

@@ -50,7 +50,8 @@ def _record(kind: Any, data: dict[str, Any]) -> Any:
     data = kind._prepare(dict(data))
     hints = _hints(kind)
     unknown = {name: value["unknown"] for name, value in data.items() if "unknown" in hints and _is_unknown(value)}
-    fields = {name: _build(hints[name], value) for name, value in data.items() if name not in unknown}
+    known = (name for name in data if name in hints and name not in unknown)
+    fields = {name: _build(hints[name], data[name]) for name in known}
     if "unknown" in hints:
         fields |= dict.fromkeys(unknown) | {"unknown": unknown}
     return kind(**fields)

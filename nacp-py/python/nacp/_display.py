@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 HEAD = ("", "GPU", "id", "compute", "memory", "busy", "temperature", "power")
 # Colours are the reader's own, so that the table can be read on white and on black.
-CELL = "padding:0.2em 0.8em;text-align:left;color:inherit;background:transparent"
+CELL = "padding:0.2em 0.8em;text-align:left;white-space:nowrap;color:inherit;background:transparent"
 BAR = "display:inline-block;width:6em;height:0.7em;border:1px solid currentColor;border-radius:2px;margin-right:0.5em"
 FILL = "display:block;height:100%;background:#76b900"
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from nacp._decode import Record
 from nacp._nacp import Endpoint
 
-StepName = Literal["remove", "create", "keep"]
+StepName = Literal["remove", "create", "start", "keep"]
 StateName = Literal["created", "running", "restarting", "paused", "exited", "dead"]
 ProcessKind = Literal["compute", "graphics", "both"]
 
@@ -204,6 +204,8 @@ class ReplicaStatus(Record):
     """The image."""
     model: str | None
     """The model that it serves, if the service names one."""
+    simulated: bool
+    """Whether its GPUs or its engine are simulated."""
     state: StateName
     """What its container is doing."""
     exit_code: int | None
@@ -237,7 +239,7 @@ class AppStatus(Record):
 
     @property
     def ready(self) -> bool:
-        """Whether there are replicas and all of them are ready."""
+        """Whether there are replicas and all that are there are ready. How many there should be only the app tells."""
         return bool(self.replicas) and all(replica.ready for replica in self.replicas)
 
     @property

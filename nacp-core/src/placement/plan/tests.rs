@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::gpu::Node;
+use crate::gpu::{MemoryUse, Node, Reading, Sample};
 use crate::placement::Spread;
 use crate::service::Service;
 use crate::sim;
@@ -31,6 +31,7 @@ fn running(app: &str, service: &str, gpu: &str, memory: Bytes) -> Running {
         gpus: vec![gpu.parse().unwrap()],
         memory,
         exclusive: false,
+        active: true,
     }
 }
 
@@ -82,25 +83,71 @@ fn a_running_replica_stays_until_its_need_changes() {
     );
     let larger = App::new("a").service("s", gpu(Bytes::gib(79)));
     let placements = plan(&larger, &snapshot("h100x8"), &[held]).unwrap();
-    assert_eq!(placements[0].reason, "best fit of 8 GPUs: 79 GiB needed, 79.10 GiB free");
+    assert_eq!(placements[0].reason, "where it was before: 79 GiB needed, 79.10 GiB free");
+}
+
+/// The laptop with so much in use by programs.
+fn laptop(used: Bytes) -> Snapshot {
+    let mut laptop = snapshot("rtx3050ti-laptop-wsl2");
+    let total = Bytes::gib(4);
+    let memory = MemoryUse { total, used, free: total.saturating_sub(used), reserved: Bytes::ZERO };
+    laptop.gpus[0].sample.memory = Reading::Known(memory);
+    laptop
 }
 
 #[test]
 fn a_replica_that_grows_may_use_the_memory_that_it_gives_up() {
-    let mut laptop = snapshot("rtx3050ti-laptop-wsl2");
+    let (laptop, held) = (laptop(Bytes::gib(3)), Bytes::gib(3));
     let id = laptop.gpus[0].gpu.id.to_string();
-    let used = Bytes::gib(3);
-    laptop.gpus[0].sample.memory = crate::gpu::Reading::Known(crate::gpu::MemoryUse {
-        total: Bytes::gib(4),
-        used,
-        free: Bytes::gib(1),
-        reserved: Bytes::ZERO,
-    });
     let app = App::new("a").service("s", gpu(Bytes::mib(3500)));
-    let placements = plan(&app, &laptop, &[running("a", "s", &id, used)]).unwrap();
-    assert_eq!(placements[0].reason, "best fit of the only GPU: 3.41 GiB needed, 4 GiB free");
-    let error = plan(&app, &laptop, &[running("other", "s", &id, used)]).unwrap_err();
+    let placements = plan(&app, &laptop, &[running("a", "s", &id, held)]).unwrap();
+    assert_eq!(placements[0].reason, "where it was before: 3.41 GiB needed, 4 GiB free");
+    let error = plan(&app, &laptop, &[running("other", "s", &id, held)]).unwrap_err();
     assert!(error.to_string().contains("1 GiB free of 4 GiB"), "{error}");
+}
+
+#[test]
+fn a_replica_that_has_ended_gives_up_no_memory() {
+    let laptop = laptop(Bytes::gib(3));
+    let mut ended = running("a", "s", laptop.gpus[0].gpu.id.as_str(), Bytes::gib(3));
+    ended.active = false;
+    for need in [Bytes::gib(3), Bytes::mib(3500)] {
+        let error = plan(&App::new("a").service("s", gpu(need)), &laptop, std::slice::from_ref(&ended)).unwrap_err();
+        assert!(error.to_string().contains("1 GiB free of 4 GiB"), "{error}");
+    }
+}
+
+#[test]
+fn a_replica_gives_up_no_more_than_is_in_use() {
+    let laptop = laptop(Bytes::gib(1));
+    let held = running("a", "s", laptop.gpus[0].gpu.id.as_str(), Bytes::gib(3));
+    let placements = plan(&App::new("a").service("s", gpu(Bytes::gib(4))), &laptop, &[held]).unwrap();
+    assert_eq!(placements[0].reason, "where it was before: 4 GiB needed, 4 GiB free");
+}
+
+#[test]
+fn a_replica_that_ended_goes_back_if_there_is_room_and_elsewhere_if_not() {
+    let app = App::new("a").service("s", gpu(Bytes::gib(60)));
+    let mut ended = running("a", "s", "GPU-4100a803-0000-4000-8000-000000000003", Bytes::gib(60));
+    ended.active = false;
+    let placements = plan(&app, &snapshot("h100x8"), std::slice::from_ref(&ended)).unwrap();
+    assert_eq!(
+        (on(&placements, "s", 0), placements[0].reason.starts_with("where it was before")),
+        (vec!["00003".to_owned()], true)
+    );
+    let mut busy = snapshot("h100x8");
+    busy.gpus[2].sample.memory = busy.gpus[4].sample.memory.clone();
+    let placements = plan(&app, &busy, &[ended]).unwrap();
+    assert_eq!(on(&placements, "s", 0), ["00002"]);
+}
+
+#[test]
+fn a_replica_on_a_lost_gpu_moves() {
+    let mut broken = snapshot("h100x8");
+    broken.gpus[0].sample = Sample::unknown(broken.gpus[0].gpu.id.clone(), Unknown::GpuLost);
+    let held = running("a", "s", FIRST_H100, Bytes::gib(70));
+    let placements = plan(&App::new("a").service("s", gpu(Bytes::gib(70))), &broken, &[held]).unwrap();
+    assert_eq!(on(&placements, "s", 0), ["00003"]);
 }
 
 #[test]
