@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nacp_core::ErrorKind;
+use nacp_core::service::App;
+use nacp_core::{Bytes, ErrorKind};
 
 #[test]
 fn the_table_of_errors_is_the_one_of_the_library() {
@@ -38,6 +39,31 @@ fn every_page_is_in_the_book_and_every_link_leads_somewhere() {
         }
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn every_app_in_the_pages_is_one_that_the_library_reads() {
+    let mut apps = 0;
+    for page in pages(&docs()).into_iter().chain([docs().with_file_name("README.md")]) {
+        for block in yaml(&fs::read_to_string(&page).unwrap()).iter().filter(|block| block.starts_with("name:")) {
+            App::parse(block).unwrap_or_else(|error| panic!("{}: {error}\n{block}", page.display()));
+            apps += 1;
+        }
+    }
+    assert!(apps >= 2, "the apps of README.md and concepts.md were not found");
+}
+
+#[test]
+fn memory_is_printed_as_the_book_says() {
+    let page = fs::read_to_string(docs().join("concepts.md")).unwrap();
+    let row = page.lines().find(|line| line.starts_with("| `Bytes`")).unwrap();
+    let [read, printed] = row.split('`').skip(3).step_by(2).collect::<Vec<_>>()[..] else { panic!("{row}") };
+    assert_eq!(read.parse::<Bytes>().unwrap().to_string(), printed);
+}
+
+/// The blocks of YAML in a page.
+fn yaml(text: &str) -> Vec<String> {
+    text.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block.into()).collect()
 }
 
 /// The targets of the Markdown links within the book, without their fragments.

@@ -7,6 +7,7 @@
 //! The kinds are the same in all three languages. [`ErrorKind::ALL`] is the table: name, stable number, Python class
 //! and C status; the Python and C doors are tested against it.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -65,6 +66,8 @@ kinds! {
     Cancelled = 11, "NACP_E_CANCELLED";
     /// A defect of NACP itself, a caught panic included.
     Internal = 12, "NACP_E_INTERNAL";
+    /// A service's own program ended or broke; its log says why. The same app may work once the service is mended.
+    ServiceFailed = 13, "NACP_E_SERVICE_FAILED";
 }
 
 impl ErrorKind {
@@ -95,6 +98,7 @@ impl fmt::Display for ErrorKind {
 
 /// Whether the same call may succeed later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Retry {
     /// Trying again cannot help until somebody changes something.
     #[default]
@@ -118,20 +122,29 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
-    operation: &'static str,
+    operation: Cow<'static, str>,
     message: String,
     hint: Option<String>,
     retry: Retry,
-    context: Vec<(&'static str, String)>,
+    context: Vec<(Cow<'static, str>, String)>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// An error of `kind` raised by `operation` (dotted, such as `engine.create`), with a message in lower case.
-    pub fn new(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> Self {
+    ///
+    /// Operation and keys may also be owned text, for an engine or a source whose author names them at run time:
+    ///
+    /// ```
+    /// # use nacp_core::{Error, ErrorKind};
+    /// let engine = "lima";
+    /// let error = Error::new(ErrorKind::Timeout, format!("{engine}.start"), "no answer").with(format!("{engine}_vm"), 3);
+    /// assert_eq!((error.operation(), error.get("lima_vm")), ("lima.start", Some("3")));
+    /// ```
+    pub fn new(kind: ErrorKind, operation: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
-            operation,
+            operation: operation.into(),
             message: message.into(),
             hint: None,
             retry: Retry::Never,
@@ -142,15 +155,15 @@ impl Error {
 
     /// Adds one variable; they are printed as `key=value` in the order in which they were added.
     #[must_use]
-    pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
-        self.0.context.push((key, value.to_string()));
+    pub fn with(mut self, key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
+        self.0.context.push((key.into(), value.to_string()));
         self
     }
 
     /// Adds one variable in front of the others: what an outer operation knows.
     #[must_use]
-    pub fn with_first(mut self, key: &'static str, value: impl fmt::Display) -> Self {
-        self.0.context.insert(0, (key, value.to_string()));
+    pub fn with_first(mut self, key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
+        self.0.context.insert(0, (key.into(), value.to_string()));
         self
     }
 
@@ -181,8 +194,8 @@ impl Error {
     }
 
     /// Which operation failed, dotted: `gpu.discover`, `engine.start`.
-    pub fn operation(&self) -> &'static str {
-        self.0.operation
+    pub fn operation(&self) -> &str {
+        &self.0.operation
     }
 
     /// What failed, without the variables.
@@ -201,7 +214,7 @@ impl Error {
     }
 
     /// The variables of the failure, in the order in which they are printed.
-    pub fn context(&self) -> &[(&'static str, String)] {
+    pub fn context(&self) -> &[(Cow<'static, str>, String)] {
         &self.0.context
     }
 
@@ -286,10 +299,11 @@ mod tests {
                 (10, "Timeout"),
                 (11, "Cancelled"),
                 (12, "Internal"),
+                (13, "ServiceFailed"),
             ]
         );
         assert!(ErrorKind::ALL.iter().all(|kind| ErrorKind::from_code(kind.code()) == Some(*kind)));
-        assert_eq!(ErrorKind::from_code(13), None);
+        assert_eq!(ErrorKind::from_code(14), None);
     }
 
     #[test]

@@ -66,7 +66,10 @@
 //!
 //! # Features
 //!
-//! All are on by default; `default-features = false` leaves the decisions alone, without any of the edges.
+//! All are on by default. Without them (`default-features = false`) no driver and no container engine is opened and
+//! nothing listens. What stays is everything that is decided ([`service`], [`placement`], [`route`]), [`control`] over
+//! an engine and GPUs of your own ([`engine::Engine`], [`gpu::Source`]) with its HTTP client that asks whether a replica
+//! is ready, [`host`], and [`observe`]; so tokio, hyper's client and prometheus-client stay dependencies.
 //!
 //! | feature | for | brings |
 //! |---|---|---|

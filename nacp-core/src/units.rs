@@ -41,14 +41,14 @@ impl Bytes {
     /// No bytes at all.
     pub const ZERO: Bytes = Bytes(0);
 
-    /// `count` mebibytes (2^20 bytes).
+    /// `count` mebibytes (2^20 bytes); the largest number of bytes there is, where they are more.
     pub const fn mib(count: u64) -> Self {
-        Self(count << 20)
+        Self(count.saturating_mul(1 << 20))
     }
 
-    /// `count` gibibytes (2^30 bytes).
+    /// `count` gibibytes (2^30 bytes); the largest number of bytes there is, where they are more.
     pub const fn gib(count: u64) -> Self {
-        Self(count << 30)
+        Self(count.saturating_mul(1 << 30))
     }
 
     /// Whole mebibytes, rounded down.
@@ -189,6 +189,12 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Bytes>().unwrap(), Bytes(bytes), "{text}");
         }
+    }
+
+    #[test]
+    fn more_than_there_can_be_is_the_most_and_not_nothing() {
+        assert_eq!((Bytes::gib(1 << 40), Bytes::mib(u64::MAX)), (Bytes(u64::MAX), Bytes(u64::MAX)));
+        assert_eq!((Bytes::gib(3), Bytes::mib(3)), (Bytes(3 << 30), Bytes(3 << 20)));
     }
 
     #[test]

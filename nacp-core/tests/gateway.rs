@@ -425,7 +425,7 @@ async fn the_gateway_lists_the_models_itself() {
     assert_eq!(world.get("/v1/models/phi3:mini").await.0, 200);
     assert_eq!(world.get("/v1/models/x").await.0, 404);
     let tags: Value = serde_json::from_str(&world.get("/api/tags").await.1).unwrap();
-    assert_eq!(tags["models"][0]["name"], MODEL);
+    assert_eq!(tags["models"], json!([{"name": MODEL, "model": MODEL}]), "nothing is made up");
     assert_eq!(world.get("/healthz").await, (200, r#"{"endpoints":2,"status":"ok"}"#.to_owned()));
     assert_eq!(world.get("/elsewhere").await.0, 404);
     assert_eq!(world.replicas.iter().map(|replica| replica.stats().requests).sum::<u64>(), 0);

@@ -230,6 +230,36 @@ fn facts_travel_as_json_and_decide_the_same_elsewhere() {
     }
 }
 
+#[test]
+fn what_identifies_a_machine_a_container_a_pod_or_a_user_stays_there() {
+    let (id, pod) = ("9c0ffee5".repeat(8), "1a2b3c4d-1111-2222-3333-444444444444");
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: String| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let kubelet = format!("/kubepods.slice/kubepods-pod{}.slice", pod.replace('-', "_"));
+    write("proc/1/cgroup", format!("0::{kubelet}/cri-containerd-{id}.scope"));
+    write("proc/self/cgroup", format!("0::{kubelet}/cri-containerd-{id}.scope"));
+    write(
+        "proc/self/mountinfo",
+        format!(
+            "901 900 0:1 /home/alice/containers/{id}/hostname /etc/hostname rw - ext4 /dev/vda1 rw\n\
+             902 900 0:1 /var/lib/kubelet/pods/{pod}/etc-hosts /etc/hosts rw - ext4 /dev/vda1 rw\n"
+        ),
+    );
+    write("sys/class/dmi/id/chassis_asset_tag", "INV-004711".into());
+    write("sys/class/dmi/id/product_serial", "SN0815".into());
+    let facts = Facts::gather(&Root::at(folder.path(), BTreeMap::new()));
+    let text = serde_json::to_string(&facts).unwrap() + &facts.decide().to_string();
+    for own in ["9c0ffee5", "1a2b3c4d", "444444444444", "alice", "INV", "SN0815"] {
+        assert!(!text.contains(own), "{own} left the machine: {text}");
+    }
+    let kinds: Vec<_> = facts.decide().layers.iter().map(|layer| layer.kind).collect();
+    assert_eq!(kinds[..2], [LayerKind::Container(ContainerRuntime::Containerd), LayerKind::Pod]);
+}
+
 /// The machine that runs this test, whatever it is.
 #[test]
 fn this_machine_has_a_system() {

@@ -176,6 +176,10 @@ enum nacp_status
    * A defect of NACP itself, a caught panic included.
    */
   NACP_E_INTERNAL = 12,
+  /**
+   * A service's own program ended or broke; its log says why. The same app may work once the service is mended.
+   */
+  NACP_E_SERVICE_FAILED = 13,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -60,15 +60,10 @@ impl ErrorSlot {
         let status = outcome.as_ref().map_or_else(|error| error.kind().into(), |()| nacp_status::NACP_OK);
         if let Some(slot) = slot {
             slot.status = status as i32;
-            slot.retryable = 0;
-            let (mut operation, mut message) = ("", String::new());
-            if let Err(error) = outcome {
-                slot.retryable = u32::from(error.retry() == Retry::Later);
-                operation = error.operation();
-                message = error.to_string();
-            }
-            text::copy(operation, &mut slot.operation);
-            text::copy(&message, &mut slot.message);
+            let error = outcome.err();
+            slot.retryable = u32::from(error.as_ref().is_some_and(|error| error.retry() == Retry::Later));
+            text::copy(error.as_ref().map_or("", Error::operation), &mut slot.operation);
+            text::copy(&error.map(|error| error.to_string()).unwrap_or_default(), &mut slot.message);
         }
         status
     }

@@ -36,11 +36,13 @@ pub enum nacp_status {
     NACP_E_CANCELLED = 11,
     /// A defect of NACP itself, a caught panic included.
     NACP_E_INTERNAL = 12,
+    /// A service's own program ended or broke; its log says why. The same app may work once the service is mended.
+    NACP_E_SERVICE_FAILED = 13,
 }
 
 use nacp_status::*;
 
-const NAMES: [(nacp_status, &CStr); 13] = [
+const NAMES: [(nacp_status, &CStr); 14] = [
     (NACP_OK, c"NACP_OK"),
     (NACP_E_INVALID_ARGUMENT, c"NACP_E_INVALID_ARGUMENT"),
     (NACP_E_NOT_FOUND, c"NACP_E_NOT_FOUND"),
@@ -54,6 +56,7 @@ const NAMES: [(nacp_status, &CStr); 13] = [
     (NACP_E_TIMEOUT, c"NACP_E_TIMEOUT"),
     (NACP_E_CANCELLED, c"NACP_E_CANCELLED"),
     (NACP_E_INTERNAL, c"NACP_E_INTERNAL"),
+    (NACP_E_SERVICE_FAILED, c"NACP_E_SERVICE_FAILED"),
 ];
 
 impl From<ErrorKind> for nacp_status {

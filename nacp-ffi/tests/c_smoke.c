@@ -67,7 +67,8 @@ static void versions(void) {
     CHECK_TEXT(nacp_status_name(NACP_OK), "NACP_OK");
     CHECK_TEXT(nacp_status_name(NACP_E_TIMEOUT), "NACP_E_TIMEOUT");
     CHECK_TEXT(nacp_status_name(NACP_E_INTERNAL), "NACP_E_INTERNAL");
-    CHECK_TEXT(nacp_status_name(13), "NACP_E_UNKNOWN");
+    CHECK_TEXT(nacp_status_name(NACP_E_SERVICE_FAILED), "NACP_E_SERVICE_FAILED");
+    CHECK_TEXT(nacp_status_name(14), "NACP_E_UNKNOWN");
     CHECK_TEXT(nacp_status_name(-1), "NACP_E_UNKNOWN");
 }
 
@@ -179,7 +180,7 @@ static void plans(const nacp_ctx *ctx) {
           "unknown field: line=4 column=5 field=imgae; did you mean image?");
     CHECK_TEXT(error.operation, "service.parse");
     FAILS(nacp_plan_app(ctx, "name: [", &plan, &error), NACP_E_INVALID_ARGUMENT,
-          "not a valid app: line=1 column=7 reason=expected string scalar");
+          "not a valid app: line=1 column=7 field=name reason=a single value is needed");
     FAILS(
         nacp_plan_app(
             ctx, "{\"name\": \"smoke\", \"services\": {\"llm\": {\"image\": \"x\", \"gpu\": {\"memory\": \"5GiB\"}}}}",

@@ -54,7 +54,7 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let class = py.import("nacp.exceptions")?.getattr(error.kind().python_class())?;
     let context = PyDict::new(py);
     for (key, value) in error.context() {
-        context.set_item(key, value)?;
+        context.set_item(&**key, value)?;
     }
     let mut causes = Vec::new();
     let mut source = StdError::source(error);

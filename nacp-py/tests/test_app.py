@@ -118,7 +118,7 @@ def test_builders_are_validated_by_the_core() -> None:
         nacp.App("a", services={"s": nacp.Service("")})
     with pytest.raises(nacp.InvalidArgument, match="unknown unit of memory"):
         nacp.App("a", services={"s": nacp.Service("i", gpu=nacp.GpuNeed(memory="4 apples"))})
-    with pytest.raises(nacp.InvalidArgument, match="expected"):
+    with pytest.raises(nacp.InvalidArgument, match="a list is needed"):
         nacp.App("a", services={"s": nacp.Service("i", depends_on="other")})
 
 

@@ -67,12 +67,12 @@ def test_a_replica_answers_and_logs(plane: nacp.ControlPlane, app: nacp.App) -> 
 
 def test_a_service_that_never_gets_ready_says_so_and_stays_to_be_looked_at(plane: nacp.ControlPlane) -> None:
     never = nacp.Service(
-        "example/llm:1", port=8000, env={"NACP_SIM_UNHEALTHY": "1"}, ready=nacp.Probe(http="/v1/models", within="300ms")
+        "example/llm:1", port=8000, env={"NACP_SIM_UNHEALTHY": "1"}, ready=nacp.Probe(http="/v1/models", within="1s")
     )
     with pytest.raises(TimeoutError) as caught:
         plane.apply(nacp.App("never", services={"s": never}))
     assert str(caught.value).startswith(
-        'the replica is not ready in time: app=never service=s replica=0 within=300ms last="HTTP 503" log='
+        'the replica is not ready in time: app=never service=s replica=0 within=1s last="HTTP 503" log='
     )
     [replica] = plane.status("never").replicas
     assert (replica.state, replica.ready) == ("running", False)

@@ -13,6 +13,9 @@
 //! | `GET /healthz` | 200 and the number of endpoints; needs no key |
 //! | `GET /metrics` | counters and histograms as OpenMetrics text, after those of [`GatewayOptions::metrics`] |
 //!
+//! The lists say only what the router knows: an entry of `/api/tags` has the model's name and no size, digest or time,
+//! and `created` is 0 in `/v1/models`, where clients insist on a number.
+//!
 //! The body passes unchanged, with one exception: where a client asked for a service by its name (`llm` or
 //! `assistant/llm`) and that service serves one model, the replica is asked for that model, because it does not know
 //! the service's name.
@@ -48,7 +51,17 @@ const OPERATION: &str = "gateway.bind";
 /// Writes metrics as text.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// How a gateway behaves.
+/// How a gateway behaves. The default takes requests from this machine only, without a key.
+///
+/// ```
+/// use std::time::Duration;
+/// use nacp_core::gateway::GatewayOptions;
+///
+/// let mut options = GatewayOptions::default();
+/// options.api_key = std::env::var("GATEWAY_KEY").ok();
+/// options.limits.answer = Duration::from_secs(1800);
+/// options.limits.body_bytes = 4 << 20;
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct GatewayOptions {
@@ -81,6 +94,25 @@ impl fmt::Debug for GatewayOptions {
 }
 
 /// A running gateway. Dropping it cuts every connection; [`shutdown`](Self::shutdown) lets requests finish.
+///
+/// It follows its router: what [`Router::update`] puts there gets requests from then on, and requests to what is no
+/// longer there come to their end.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use nacp_core::gateway::{Gateway, GatewayOptions};
+/// use nacp_core::route::Router;
+///
+/// let router = Arc::new(Router::new());
+/// let gateway = Gateway::bind(([127, 0, 0, 1], 0).into(), Arc::clone(&router), GatewayOptions::default()).await?;
+/// println!("OPENAI_BASE_URL=http://{}/v1", gateway.address());
+///
+/// let stats = gateway.stats();
+/// println!("{} in flight, first byte p99 {:?}", stats.in_flight, stats.first_byte.p99);
+/// gateway.shutdown().await?;
+/// # Ok::<(), nacp_core::Error>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Gateway {
     server: listen::Server,
@@ -124,12 +156,15 @@ impl Gateway {
         self.server.address()
     }
 
-    /// What it has done so far.
+    /// What it has done so far: the numbers of [`metrics`](Self::metrics), for a program.
     pub fn stats(&self) -> GatewayStats {
         self.shared.stats.snapshot()
     }
 
-    /// Its own counters and histograms as OpenMetrics text, without the closing `# EOF`.
+    /// Its own counters and histograms as OpenMetrics text, without the closing `# EOF`: `nacp_gateway_requests_total`
+    /// by service and class of status, `nacp_gateway_in_flight`, `nacp_gateway_retries_total`,
+    /// `nacp_gateway_client_left_total`, `nacp_gateway_replica_broke_total`, and in seconds
+    /// `nacp_gateway_time_to_first_byte_seconds` and `nacp_gateway_duration_seconds`.
     pub fn metrics(&self) -> String {
         self.shared.stats.text()
     }

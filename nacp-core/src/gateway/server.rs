@@ -111,7 +111,7 @@ fn own(shared: &Shared, method: &Method, path: &str) -> Option<Result<Reply, Ref
             json_reply(&json!({"object": "list", "data": data}))
         }
         "/api/tags" => {
-            let models: Vec<_> = shared.router.names().iter().map(|name| ollama_model(shared, name)).collect();
+            let models: Vec<_> = shared.router.names().iter().map(|name| ollama_model(name)).collect();
             json_reply(&json!({"models": models}))
         }
         "/api/version" => json_reply(&json!({"version": env!("CARGO_PKG_VERSION")})),
@@ -126,13 +126,14 @@ fn own(shared: &Shared, method: &Method, path: &str) -> Option<Result<Reply, Ref
     Some(Ok(reply))
 }
 
+/// The API of OpenAI wants a time in `created`, and its clients a number. The gateway does not know one: 0.
 fn openai_model(name: &str) -> Value {
     json!({"id": name, "object": "model", "created": 0, "owned_by": OWNER})
 }
 
-fn ollama_model(shared: &Shared, name: &str) -> Value {
-    let now = shared.options.clock.wall().to_string();
-    json!({"name": name, "model": name, "modified_at": now, "size": 0, "digest": "", "details": {"family": OWNER}})
+/// Size, digest and time of change are a replica's to know; clients of Ollama do without them.
+fn ollama_model(name: &str) -> Value {
+    json!({"name": name, "model": name})
 }
 
 fn metrics(shared: &Shared) -> Reply {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// What a GPU answered to one question: the value, or why there is none.
 ///
@@ -102,30 +102,61 @@ impl<T: fmt::Display> fmt::Display for Reading<T> {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Form<T> {
-    Unknown { unknown: String },
-    Known(T),
-}
-
 impl<T: Serialize> Serialize for Reading<T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Known(value) => value.serialize(serializer),
-            Self::Unknown(reason) => Form::<T>::Unknown { unknown: reason.to_string() }.serialize(serializer),
+            Self::Unknown(reason) => serializer.collect_map([(KEY, reason.to_string())]),
         }
     }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Reading<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Form::deserialize(deserializer)? {
             Form::Known(value) => Ok(Self::Known(value)),
-            Form::Unknown { unknown } => Unknown::parse(&unknown)
+            Form::Unknown(Reason(text)) => Unknown::parse(&text)
                 .map(Self::Unknown)
-                .ok_or_else(|| serde::de::Error::custom(format!("unheard-of reason {unknown:?}"))),
+                .ok_or_else(|| de::Error::custom(format!("unheard-of reason {text:?}"))),
         }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Form<T> {
+    Unknown(Reason),
+    Known(T),
+}
+
+/// The only key of an unknown reading.
+const KEY: &str = "unknown";
+
+/// A map with that one key. A derived struct would also be read from a list, and so take a list of one text for it.
+struct Reason(String);
+
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Reason;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a map with the one key {KEY:?}")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Reason, A::Error> {
+                let first = map.next_entry::<String, String>()?;
+                let more = map.next_key::<de::IgnoredAny>()?;
+                match (first, more) {
+                    (Some((key, reason)), None) if key == KEY => Ok(Reason(reason)),
+                    _ => Err(de::Error::custom("other keys")),
+                }
+            }
+        }
+
+        deserializer.deserialize_map(Visitor)
     }
 }
 
@@ -148,5 +179,31 @@ mod tests {
             serde_json::to_string(&Reading::<u32>::Unknown(Unknown::GpuLost)).unwrap(),
             r#"{"unknown":"gpu lost"}"#
         );
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_reason_stays_a_value() {
+        fn same<T: Serialize + serde::de::DeserializeOwned + PartialEq + fmt::Debug>(value: T) {
+            let json = serde_json::to_string(&value).unwrap();
+            assert_eq!(serde_json::from_str::<Reading<T>>(&json).unwrap(), Reading::Known(value), "{json}");
+        }
+        same(vec!["gpu lost".to_owned()]);
+        same(Vec::<String>::new());
+        same(0.5f32);
+        same(7f32);
+        let map = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            pairs.collect::<std::collections::BTreeMap<_, _>>()
+        };
+        same(map(&[("known", "x")]));
+        same(map(&[("unknown", "gpu lost"), ("x", "y")]));
+        same(map(&[]));
+        same(vec![map(&[("unknown", "gpu lost")])]);
+    }
+
+    #[test]
+    fn a_reason_that_nobody_knows_is_an_error() {
+        let error = serde_json::from_str::<Reading<u32>>(r#"{"unknown": "tired"}"#).unwrap_err();
+        assert!(error.to_string().contains("unheard-of reason \"tired\""), "{error}");
     }
 }

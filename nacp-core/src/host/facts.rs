@@ -54,6 +54,15 @@ const VARIABLES: [&str; 4] = ["container", "KUBERNETES_SERVICE_HOST", "WSL_DISTR
 /// More than any of these files needs; `/proc/cpuinfo` of a large machine is longer and its first entry is enough.
 const LIMIT: u64 = 256 * 1024;
 
+/// The asset tag of every machine of Azure.
+pub(super) const AZURE: &str = "7783-7084-3265-9085-8269-3286-77";
+/// The asset tag of every machine of Oracle Cloud.
+pub(super) const ORACLE: &str = "OracleCloud.com";
+/// Asset tags that are the same on all machines of a kind; any other is one machine's own.
+const ASSET_TAGS: [&str; 6] = [AZURE, ORACLE, "Amazon EC2", "Not Specified", "No Asset Tag", "To Be Filled By O.E.M."];
+/// As many hexadecimal digits in a row as the shortest id of a container has.
+const ID_DIGITS: usize = 12;
+
 pub(super) const MOUNTS: &str = "/proc/self/mountinfo";
 pub(super) const CPU: &str = "/proc/cpuinfo";
 pub(super) const DEV: &str = "/dev";
@@ -98,8 +107,24 @@ pub enum Answer {
     Unreadable(String),
 }
 
-/// Everything that was read on a machine to tell where it stands. As JSON it can be sent in a bug report: it holds no
-/// serial numbers, addresses or secrets.
+/// Everything that was read on a machine to tell where it stands, as data that can be kept, compared and sent.
+///
+/// As JSON it can go into a bug report: it holds no serial numbers, addresses or secrets. What identifies one machine,
+/// container, pod or user is left out when it is read: of serial numbers only the part that names the maker is kept,
+/// ids and the names of home folders are `…` in paths, and an asset tag that is not known to be a maker's is
+/// [`Answer::Present`].
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use nacp_core::host::{Facts, Root};
+///
+/// // What another machine said, decided here: the same facts give the same answer everywhere.
+/// # let folder = std::env::temp_dir().join("nacp-doc-no-such-folder");
+/// let there = Facts::gather(&Root::at(folder, BTreeMap::new()));
+/// let sent = serde_json::to_string(&there).unwrap();
+/// let here: Facts = serde_json::from_str(&sent).unwrap();
+/// assert_eq!(here.decide(), there.decide());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The operating system, where the program itself knows it.
@@ -206,10 +231,12 @@ fn nvidia_device(name: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Keeps of a number that identifies one machine only the part that names its maker.
+/// Leaves out what identifies one machine, container or pod.
 fn discreet(source: &str, answer: Answer) -> Answer {
     let Answer::Text(text) = answer else { return answer };
     let kept = match source.rsplit('/').next().unwrap_or_default() {
+        "chassis_asset_tag" if !text.is_empty() && !ASSET_TAGS.contains(&text.as_str()) => return Answer::Present,
+        "cgroup" => without_ids(&text),
         "product_serial" => match text.split_once('-') {
             Some(("GoogleCloud", _)) => "GoogleCloud-…".into(),
             _ => text.get(..3).filter(|start| start.eq_ignore_ascii_case("ec2")).unwrap_or_default().into(),
@@ -235,9 +262,59 @@ fn bind_mounts(table: &str) -> String {
         let mut fields = line.split(' ').skip(3);
         let (source, place) = (fields.next()?, fields.next()?);
         let own = matches!(place, "/etc/hostname" | "/etc/hosts" | "/etc/resolv.conf");
-        own.then(|| format!("{place} from {source}"))
+        own.then(|| format!("{place} from {}", without_ids(&without_homes(source))))
     });
     mounts.collect::<Vec<_>>().join("\n")
+}
+
+/// Ids of containers and pods become `…`: long rows of hexadecimal digits, and UUIDs with hyphens or underscores.
+fn without_ids(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let id = uuid(rest).max((digits >= ID_DIGITS).then_some(digits));
+        // The last letter of the word before a pod's id looks like the id's first digit.
+        match id.filter(|_| !(first == 'd' && kept.ends_with("po"))) {
+            Some(length) => {
+                kept.push('…');
+                rest = &rest[length..];
+            }
+            None => {
+                kept.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    kept
+}
+
+/// The length of the UUID with which the text begins.
+fn uuid(text: &str) -> Option<usize> {
+    const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+    let mut end = 0;
+    for (index, group) in GROUPS.into_iter().enumerate() {
+        if index > 0 {
+            end += usize::from(matches!(text.as_bytes().get(end), Some(b'-' | b'_')));
+        }
+        let digits = text.as_bytes().get(end..end + group)?;
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        end += group;
+    }
+    Some(end)
+}
+
+/// Users' names become `…` in the paths of their homes.
+fn without_homes(path: &str) -> String {
+    let mut parts = path.split('/').collect::<Vec<_>>();
+    for index in 1..parts.len() {
+        if matches!(parts[index - 1], "home" | "Users") {
+            parts[index] = "…";
+        }
+    }
+    parts.join("/")
 }
 
 /// Whether the first processor says that a hypervisor is there; empty where it does not list its flags (not x86).
@@ -273,6 +350,36 @@ broken line
         assert_eq!(kept("/sys/hypervisor/uuid", "ec2e1916-9099"), Answer::Text("ec2".into()));
         assert_eq!(kept("/sys/class/dmi/id/product_uuid", "4c4c4544"), Answer::Text(String::new()));
         assert_eq!(kept("/sys/class/dmi/id/sys_vendor", "QEMU"), Answer::Text("QEMU".into()));
+    }
+
+    #[test]
+    fn an_asset_tag_is_kept_only_where_it_is_a_maker_s() {
+        let kept = |text: &str| discreet("/sys/class/dmi/id/chassis_asset_tag", Answer::Text(text.into()));
+        for known in [AZURE, ORACLE, "Amazon EC2", "Not Specified", ""] {
+            assert_eq!(kept(known), Answer::Text(known.into()));
+        }
+        assert_eq!(kept("INV-004711, Room 3"), Answer::Present);
+    }
+
+    #[test]
+    fn ids_in_paths_are_not_kept() {
+        let id = "4f1c".repeat(16);
+        let pod = "1a2b3c4d-1111-2222-3333-444444444444";
+        for (text, kept) in [
+            (format!("0::/docker/{id}"), "0::/docker/…"),
+            (format!("0::/system.slice/docker-{id}.scope"), "0::/system.slice/docker-….scope"),
+            (format!("/kubepods/burstable/pod{pod}/{id}"), "/kubepods/burstable/pod…/…"),
+            (format!("/kubepods-pod{}.slice", pod.replace('-', "_")), "/kubepods-pod….slice"),
+            ("/kubepods/pod0123456789abcdef0123456789abcdef".into(), "/kubepods/pod…"),
+            (format!("/var/lib/kubelet/pods/{pod}/etc-hosts"), "/var/lib/kubelet/pods/…/etc-hosts"),
+            ("0::/user.slice/user-1000.slice".into(), "0::/user.slice/user-1000.slice"),
+            ("0::/init.scope".into(), "0::/init.scope"),
+            ("/dead-beef/ünïcode".into(), "/dead-beef/ünïcode"),
+        ] {
+            assert_eq!(without_ids(&text), kept);
+        }
+        assert_eq!(without_homes("/home/alice/.local/x"), "/home/…/.local/x");
+        assert_eq!(without_homes("/var/lib/docker"), "/var/lib/docker");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From facts to layers: what is under the system, and whose it is.
 
-use super::facts::{CPU, Facts};
+use super::facts::{AZURE, CPU, Facts, ORACLE};
 use super::layers::Verdict;
 use super::stack::{Cloud, Confidence, Evidence, Hypervisor, Layer, LayerKind};
 
@@ -14,8 +14,6 @@ const ASSET: &str = "/sys/class/dmi/id/chassis_asset_tag";
 const DMI: &str = "/sys/class/dmi/id";
 const XEN: &str = "/sys/hypervisor/type";
 const XEN_UUID: &str = "/sys/hypervisor/uuid";
-/// The asset tag of every machine of Azure.
-const AZURE: &str = "7783-7084-3265-9085-8269-3286-77";
 
 /// Hypervisors by the start of what a field of the firmware's tables says.
 const MAKERS: [(&str, &str, Hypervisor); 12] = [
@@ -94,7 +92,7 @@ pub(super) fn cloud(facts: &Facts) -> Verdict {
         (ASSET, is(ASSET, AZURE), Cloud::Azure),
         (PRODUCT, is(PRODUCT, "Google Compute Engine"), Cloud::Gcp),
         (SERIAL, is(SERIAL, "GoogleCloud-…"), Cloud::Gcp),
-        (ASSET, is(ASSET, "OracleCloud.com"), Cloud::Oci),
+        (ASSET, is(ASSET, ORACLE), Cloud::Oci),
     ];
     let Some((source, _, cloud)) = rules.into_iter().find(|(_, holds, _)| *holds) else {
         // Only the vendor's absence leaves it open: the asset tag may be missing on any machine.

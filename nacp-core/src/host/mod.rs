@@ -28,12 +28,28 @@ pub use stack::{
     Undecided,
 };
 
-/// Where this process runs.
+/// Where this process runs. It reads some forty small files and asks nobody; what cannot be read leaves a question
+/// [undecided](Host::undecided) and is no error.
 pub fn detect() -> Host {
     detect_in(&Root::system())
 }
 
-/// Where a process would run that sees these files and this environment.
+/// Where a process would run that sees these files and this environment: another machine's, for a test.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use nacp_core::host::{self, ContainerRuntime, Root};
+///
+/// # let folder = std::env::temp_dir().join(format!("nacp-doc-{}", std::process::id()));
+/// std::fs::create_dir_all(folder.join("proc/sys/kernel")).unwrap();
+/// std::fs::write(folder.join("proc/sys/kernel/osrelease"), "6.8.0-85-generic").unwrap();
+/// std::fs::write(folder.join(".dockerenv"), "").unwrap();
+///
+/// let host = host::detect_in(&Root::at(&folder, BTreeMap::new()));
+/// assert_eq!(host.container(), Some(ContainerRuntime::Docker));
+/// assert_eq!(host.summary(), "docker container on native Linux (kernel 6.8.0-85-generic)");
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// ```
 pub fn detect_in(root: &Root) -> Host {
     Facts::gather(root).decide()
 }

@@ -5,6 +5,21 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Where a process runs.
+///
+/// `Display` is for people: the [summary](Self::summary), then one line for each layer with what it was concluded from.
+/// As JSON it is for programs; layers and questions are words such as `wsl2` or `{"container": "docker"}`.
+///
+/// ```
+/// use nacp_core::host::{self, Confidence};
+///
+/// let host = host::detect();
+/// for layer in host.layers.iter().filter(|layer| layer.confidence < Confidence::Certain) {
+///     println!("not proven: {} because of {:?}", layer.kind, layer.evidence);
+/// }
+/// if host.is_wsl2() {
+///     println!("GPUs come through /dev/dxg: {}", host.gpu);
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Host {

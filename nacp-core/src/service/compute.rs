@@ -35,9 +35,12 @@ impl FromStr for ComputeNeed {
     fn from_str(text: &str) -> Result<Self, Error> {
         let at_least = text.trim().strip_prefix(">=").and_then(|rest| rest.parse().ok());
         at_least.map(|at_least| Self { at_least }).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidArgument, "service.compute", "not a need of compute capability")
-                .with("value", format_args!("{text:?}"))
-                .hint("write the least that will do, for example \">=8.0\"")
+            let error = Error::new(ErrorKind::InvalidArgument, "service.compute", "not a need of compute capability")
+                .with("value", text.escape_debug());
+            match text.trim().parse::<ComputeCapability>() {
+                Ok(plain) => error.hint(format!("write \">={plain}\" for {plain} or newer")),
+                Err(_) => error.hint("write the least that will do, for example \">=8.0\""),
+            }
         })
     }
 }
@@ -66,6 +69,7 @@ mod tests {
         for (capability, fits) in [("8.6", true), ("9.0", true), ("12.0", true), ("8.0", false), ("7.5", false)] {
             assert_eq!(need.accepts(capability.parse().unwrap()), fits, "{capability}");
         }
-        assert!("8.6".parse::<ComputeNeed>().unwrap_err().to_string().contains(">=8.0"));
+        assert!("8".parse::<ComputeNeed>().unwrap_err().to_string().contains("for example \">=8.0\""));
+        assert!("8.6".parse::<ComputeNeed>().unwrap_err().to_string().contains("write \">=8.6\" for 8.6 or newer"));
     }
 }

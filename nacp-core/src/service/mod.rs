@@ -22,6 +22,7 @@
 mod compute;
 mod duration;
 mod parse;
+mod place;
 mod spec;
 mod validate;
 

@@ -1,43 +1,107 @@
 //! Reading `nacp.yaml`. JSON is read by the same parser, since every JSON text is also YAML.
 
-use super::App;
+use serde_saphyr::Error as YamlError;
+
+use super::{App, place};
 use crate::error::{Error, ErrorKind, Result, nearest};
 
 pub(super) fn app(text: &str) -> Result<App> {
-    let app: App = serde_saphyr::from_str(text).map_err(|error| explain(&error))?;
+    let app: App = serde_saphyr::from_str(text).map_err(|error| explain(text, &error))?;
     app.validate()?;
     Ok(app)
 }
 
-fn explain(error: &serde_saphyr::Error) -> Error {
+fn explain(text: &str, error: &YamlError) -> Error {
+    let at = error.location();
+    let path = at.and_then(|at| place::path(text, at.line(), at.column()));
     let invalid = |message: &str| {
         let described = Error::new(ErrorKind::InvalidArgument, "service.parse", message);
-        match error.location() {
+        match at {
             Some(at) => described.with("line", at.line()).with("column", at.column()),
             None => described,
         }
     };
-    match error.without_snippet() {
-        serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => {
+    let inner = |field: &str| match &path {
+        Some(path) => format!("{path}.{field}"),
+        None => field.to_owned(),
+    };
+    match original(error) {
+        YamlError::SerdeUnknownField { field, expected, .. } => {
             let described = invalid("unknown field").with("field", field);
             match nearest(field, expected.iter().copied()) {
                 Some(near) => described.hint(format!("did you mean {near}?")),
                 None => described.hint(format!("the fields here are {}", expected.join(", "))),
             }
         }
-        serde_saphyr::Error::SerdeUnknownVariant { variant, expected, .. } => {
+        YamlError::SerdeUnknownVariant { variant, expected, .. } => {
             invalid("unknown value").with("value", variant).hint(format!("choose one of {}", expected.join(", ")))
         }
-        serde_saphyr::Error::SerdeMissingField { field, .. } => invalid("a field is missing").with("field", field),
-        other => invalid("not a valid app").with("reason", plain(other)),
+        YamlError::SerdeMissingField { field, .. } => invalid("a field is missing").with("field", inner(field)),
+        YamlError::DuplicateMappingKey { key, .. } => {
+            let described = invalid("a field is there twice");
+            match key {
+                Some(key) => described.with("field", inner(key)),
+                None => described,
+            }
+        }
+        YamlError::MultipleDocuments { .. } => invalid("a second document begins here").hint("write one app in a file"),
+        other => {
+            let described = invalid("not a valid app");
+            let described = path.iter().fold(described, |described, path| described.with("field", path));
+            described.with("reason", plain(other))
+        }
     }
 }
 
-/// The parser's message on one line, without its own note of the place.
-fn plain(error: &serde_saphyr::Error) -> String {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    first.split(" at line ").next().unwrap_or(first).to_owned()
+/// The error itself, without what the parser wraps around it for printing.
+fn original(error: &YamlError) -> &YamlError {
+    match error.without_snippet() {
+        YamlError::AliasError { error, .. } => original(error),
+        other => other,
+    }
+}
+
+/// The reason in words of the file's author; the parser's own speak of Rust's types and of its options.
+fn plain(error: &YamlError) -> String {
+    match error {
+        YamlError::Eof { .. } => "the text ends too early".into(),
+        YamlError::NullIntoString { .. } => "text is needed, and nothing is there".into(),
+        YamlError::Unexpected { expected: "string scalar", .. } => "a single value is needed".into(),
+        YamlError::Unexpected { expected: "mapping start", .. } => {
+            "fields are needed, each with its name and its value".into()
+        }
+        YamlError::Unexpected { expected: "sequence start", .. } => "a list is needed, for example [one, two]".into(),
+        YamlError::InvalidScalar { ty, .. } => match *ty {
+            "u16" => whole_number(u16::MIN, u16::MAX),
+            "u32" => whole_number(u32::MIN, u32::MAX),
+            "i32" => whole_number(i32::MIN, i32::MAX),
+            _ => "another kind of value is needed".into(),
+        },
+        YamlError::SerdeInvalidType { unexpected, expected, .. } => {
+            let given = match unexpected.as_str() {
+                "unit value" => "nothing",
+                "sequence" => "a list",
+                "map" => "fields",
+                other => other,
+            };
+            format!("{expected} is needed, not {given}")
+        }
+        YamlError::ExternallyTaggedEnumExpectedScalarOrMapping { .. } => "a single word is needed".into(),
+        YamlError::Budget { .. }
+        | YamlError::AliasReplayCounterOverflow { .. }
+        | YamlError::AliasReplayLimitExceeded { .. }
+        | YamlError::AliasExpansionLimitExceeded { .. }
+        | YamlError::AliasReplayStackDepthExceeded { .. } => "nested too deeply, or repeated too often".into(),
+        other => {
+            let text = other.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+            let first = text.lines().next().unwrap_or_default();
+            first.split(" at line ").next().unwrap_or(first).to_owned()
+        }
+    }
+}
+
+fn whole_number<T: std::fmt::Display>(least: T, most: T) -> String {
+    format!("a whole number from {least} to {most} is needed")
 }
 
 #[cfg(test)]
@@ -107,14 +171,45 @@ services:
             (
                 "900MiB",
                 "900Mib/s",
-                "not a valid app: line=13 column=20 reason=unknown unit of memory: value=\"900Mib/s\"; write a number and a unit, for example 900MiB or 3.3GiB",
+                "not a valid app: line=13 column=20 field=services.embed.gpu.memory reason=unknown unit of memory: value=\"900Mib/s\"; write a number and a unit, for example 900MiB or 3.3GiB",
             ),
             (
                 "within: 60m",
                 "within: soon",
-                "not a valid app: line=8 column=39 reason=not a duration: value=\"soon\"; write for example 90s or 10m",
+                "not a valid app: line=8 column=39 field=services.llm.ready.within reason=not a duration: value=\"soon\"; write for example 90s or 10m",
             ),
-            ("    image: example/embedder:2\n", "", "a field is missing: line=14 column=5 field=image"),
+            ("    image: example/embedder:2\n", "", "a field is missing: line=14 column=5 field=services.embed.image"),
+            (
+                "port: 11434",
+                "port: 70000",
+                "not a valid app: line=7 column=11 field=services.llm.port reason=a whole number from 0 to 65535 is needed",
+            ),
+            (
+                "model: phi3:mini",
+                "command: [serve, ~]",
+                "not a valid app: line=5 column=22 field=services.llm.command reason=text is needed, and nothing is there",
+            ),
+            (
+                "volumes: { models: /var/lib/ollama }",
+                "command: serve",
+                "not a valid app: line=9 column=14 field=services.llm.command reason=a list is needed, for example [one, two]",
+            ),
+            ("replicas: 2", "image: again", "a field is there twice: line=14 column=5 field=services.embed.image"),
+            (
+                "{ memory: 900MiB }",
+                "{ memory: [] }",
+                "not a valid app: line=13 column=12 field=services.embed.gpu reason=a number of bytes, or text such as 900MiB is needed, not a list",
+            ),
+            (
+                "\">=7.5\"",
+                "8.0",
+                "not a valid app: line=6 column=54 field=services.llm.gpu.compute reason=not a need of compute capability: value=8.0; write \">=8.0\" for 8.0 or newer",
+            ),
+            (
+                "  embed:\n",
+                "---\n  embed:\n",
+                "a second document begins here: line=12 column=3; write one app in a file",
+            ),
         ] {
             let error = App::parse(&ASSISTANT.replacen(from, to, 1)).unwrap_err();
             assert_eq!(error.to_string(), message);
@@ -126,6 +221,40 @@ services:
     fn text_that_is_no_app_at_all_is_refused() {
         for text in ["", "[]", "name: [", "name: a\nservices: 3", "\0", "name: a\nname: b\nservices: {}"] {
             assert_eq!(App::parse(text).unwrap_err().kind(), ErrorKind::InvalidArgument, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_message_speaks_of_the_parser() {
+        let values = ["~", "", "[]", "{}", "{ a: 1 }", "-1", "1.5", "many", "true", "!tag x", "*no", "&a [*a]"];
+        for field in ["image", "command", "model", "env", "gpu", "port", "ready", "volumes", "replicas", "depends_on"] {
+            for value in values {
+                let text = format!("name: a\nservices:\n  s:\n    image: i\n    {field}: {value}\n");
+                let Err(error) = App::parse(&text) else { continue };
+                let message = error.to_string();
+                for jargon in
+                    ["Option<", "Options", "u16", "u32", "i32", "scalar", "mapping", "sequence", "unit", "Policy"]
+                {
+                    assert!(!message.contains(jargon), "{field}: {value}: {message}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nesting_and_repetition_beyond_reason_are_refused() {
+        let deep = |open: &str, close: &str| {
+            let (open, close) = (open.repeat(5000), close.repeat(5000));
+            format!("name: a\nservices:\n  s:\n    image: i\n    env: {{ A: {open}{close} }}\n")
+        };
+        let mut bomb =
+            String::from("name: a\nservices:\n  s:\n    image: i\n    command:\n      - &x0 [lol, lol, lol]\n");
+        for level in 1..40 {
+            let below = level - 1;
+            bomb += &format!("      - &x{level} [*x{below}, *x{below}, *x{below}, *x{below}]\n");
+        }
+        for text in [deep("[", "]"), deep("{ a: ", "}"), bomb] {
+            assert_eq!(App::parse(&text).unwrap_err().kind(), ErrorKind::InvalidArgument);
         }
     }
 }

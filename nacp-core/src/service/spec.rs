@@ -54,7 +54,8 @@ impl App {
         super::parse::app(text)
     }
 
-    /// Checks everything that can be checked without a machine: names, ports, replica counts, dependencies.
+    /// Checks everything that can be checked without a machine: names, ports, paths, times, replica counts,
+    /// dependencies. [`parse`](Self::parse) does it by itself; an app from builders needs the call.
     ///
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) with the path of the first field that is wrong.
@@ -84,7 +85,8 @@ pub struct Service {
     /// The model that it serves. Requests that name this model are routed here; the container sees it as `NACP_MODEL`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Environment variables.
+    /// Environment variables. `CUDA_VISIBLE_DEVICES` and `NVIDIA_VISIBLE_DEVICES` are refused: NACP sets them from
+    /// [`gpu`](Self::gpu).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// What each replica needs of the GPUs; absent for a service without a GPU.
@@ -240,7 +242,7 @@ impl Service {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GpuNeed {
-    /// Memory on each GPU, in bytes.
+    /// Memory on each GPU, in bytes; at least 1 MiB.
     pub memory: Bytes,
     /// How many GPUs.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -305,9 +307,9 @@ impl Sharing {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Probe {
-    /// The path, beginning with a slash.
+    /// The path, beginning with a slash, with a query if need be, as it stands in a request: a blank is `%20`.
     pub http: String,
-    /// How long it may take after the start, written `90s` or `10m`.
+    /// How long it may take after the start, written `90s` or `10m`; 1 second to 7 days, 1 minute if it is not set.
     #[serde(default = "Probe::default_within", with = "duration")]
     pub within: Duration,
 }

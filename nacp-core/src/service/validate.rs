@@ -1,12 +1,21 @@
 //! What can be wrong in an app, and the order in which its services start.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
 
 use super::{App, Service};
 use crate::error::{Error, ErrorKind, Result, nearest};
+use crate::units::Bytes;
 
 const NAME_LIMIT: usize = 40;
 const REPLICA_LIMIT: u32 = 1000;
+/// Less is a number whose unit was forgotten.
+const LEAST_MEMORY: Bytes = Bytes::mib(1);
+const DAYS: u64 = 7;
+/// What NACP sets from the GPUs that it chose; another value would undo the choice.
+const OWN_VARIABLES: [&str; 2] = ["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"];
 
 pub(super) fn app(app: &App) -> Result<()> {
     name("name", &app.name)?;
@@ -37,14 +46,32 @@ fn check(app: &App, path: &str, service: &Service) -> Result<()> {
         if gpu.memory.0 == 0 {
             return Err(invalid(&at("gpu.memory"), "memory is needed").hint("write a size, for example 3.5GiB"));
         }
+        if gpu.memory < LEAST_MEMORY {
+            let error = invalid(&at("gpu.memory"), "too little memory for anything on a GPU");
+            return Err(error.with("value", gpu.memory).hint("did you forget the unit? write for example 3.5GiB"));
+        }
         if !(1..=64).contains(&gpu.count) {
             let error = invalid(&at("gpu.count"), "the number of GPUs is out of range").with("value", gpu.count);
             return Err(error.hint("choose 1 to 64, or leave out `gpu` for a service without one"));
         }
     }
+    if service.command.iter().any(|argument| argument.contains('\0')) {
+        return Err(invalid(&at("command"), "an argument cannot contain a NUL"));
+    }
     if let Some(probe) = &service.ready {
         if !probe.http.starts_with('/') {
             return Err(invalid(&at("ready.http"), "a path begins with a slash").with("value", &probe.http));
+        }
+        // A fragment is cut off silently by the parser: it is not sent to servers.
+        if probe.http.parse::<PathAndQuery>().ok().is_none_or(|parsed| parsed.as_str() != probe.http) {
+            return Err(invalid(&at("ready.http"), "not a path of HTTP")
+                .with("value", format_args!("{:?}", probe.http))
+                .hint("write blanks and special characters as %20 and so on"));
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(DAYS * 24 * 60 * 60)).contains(&probe.within) {
+            return Err(invalid(&at("ready.within"), "the time to become ready is out of range")
+                .with("value", format_args!("{:?}", probe.within))
+                .hint(format!("choose 1s to {DAYS}d")));
         }
         if service.port.is_none() {
             return Err(
@@ -54,6 +81,13 @@ fn check(app: &App, path: &str, service: &Service) -> Result<()> {
     }
     if let Some(variable) = service.env.keys().find(|key| key.is_empty() || key.contains(['=', '\0'])) {
         return Err(invalid(&at("env"), "not a name of a variable").with("value", format_args!("{variable:?}")));
+    }
+    if let Some(variable) = service.env.keys().find(|key| OWN_VARIABLES.contains(&key.as_str())) {
+        let error = invalid(&at("env"), "this variable is not the service's to set").with("value", variable);
+        return Err(error.hint("NACP sets it from `gpu`"));
+    }
+    if let Some((variable, _)) = service.env.iter().find(|(_, value)| value.contains('\0')) {
+        return Err(invalid(&format!("{path}.env.{variable}"), "a value cannot contain a NUL"));
     }
     for (volume, target) in &service.volumes {
         name(&at("volumes"), volume)?;
@@ -91,12 +125,39 @@ fn invalid(path: &str, message: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, "service.validate", message).with("field", path)
 }
 
-/// Depth first, by name, so that the order is the same at every start.
+/// Depth first, by name, so that the order is the same at every start. The services on the way down are kept here and
+/// not on the call stack, which a long chain would overflow.
 pub(super) fn start_order(app: &App) -> Result<Vec<&str>> {
     let mut order = Vec::with_capacity(app.services.len());
     let mut state = BTreeMap::new();
-    for name in app.services.keys() {
-        visit(app, name, &mut state, &mut Vec::new(), &mut order)?;
+    for (name, service) in &app.services {
+        if state.contains_key(name) {
+            continue;
+        }
+        state.insert(name, Visit::Open);
+        let mut open = vec![(name, service.depends_on.iter())];
+        while let Some((name, needs)) = open.last_mut() {
+            let Some(wanted) = needs.next() else {
+                state.insert(name, Visit::Done);
+                order.push(name.as_str());
+                open.pop();
+                continue;
+            };
+            let Some((wanted, service)) = app.services.get_key_value(wanted) else { continue };
+            match state.get(wanted) {
+                Some(Visit::Done) => {}
+                Some(Visit::Open) => {
+                    let start = open.iter().position(|(name, _)| *name == wanted).unwrap_or_default();
+                    let circle = open[start..].iter().map(|(name, _)| name.as_str()).chain([wanted.as_str()]);
+                    return Err(invalid(&format!("services.{wanted}.depends_on"), "the dependencies form a circle")
+                        .with("circle", circle.collect::<Vec<_>>().join(" -> ")));
+                }
+                None => {
+                    state.insert(wanted, Visit::Open);
+                    open.push((wanted, service.depends_on.iter()));
+                }
+            }
+        }
     }
     Ok(order)
 }
@@ -105,34 +166,6 @@ pub(super) fn start_order(app: &App) -> Result<Vec<&str>> {
 enum Visit {
     Open,
     Done,
-}
-
-fn visit<'a>(
-    app: &'a App,
-    name: &'a str,
-    state: &mut BTreeMap<&'a str, Visit>,
-    path: &mut Vec<&'a str>,
-    order: &mut Vec<&'a str>,
-) -> Result<()> {
-    path.push(name);
-    match state.get(name) {
-        Some(Visit::Done) => {}
-        Some(Visit::Open) => {
-            let start = path.iter().position(|seen| *seen == name).unwrap_or_default();
-            return Err(invalid(&format!("services.{name}.depends_on"), "the dependencies form a circle")
-                .with("circle", path[start..].join(" -> ")));
-        }
-        None => {
-            state.insert(name, Visit::Open);
-            for wanted in app.services.get(name).map_or(&[][..], |service| &service.depends_on) {
-                visit(app, wanted, state, path, order)?;
-            }
-            state.insert(name, Visit::Done);
-            order.push(name);
-        }
-    }
-    path.pop();
-    Ok(())
 }
 
 #[cfg(test)]
@@ -167,6 +200,37 @@ mod tests {
                 service().port(1).ready(Probe::http("x")),
                 "a path begins with a slash: field=services.s.ready.http value=x",
             ),
+            (
+                service().gpu(GpuNeed::memory(Bytes(4))),
+                "too little memory for anything on a GPU: field=services.s.gpu.memory value=4 B; \
+                 did you forget the unit? write for example 3.5GiB",
+            ),
+            (
+                service().port(1).ready(Probe::http("/a b")),
+                "not a path of HTTP: field=services.s.ready.http value=\"/a b\"; \
+                 write blanks and special characters as %20 and so on",
+            ),
+            (
+                service().port(1).ready(Probe::http("/a#b")),
+                "not a path of HTTP: field=services.s.ready.http value=\"/a#b\"; \
+                 write blanks and special characters as %20 and so on",
+            ),
+            (
+                service().port(1).ready(Probe::http("/").within(Duration::ZERO)),
+                "the time to become ready is out of range: field=services.s.ready.within value=0ns; choose 1s to 7d",
+            ),
+            (service().command(["a", "b\0"]), "an argument cannot contain a NUL: field=services.s.command"),
+            (service().env("A", "\0"), "a value cannot contain a NUL: field=services.s.env.A"),
+            (
+                service().env("CUDA_VISIBLE_DEVICES", "0"),
+                "this variable is not the service's to set: field=services.s.env value=CUDA_VISIBLE_DEVICES; \
+                 NACP sets it from `gpu`",
+            ),
+            (
+                service().env("NVIDIA_VISIBLE_DEVICES", "all"),
+                "this variable is not the service's to set: field=services.s.env value=NVIDIA_VISIBLE_DEVICES; \
+                 NACP sets it from `gpu`",
+            ),
             (service().env("A=B", ""), "not a name of a variable: field=services.s.env value=\"A=B\""),
             (service().volume("v", "x"), "a volume is mounted at an absolute path: field=services.s.volumes value=x"),
             (
@@ -181,6 +245,43 @@ mod tests {
         assert!(App::new("A").service("s", service()).validate().is_err());
         assert!(App::new("a").service("s_1", service()).validate().is_err());
         assert!(App::new("a".repeat(41)).service("s", service()).validate().is_err());
+    }
+
+    #[test]
+    fn the_time_to_become_ready_has_its_limits() {
+        let within = |limit| {
+            let service = Service::new("image").port(1).ready(Probe::http("/healthz?deep=1").within(limit));
+            App::new("a").service("s", service).validate()
+        };
+        let week = Duration::from_secs(7 * 24 * 60 * 60);
+        for good in [Duration::from_secs(1), week] {
+            within(good).unwrap();
+        }
+        for bad in [Duration::from_millis(999), week + Duration::from_nanos(1), Duration::MAX] {
+            assert_eq!(within(bad).unwrap_err().get("field"), Some("services.s.ready.within"), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_chain_of_any_length_has_an_order() {
+        let last = 20_000;
+        let app = (0..=last).fold(App::new("a"), |app, number| {
+            let service = Service::new("i");
+            let service = if number < last { service.depends_on(format!("s{:05}", number + 1)) } else { service };
+            app.service(format!("s{number:05}"), service)
+        });
+        app.validate().unwrap();
+        let order = app.start_order().unwrap();
+        assert_eq!((order.len(), order[0], order[last]), (last + 1, "s20000", "s00000"));
+    }
+
+    #[test]
+    fn a_dependency_that_is_named_twice_counts_once() {
+        let app = App::new("a")
+            .service("a", Service::new("i").depends_on("b").depends_on("b"))
+            .service("b", Service::new("i"));
+        app.validate().unwrap();
+        assert_eq!(app.start_order().unwrap(), ["b", "a"]);
     }
 
     #[test]

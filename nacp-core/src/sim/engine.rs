@@ -18,6 +18,29 @@ use crate::gpu::GpuId;
 
 /// A container engine without containers: each one is a simulated inference service in this process, whatever its
 /// image. Everything is gone when the engine is dropped.
+///
+/// What a container costs and serves is set by its environment, as in a real one that runs the simulated service (see
+/// [`ServiceOptions`]): an app can so be slow, crowded or never ready.
+///
+/// ```
+/// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use nacp_core::control::ControlPlane;
+/// use nacp_core::service::{App, Service};
+/// use nacp_core::{ErrorKind, gpu, sim};
+///
+/// let node = gpu::Node::from_source(Arc::new(sim::Node::named("h100x8")?))?;
+/// let plane = ControlPlane::new(node, Arc::new(sim::Engine::with_images(["example/llm:1"])));
+/// let llm = Service::new("example/llm:1").port(8000).env("NACP_SIM_TTFT_MS", "200");
+/// plane.apply(&App::new("slow").service("llm", llm)).await?;
+///
+/// let typo = App::new("typo").service("llm", Service::new("example/lm:1"));
+/// assert_eq!(plane.apply(&typo).await.unwrap_err().kind(), ErrorKind::NotFound);
+/// # plane.delete("slow").await?;
+/// # Ok::<(), nacp_core::Error>(()) }).unwrap();
+/// ```
+///
+/// [`ServiceOptions`]: super::ServiceOptions
 #[derive(Debug, Default)]
 pub struct Engine {
     images: Option<BTreeSet<String>>,
@@ -41,7 +64,8 @@ impl Engine {
         Self::default()
     }
 
-    /// An engine that has these images and no others.
+    /// An engine that has these images and no others; a service of another one fails with
+    /// [`NotFound`](ErrorKind::NotFound), as on a machine whose registry does not have it.
     pub fn with_images<T: Into<String>>(images: impl IntoIterator<Item = T>) -> Self {
         Self { images: Some(images.into_iter().map(Into::into).collect()), ..Self::default() }
     }

@@ -17,6 +17,21 @@ const SHIPPED: [(&str, &str); 2] = [
 
 /// A made-up machine, as a node file describes it. The simulated NVML and CUDA libraries of the tests answer from the
 /// same files.
+///
+/// A machine of your own begins with a shipped one:
+///
+/// ```
+/// use std::sync::Arc;
+/// use nacp_core::{Bytes, gpu, sim};
+///
+/// let mut file = sim::NodeFile::shipped("h100x8")?;
+/// file.name = "half-a-server".to_owned();
+/// file.gpus.truncate(4);
+/// file.gpus[0].memory.used = Bytes::gib(70);
+/// let node = gpu::Node::from_source(Arc::new(sim::Node::from(file)))?;
+/// assert_eq!(node.origin().to_string(), "simulated: half-a-server, driver 580.95.05");
+/// # Ok::<(), nacp_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeFile {
@@ -171,7 +186,8 @@ impl NodeFile {
     }
 }
 
-/// A simulated machine as a source of GPUs. Everything that it says is labelled simulated.
+/// A simulated machine as a source of GPUs. Everything that it says is labelled simulated, and nothing changes by
+/// itself: every sample is that of the file.
 #[derive(Clone, Debug)]
 pub struct Node {
     file: NodeFile,

@@ -65,6 +65,7 @@ from nacp.exceptions import (
     NotFound,
     PermissionDenied,
     ResourceExhausted,
+    ServiceFailed,
     Timeout,
     Unsupported,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "Router",
     "Sample",
     "Service",
+    "ServiceFailed",
     "SilentDevice",
     "Snapshot",
     "Timeout",

@@ -124,3 +124,9 @@ class InternalError(NacpError):
     """A defect of NACP itself, a caught panic included."""
 
     kind, code = "Internal", 12
+
+
+class ServiceFailed(NacpError):
+    """A service's own program ended or broke; its log says why. The same app may work once the service is mended."""
+
+    kind, code = "ServiceFailed", 13

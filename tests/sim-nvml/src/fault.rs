@@ -1,19 +1,24 @@
 //! Return codes that a test asks for: `NACP_SIM_NVML_FAULTS`.
 //!
 //! A comma-separated list of `function=code`: that function answers with the code instead of doing its work. `*` stands
-//! for every function, and a prefix `GPU1:` limits a fault to one GPU: `nvmlInit_v2=9`, `GPU1:*=15`.
+//! for every function, and a prefix `GPU1:` limits a fault to one GPU: `nvmlInit_v2=9`, `GPU1:*=15`. An end `@3` lets
+//! three such calls pass first: `GPU1:*=15@3`.
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::memory::{Answer, Code};
 
 /// The faults of a run; none as a rule.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub(crate) struct Faults(Vec<Fault>);
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Fault {
     gpu: Option<usize>,
     function: String,
     code: i32,
+    /// How many calls pass before it.
+    passing: AtomicU32,
 }
 
 impl Faults {
@@ -29,7 +34,9 @@ impl Faults {
     /// The fault of this call, as its answer. `gpu` is the index of the GPU that the call asks, if it asks one.
     pub(crate) fn check(&self, function: &str, gpu: Option<usize>) -> Answer {
         let hit = |fault: &&Fault| {
-            (fault.function == function || fault.function == "*") && (fault.gpu.is_none() || fault.gpu == gpu)
+            (fault.function == function || fault.function == "*")
+                && (fault.gpu.is_none() || fault.gpu == gpu)
+                && fault.passing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err()
         };
         match self.0.iter().find(hit) {
             Some(fault) if fault.code != 0 => Err(Code(fault.code)),
@@ -45,8 +52,14 @@ impl Fault {
             Some((gpu, function)) => (Some(gpu.strip_prefix("GPU")?.parse().ok()?), function),
             None => (None, target),
         };
+        let (code, passing) = code.split_once('@').unwrap_or((code, "0"));
         let known = function == "*" || function.starts_with("nvml");
-        known.then_some(Self { gpu, function: function.into(), code: code.parse().ok()? })
+        known.then_some(Self {
+            gpu,
+            function: function.into(),
+            code: code.parse().ok()?,
+            passing: passing.parse::<u32>().ok()?.into(),
+        })
     }
 }
 
@@ -65,15 +78,26 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_may_come_later() {
+        let faults = Faults::parse("GPU1:*=15@2").unwrap();
+        let ask = |gpu| faults.check("nvmlDeviceGetUUID", Some(gpu));
+        assert_eq!(
+            [ask(1), ask(0), ask(1), ask(1), ask(1), ask(0)],
+            [Ok(()), Ok(()), Ok(()), Err(Code(15)), Err(Code(15)), Ok(())]
+        );
+    }
+
+    #[test]
     fn what_is_not_a_fault_is_named() {
         for (text, wrong) in [
             ("nvmlInit", "nvmlInit"),
             ("nvmlInit=x", "nvmlInit=x"),
             ("a=3,nvmlInit=3", "a=3"),
             ("CPU1:*=3", "CPU1:*=3"),
+            ("nvmlInit=3@x", "nvmlInit=3@x"),
         ] {
-            assert_eq!(Faults::parse(text), Err(format!("not a fault: {wrong:?}")));
+            assert_eq!(Faults::parse(text).unwrap_err(), format!("not a fault: {wrong:?}"));
         }
-        assert_eq!(Faults::parse(""), Ok(Faults::default()));
+        assert!(Faults::parse("").unwrap().0.is_empty());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use nvml_wrapper::Device;
 use nvml_wrapper::bitmasks::InitFlags;
@@ -23,6 +24,8 @@ use crate::units::Bytes;
 
 /// What the version of a simulated management library ends with; the one of the tests is of this kind.
 const SIMULATED: &str = "+simulated";
+/// The name of a GPU that does not tell its own.
+const NAMELESS: &str = "unknown GPU";
 /// Where the library may be: the loader's path first, then WSL2's own folder, which not every distribution lists.
 const CANDIDATES: [&str; 2] = ["libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1"];
 
@@ -30,6 +33,8 @@ const CANDIDATES: [&str; 2] = ["libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-
 pub struct Nvml {
     library: nvml_wrapper::Nvml,
     origin: Origin,
+    /// The GPUs that have answered so far, with the index at which each did: who it is that no longer does.
+    seen: Mutex<Vec<(u32, GpuId)>>,
 }
 
 impl Nvml {
@@ -74,21 +79,26 @@ impl Nvml {
             cuda: library.sys_cuda_driver_version().ok().map(|code| format!("{}.{}", code / 1000, code % 1000 / 10)),
         };
         tracing::debug!(library = %origin.name, driver = ?origin.driver, "opened the NVIDIA management library");
-        Ok(Self { library, origin })
+        Ok(Self { library, origin, seen: Mutex::default() })
     }
 
-    /// The GPUs that answer, with index and UUID. One that does not even tell its UUID is left out.
-    fn devices(&self) -> Result<impl Iterator<Item = (u32, GpuId, Device<'_>)>> {
-        let count = self.library.device_count().map_err(|error| whole_driver("gpu.inventory", error))?;
-        let identify = |index| -> Result<_, Box<dyn std::error::Error>> {
-            let device = self.library.device_by_index(index)?;
-            Ok((index, device.uuid()?.parse()?, device))
-        };
-        Ok((0..count).filter_map(move |index| {
-            identify(index)
-                .inspect_err(|error| tracing::warn!(index, %error, "a GPU does not answer; it is left out"))
-                .ok()
-        }))
+    /// Asks each GPU who it is: index, UUID, and the device or why there is none. A GPU that answered before keeps its
+    /// place without answering; one that never did is left out, because nobody can name it.
+    fn devices(&self, operation: &'static str) -> Result<Vec<Answering<Device<'_>>>> {
+        let count = self.library.device_count().map_err(|error| whole_driver(operation, error))?;
+        let answers = (0..count).map(|index| {
+            let answer =
+                self.identify(index).inspect_err(|error| tracing::warn!(index, %error, "a GPU does not answer"));
+            (index, answer.map_err(|error| why(&error)))
+        });
+        let answers = answers.collect();
+        Ok(call_the_roll(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner), answers))
+    }
+
+    fn identify(&self, index: u32) -> Result<(GpuId, Device<'_>), NvmlError> {
+        let device = self.library.device_by_index(index)?;
+        let id = device.uuid()?.parse().map_err(|_| NvmlError::Unknown)?;
+        Ok((id, device))
     }
 }
 
@@ -104,24 +114,77 @@ impl Source for Nvml {
     }
 
     fn inventory(&self) -> Result<Vec<Gpu>> {
-        Ok(self.devices()?.map(|(index, id, device)| describe(index, id, &device)).collect())
+        let devices = self.devices("gpu.inventory")?.into_iter();
+        Ok(devices
+            .map(|(index, id, device)| match device {
+                Ok(device) => describe(index, id, &device),
+                Err(reason) => silent(index, id, reason),
+            })
+            .collect())
     }
 
     fn sample(&self, samples: &mut Vec<Sample>) -> Result<()> {
         samples.clear();
-        samples.extend(self.devices()?.map(|(_, id, device)| measure(id, &device)));
+        samples.extend(self.devices("gpu.sample")?.into_iter().map(|(_, id, device)| match device {
+            Ok(device) => measure(id, &device),
+            Err(reason) => Sample::unknown(id, reason),
+        }));
         Ok(())
     }
 }
 
+/// What an index answered: a GPU's UUID and the device, or why it does not answer.
+type Answer<D> = (u32, Result<(GpuId, D), Unknown>);
+/// A GPU's index and UUID, and the device or why it does not answer.
+type Answering<D> = (u32, GpuId, Result<D, Unknown>);
+
+/// Who is there, of those who were there before and those who answer now. GPUs are told apart by UUID, because the
+/// index of each may change when the driver drops another.
+fn call_the_roll<D>(seen: &mut Vec<(u32, GpuId)>, answers: Vec<Answer<D>>) -> Vec<Answering<D>> {
+    let mut present = BTreeMap::new();
+    let mut reasons = BTreeMap::new();
+    for (index, answer) in answers {
+        match answer {
+            Ok((id, device)) => {
+                match seen.iter_mut().find(|(_, known)| *known == id) {
+                    Some(known) => known.0 = index,
+                    None => seen.push((index, id.clone())),
+                }
+                present.insert(id, device);
+            }
+            Err(reason) => {
+                reasons.insert(index, reason);
+            }
+        }
+    }
+    let answering = seen.iter().map(|(index, id)| {
+        let device = present.remove(id).ok_or_else(|| reasons.get(index).copied().unwrap_or(Unknown::GpuLost));
+        (*index, id.clone(), device)
+    });
+    answering.collect()
+}
+
 fn describe(index: u32, id: GpuId, device: &Device<'_>) -> Gpu {
-    let mut gpu = Gpu::new(id, index, device.name().unwrap_or_else(|error| format!("unknown ({error})")));
+    let name = device.name().unwrap_or_else(|error| {
+        tracing::warn!(index, gpu = %id, %error, "a GPU does not tell its name");
+        NAMELESS.to_owned()
+    });
+    let mut gpu = Gpu::new(id, index, name);
     gpu.compute = reading(device.cuda_compute_capability().and_then(|capability| {
         let number = |value: i32| u32::try_from(value).map_err(|_| NvmlError::Unknown);
         Ok(ComputeCapability { major: number(capability.major)?, minor: number(capability.minor)? })
     }));
     gpu.memory = reading(device.memory_info()).map(|memory| Bytes(memory.total));
     gpu.pci = reading(device.pci_info()).map(|pci| pci.bus_id);
+    gpu
+}
+
+/// A GPU that answered before and does not answer now.
+fn silent(index: u32, id: GpuId, reason: Unknown) -> Gpu {
+    let mut gpu = Gpu::new(id, index, NAMELESS);
+    gpu.compute = Reading::Unknown(reason);
+    gpu.memory = Reading::Unknown(reason);
+    gpu.pci = Reading::Unknown(reason);
     gpu
 }
 
@@ -195,13 +258,17 @@ fn merge(by_pid: &mut BTreeMap<u32, Process>, process: Process) {
 fn reading<T>(answer: Result<T, NvmlError>) -> Reading<T> {
     match answer {
         Ok(value) => Reading::Known(value),
-        Err(error) => Reading::Unknown(match error {
-            NvmlError::NotSupported => Unknown::NotSupported,
-            NvmlError::NoPermission => Unknown::NoPermission,
-            NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => Unknown::TooOld,
-            NvmlError::GpuLost => Unknown::GpuLost,
-            other => Unknown::Code(code(&other)),
-        }),
+        Err(error) => Reading::Unknown(why(&error)),
+    }
+}
+
+fn why(error: &NvmlError) -> Unknown {
+    match error {
+        NvmlError::NotSupported => Unknown::NotSupported,
+        NvmlError::NoPermission => Unknown::NoPermission,
+        NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => Unknown::TooOld,
+        NvmlError::GpuLost => Unknown::GpuLost,
+        other => Unknown::Code(code(other)),
     }
 }
 
@@ -329,5 +396,27 @@ mod tests {
         let parts = |second| merged([(9, ProcessKind::Compute, Some(5)), (9, ProcessKind::Compute, second)]);
         assert_eq!(parts(Some(2)), both(Reading::Known(Bytes(7))));
         assert_eq!(parts(None), both(Reading::Unknown(Unknown::NotAvailable)), "an unknown part makes the sum unknown");
+    }
+
+    #[test]
+    fn a_gpu_that_answered_once_keeps_its_place() {
+        let id = |number: u32| format!("GPU-00000000-0000-4000-8000-{number:012}").parse::<GpuId>().unwrap();
+        let here = |index, number| (index, Ok((id(number), number)));
+        let mut seen = Vec::new();
+        let mut roll = |answers| call_the_roll(&mut seen, answers);
+
+        let lost = Err(Unknown::GpuLost);
+        assert_eq!(roll(vec![here(0, 7), (1, lost)]), [(0, id(7), Ok(7))], "one that was never named is left out");
+        assert_eq!(roll(vec![here(0, 7), here(1, 8), here(2, 9)]).len(), 3);
+        assert_eq!(
+            roll(vec![here(0, 7), (1, Err(Unknown::Code(999))), here(2, 9)]),
+            [(0, id(7), Ok(7)), (1, id(8), Err(Unknown::Code(999))), (2, id(9), Ok(9))]
+        );
+        assert_eq!(
+            roll(vec![here(0, 7), here(1, 9)]),
+            [(0, id(7), Ok(7)), (1, id(8), Err(Unknown::GpuLost)), (1, id(9), Ok(9))],
+            "the driver counts one less, and the last one moves up"
+        );
+        assert_eq!(roll(vec![here(0, 7), here(1, 8), here(2, 9)])[1], (1, id(8), Ok(8)), "it is back");
     }
 }

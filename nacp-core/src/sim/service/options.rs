@@ -10,6 +10,20 @@ const GPU_VARIABLES: [&str; 3] = ["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICE
 
 /// What a simulated service serves and what it costs. In a container it is read from the environment
 /// ([`from_env`](Self::from_env)).
+///
+/// ```
+/// use std::time::Duration;
+/// use nacp_core::sim::ServiceOptions;
+///
+/// // One request at a time, as a small GPU would: the second one waits for its first token.
+/// let mut options = ServiceOptions::model("tiny").cost(Duration::from_millis(80), Duration::from_millis(20));
+/// options.slots = 1;
+///
+/// let same = [("NACP_SIM_MODEL", "tiny"), ("NACP_SIM_TTFT_MS", "80"), ("NACP_SIM_TOKEN_MS", "20"), ("NACP_SIM_SLOTS", "1")];
+/// let env = same.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+/// assert_eq!(ServiceOptions::from_env(&env)?.slots, options.slots);
+/// # Ok::<(), nacp_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServiceOptions {
