@@ -167,6 +167,7 @@ async fn a_service_that_ends_is_told_at_once_with_its_log(engine: Arc<dyn Engine
         let start = Instant::now();
         let error = plane.apply(&app).await.unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(10));
+        assert_eq!(error.kind(), ErrorKind::ServiceFailed);
         let text = error.to_string();
         assert!(text.starts_with("the replica ended before it was ready: "), "{text}");
         assert!(text.contains("last=\"its container is exited (1)\""), "{text}");

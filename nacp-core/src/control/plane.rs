@@ -121,7 +121,8 @@ impl ControlPlane {
     ///
     /// # Errors
     /// As for [`plan`](Self::plan); [`NotFound`](ErrorKind::NotFound) for an image that cannot be had;
-    /// [`Timeout`](ErrorKind::Timeout) when a replica is not ready in its time, with its last lines of log;
+    /// [`ServiceFailed`](ErrorKind::ServiceFailed) when a replica ends before it is ready, and
+    /// [`Timeout`](ErrorKind::Timeout) when one is not ready in its time, both with its last lines of log;
     /// [`Conflict`](ErrorKind::Conflict) when another program changes the same app meanwhile. What was started stays, so
     /// that it can be looked at.
     pub async fn apply(&self, app: &App) -> Result<AppStatus> {

@@ -79,7 +79,7 @@ impl Waiting<'_> {
                     .retry_later();
             }
             Trouble::Ended(last) => {
-                error(ErrorKind::InvalidArgument, "the replica ended before it was ready").with("last", quoted(last))
+                error(ErrorKind::ServiceFailed, "the replica ended before it was ready").with("last", quoted(last))
             }
             Trouble::NotYet(last) => error(ErrorKind::Timeout, "the replica is not ready in time")
                 .with("within", format_args!("{:?}", self.limit()))
