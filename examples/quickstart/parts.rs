@@ -27,7 +27,9 @@ pub(crate) struct Part<T> {
 pub(crate) fn node(simulated: bool) -> Result<Part<Node>, Error> {
     let missing = match unless(simulated, Node::discover) {
         Ok(node) if !node.gpus().is_empty() => {
-            return Ok(Part { name: node.origin().to_string(), part: node, missing: None });
+            let origin = node.origin();
+            let missing = origin.simulated.then(|| "its library says so".to_owned());
+            return Ok(Part { name: origin.name.clone(), part: node, missing });
         }
         Ok(_) => "the driver knows no GPU".to_owned(),
         Err(error) => error.to_string(),

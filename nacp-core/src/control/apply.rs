@@ -1,6 +1,7 @@
 //! Doing what the plan says: reserve everything first, then start it wave by wave.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
@@ -10,7 +11,7 @@ use super::plan::{Action, Plan, Step};
 use super::plane::ControlPlane;
 use super::wait::{Trouble, Waiting};
 use crate::engine::{Container, ContainerId};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::gpu::{GpuId, Snapshot};
 use crate::placement::Running;
 use crate::service::App;
@@ -58,7 +59,9 @@ impl ControlPlane {
     async fn round(&self, app: &App) -> Result<Round> {
         self.pull_images(app).await?;
         let reserved = match self.reserve(app).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => return Ok(Round::Again(error)),
+            Err(error) if error.kind() == ErrorKind::Conflict && error.retry() == Retry::Later => {
+                return Ok(Round::Again(error));
+            }
             reserved => reserved?,
         };
         for wave in 0..reserved.plan.waves() {
@@ -86,10 +89,11 @@ impl ControlPlane {
     /// Removes what has to go and creates what is missing. It is done to its end even when nobody waits for it any
     /// more, and nothing else of this control plane's changes the engine meanwhile: so `delete` finds everything.
     async fn reserve(&self, app: &App) -> Result<Reserved> {
+        let alone = Arc::clone(&self.changes).lock_owned().await;
         let (plane, app) = (self.clone(), app.clone());
         #[expect(clippy::disallowed_methods, reason = "a creation that was begun is not given up half done")]
         let task = tokio::spawn(async move {
-            let _alone = plane.changes.lock().await;
+            let _alone = alone;
             plane.reserve_alone(&app).await
         });
         task.await
