@@ -32,7 +32,8 @@ pub(crate) fn parts(
 ) -> String {
     let cuda = match cuda {
         Ok(probe) => format!(
-            "real: CUDA {} through {}, {} device(s)",
+            "{}: CUDA {} through {}, {} device(s)",
+            if probe.library.simulated { "simulated" } else { "real" },
             probe.driver_version,
             probe.library.path.display(),
             probe.devices.len()
