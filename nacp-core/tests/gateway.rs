@@ -183,7 +183,8 @@ async fn a_client_that_leaves_frees_the_lease_and_stops_the_replica() {
     let world = World::new(1, endless(), GatewayOptions::default()).await;
     let mut stream = TcpStream::connect(world.gateway.address()).await.unwrap();
     let body = chat(true);
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head =
+        format!("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", body.len());
     stream.write_all((head + &body).as_bytes()).await.unwrap();
     assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
     assert_eq!(world.in_flight(), 1);
@@ -249,6 +250,105 @@ async fn a_replica_that_breaks_off_is_not_tried_again() {
     assert_eq!(world.gateway.stats().retries, 0);
 }
 
+/// A replica that reads a request and then sends this, once for each connection.
+async fn scripted(answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+            open.push(stream);
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_replica_that_falls_silent_in_its_answer_is_cut_off() {
+    let mut options = GatewayOptions::default();
+    options.limits.idle = Duration::from_millis(200);
+    let world = World::new(0, quick(), options).await;
+    let silent = scripted("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
+    world.router.update([endpoint(0, silent)]);
+    let response = world.post("/v1/chat/completions", chat(true)).await;
+    assert_eq!(response.status(), 200);
+    let body = tokio::time::timeout(PATIENCE, response.into_body().collect()).await.unwrap();
+    assert!(body.is_err(), "an answer that was broken off passed as whole");
+    assert_eq!(world.in_flight(), 0);
+    assert_eq!(world.gateway.stats().replica_broke, 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_goes_on_is_not_cut_off() {
+    let mut options = GatewayOptions::default();
+    options.limits.idle = Duration::from_millis(200);
+    let world = World::new(1, slow(), options).await;
+    let answer = text(world.post("/v1/chat/completions", chat(true)).await).await;
+    assert!(answer.contains("data: [DONE]"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_in_pieces_keeps_no_false_length() {
+    let world = World::new(0, quick(), GatewayOptions::default()).await;
+    let odd = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n6\r\nabcdef\r\n0\r\n\r\n";
+    world.router.update([endpoint(0, scripted(odd).await)]);
+    assert_eq!(text(world.post("/v1/chat/completions", chat(false)).await).await, "abcdef");
+}
+
+#[tokio::test]
+async fn a_replica_cannot_change_the_protocol() {
+    let world = World::new(0, quick(), GatewayOptions::default()).await;
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+    world.router.update([endpoint(0, scripted(switch).await)]);
+    assert_eq!(world.post("/v1/chat/completions", chat(false)).await.status(), 502);
+    assert_eq!(world.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_replica_that_could_not_be_reached_has_nothing_in_flight() {
+    let world = World::new(1, endless(), GatewayOptions::default()).await;
+    let (_held, dead) = dead();
+    world.router.update([endpoint(0, dead), endpoint(1, world.replicas[0].address())]);
+    let response = world.post("/v1/chat/completions", chat(true)).await;
+    let loads: Vec<_> = world.router.endpoints().iter().map(|load| load.in_flight).collect();
+    assert_eq!((response.status().as_u16(), loads), (200, vec![0, 1]));
+}
+
+#[tokio::test]
+async fn clients_use_models_and_do_not_manage_them() {
+    let world = World::new(1, quick(), GatewayOptions::default()).await;
+    let send = async |method: &str, path: &str| {
+        let request = world.request(method, path).body(Full::from(chat(false))).unwrap();
+        world.send(request).await.status().as_u16()
+    };
+    assert_eq!(send("POST", "/api/pull").await, 404);
+    assert_eq!(send("DELETE", "/api/delete").await, 404);
+    assert_eq!(send("DELETE", "/v1/models/phi3:mini").await, 405);
+    assert_eq!(send("POST", "/api/chat").await, 200);
+    assert_eq!(world.get("/v1/models/phi3%3Amini").await.0, 200);
+}
+
+#[tokio::test]
+async fn without_a_key_no_web_page_gets_in() {
+    let world = World::new(1, quick(), GatewayOptions::default()).await;
+    let send = async |header: &str, value: &str| {
+        let request = world.request("POST", "/v1/chat/completions").header(header, value);
+        world.send(request.body(Full::from(chat(false))).unwrap()).await.status().as_u16()
+    };
+    for (header, value, status) in [
+        ("host", "evil.example", 403),
+        ("origin", "https://evil.example", 403),
+        ("origin", "null", 403),
+        ("host", "localhost:8080", 200),
+        ("host", "[::1]:8080", 200),
+        ("origin", "http://127.0.0.1:3000", 200),
+    ] {
+        assert_eq!(send(header, value).await, status, "{header}: {value}");
+    }
+}
+
 #[tokio::test]
 async fn a_replica_that_does_not_answer_in_time_is_504() {
     let mut options = GatewayOptions::default();
@@ -307,7 +407,7 @@ async fn bodies_that_are_no_json_or_too_large_are_refused() {
     assert_eq!(message, "the request's body is too large: limit=1000 bytes");
 
     let mut stream = TcpStream::connect(world.gateway.address()).await.unwrap();
-    let head = "POST /v1/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk = format!("258\r\n{}\r\n", " ".repeat(600));
     stream.write_all((head.to_owned() + &chunk + &chunk).as_bytes()).await.unwrap();
     let mut answer = [0; 12];
@@ -316,7 +416,10 @@ async fn bodies_that_are_no_json_or_too_large_are_refused() {
 
     // One that says in its head that it is too large is not waited for.
     let mut stream = TcpStream::connect(world.gateway.address()).await.unwrap();
-    stream.write_all(b"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 1001\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1001\r\n\r\n")
+        .await
+        .unwrap();
     tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(&answer, b"HTTP/1.1 413");
     assert_eq!(world.replicas[0].stats().requests, 0);
@@ -329,7 +432,7 @@ async fn a_body_or_head_that_dawdles_is_ended() {
     options.limits.head_time = Duration::from_millis(100);
     let world = World::new(1, quick(), options).await;
     let mut stream = TcpStream::connect(world.gateway.address()).await.unwrap();
-    stream.write_all(b"POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{").await.unwrap();
+    stream.write_all(b"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{").await.unwrap();
     let mut answer = [0; 12];
     tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(&answer, b"HTTP/1.1 408");
@@ -345,7 +448,7 @@ async fn a_head_that_is_too_large_is_refused() {
     let world = World::new(1, quick(), GatewayOptions::default()).await;
     for (length, status) in [(30_000, "200"), (300_000, "431")] {
         let mut stream = TcpStream::connect(world.gateway.address()).await.unwrap();
-        let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "x".repeat(length));
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-long: {}\r\n\r\n", "x".repeat(length));
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut answer = [0; 12];
         tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
@@ -387,6 +490,16 @@ async fn with_a_key_only_its_holders_get_in() {
     assert_eq!(attempt("bearer sesame").await.status(), 200);
 }
 
+#[tokio::test]
+async fn a_key_that_nobody_could_send_is_refused() {
+    for key in ["", "secret\n", " secret", "schlüssel"] {
+        let mut options = GatewayOptions::default();
+        options.api_key = Some(key.into());
+        let error = bind((LOOPBACK, 0).into(), options).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{key:?}");
+    }
+}
+
 async fn bind(address: SocketAddr, options: GatewayOptions) -> Result<Gateway, Error> {
     Gateway::bind(address, Arc::new(Router::new()), options).await
 }
@@ -402,7 +515,10 @@ async fn beyond_loopback_a_key_is_needed() {
     let mut options = GatewayOptions::default();
     options.api_key = Some(String::new());
     let error = bind((LOOPBACK, 0).into(), options).await.unwrap_err();
-    assert_eq!(error.to_string(), "the API key is empty: address=127.0.0.1:0");
+    assert_eq!(
+        error.to_string(),
+        "not a usable API key: address=127.0.0.1:0; use printable ASCII without blanks; a key that was read from a file may end with a line end"
+    );
 }
 
 #[tokio::test]

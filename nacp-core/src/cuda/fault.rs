@@ -94,7 +94,7 @@ const TABLE: [(RangeInclusive<i32>, FaultKind); 25] = [
     (802..=802, FaultKind::FabricManagerNotReady),
     (803..=803, FaultKind::DriverMismatch),
     (804..=804, FaultKind::ForwardCompatUnsupported),
-    (805..=811, FaultKind::Mps),
+    (805..=810, FaultKind::Mps),
 ];
 
 impl Fault {
@@ -279,7 +279,8 @@ mod tests {
             (803, DriverMismatch),
             (804, ForwardCompatUnsupported),
             (805, Mps),
-            (811, Mps),
+            (810, Mps),
+            (811, Unknown),
             (1, Unknown),
             (701, Unknown),
             (713, Unknown),

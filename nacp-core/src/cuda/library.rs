@@ -116,7 +116,7 @@ fn load(name: &str) -> std::result::Result<libloading::Library, libloading::Erro
 fn find<F: Copy>(library: &libloading::Library, name: &CStr) -> Option<F> {
     // SAFETY: every caller asks for a function and names the signature that cuda.h documents for it; the library is
     // never unloaded, so the pointer stays valid.
-    unsafe { library.get::<F>(name.to_bytes_with_nul()) }.ok().map(|symbol| *symbol)
+    unsafe { library.get::<Option<F>>(name.to_bytes_with_nul()) }.ok().and_then(|symbol| *symbol)
 }
 
 fn needed<F: Copy>(library: &libloading::Library, name: &'static CStr, missing: &mut Vec<&'static str>) -> Option<F> {

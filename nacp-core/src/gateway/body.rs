@@ -1,31 +1,70 @@
 //! Bodies: what is read of a request's, and how an answer's is passed through.
 
 use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use serde::Deserialize;
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use tokio::time::timeout;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, Sleep, timeout};
 
 use super::limits::Limits;
 use super::reply::Refusal;
 use super::stats::Record;
 use crate::route::Lease;
 
-/// What the gateway reads of a request's body. A second `model` is an error: replicas need not agree which one counts.
-#[derive(Deserialize)]
-struct Named<'a> {
-    #[serde(borrow)]
-    model: Option<Text<'a>>,
+/// What a request asks for: the model, and where in the body it stands.
+#[derive(Debug)]
+pub(super) struct Named<'a> {
+    pub(super) model: Cow<'a, str>,
+    /// The value as it is written, quotes included: a part of the body.
+    written: &'a str,
 }
 
-/// A text that is borrowed where it can be: serde does so for a `Cow`, but not for one in an `Option`.
+/// What the gateway reads of a request's body. A second `model`, or one in other letters, is an error: replicas need
+/// not agree which one counts.
+struct Object<'a>(Option<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut model = None;
+                while let Some(Text(key)) = map.next_key()? {
+                    if !key.eq_ignore_ascii_case("model") {
+                        map.next_value::<IgnoredAny>()?;
+                    } else if key != "model" || model.replace(map.next_value()?).is_some() {
+                        return Err(A::Error::custom("it names the model more than once, or in other letters"));
+                    }
+                }
+                Ok(Object(model))
+            }
+        }
+
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// A text that is borrowed where it can be: serde does so for a `Cow`, but not for one in another type.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -54,31 +93,28 @@ pub(super) async fn read(headers: &HeaderMap, body: Incoming, limits: &Limits) -
 }
 
 /// The model that a body names.
-pub(super) fn model(body: &[u8]) -> Result<Cow<'_, str>, Refusal> {
+pub(super) fn model(body: &[u8]) -> Result<Named<'_>, Refusal> {
     let bad = |message| Refusal::new(StatusCode::BAD_REQUEST, "invalid_body", message);
-    let named: Named<'_> = serde_json::from_slice(body)
-        .map_err(|error| bad(format!("the request's body is not a JSON object with a model: reason={error}")))?;
-    named.model.map(|text| text.0).ok_or_else(|| bad("the request names no model".to_owned()))
+    let reason = |error| bad(format!("the request's body is not a JSON object with a model: reason={error}"));
+    let Object(model) = serde_json::from_slice(body).map_err(reason)?;
+    let written = model.map(RawValue::get).filter(|written| *written != "null");
+    let written = written.ok_or_else(|| bad("the request names no model".to_owned()))?;
+    let Text(model) = serde_json::from_str(written).map_err(reason)?;
+    Ok(Named { model, written })
 }
 
-/// The body with another model in the place of the one that it names.
-pub(super) fn with_model(body: &Bytes, named: &str, model: &str) -> Bytes {
-    // Without escapes the name is a part of the body itself, and the text around it can stay as it is.
-    let start = named.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
-    let end = start.saturating_add(named.len());
-    if let (Some(before), Some(after)) = (body.get(..start), body.get(end..)) {
-        let text = Value::from(model).to_string();
-        let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(model);
-        return [before, inner.as_bytes(), after].concat().into();
-    }
-    match serde_json::from_slice::<Value>(body) {
-        Ok(mut value) => {
-            value["model"] = model.into();
-            value.to_string().into()
-        }
-        Err(_) => body.clone(),
+/// The body with another model in the place of the one that it names, and otherwise as it was.
+pub(super) fn with_model(body: &Bytes, named: &Named<'_>, model: &str) -> Bytes {
+    let start = named.written.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
+    let end = start.saturating_add(named.written.len());
+    match (body.get(..start), body.get(end..)) {
+        (Some(before), Some(after)) => [before, Value::from(model).to_string().as_bytes(), after].concat().into(),
+        _ => body.clone(),
     }
 }
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+type Piece = Result<Frame<Bytes>, BoxError>;
 
 /// The body of an answer.
 pub(super) enum ReplyBody {
@@ -89,6 +125,9 @@ pub(super) enum ReplyBody {
 /// An answer that comes from a replica: it holds the lease until it is sent, or dropped with the client's connection.
 pub(super) struct Passed {
     body: Incoming,
+    /// Ends when the replica has sent nothing for too long.
+    silence: Pin<Box<Sleep>>,
+    idle: Duration,
     record: Record,
     _lease: Lease,
 }
@@ -98,14 +137,17 @@ impl ReplyBody {
         Self::Own(Full::new(bytes))
     }
 
-    pub(super) fn passed(body: Incoming, record: Record, lease: Lease) -> Self {
-        Self::Passed(Box::new(Passed { body, record, _lease: lease }))
+    /// An answer of a replica that may be silent for `idle` at most.
+    pub(super) fn passed(body: Incoming, idle: Duration, record: Record, lease: Lease) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a gateway acts: an answer has a real time limit")]
+        let silence = Box::pin(tokio::time::sleep(idle));
+        Self::Passed(Box::new(Passed { body, silence, idle, record, _lease: lease }))
     }
 }
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
@@ -113,16 +155,7 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.get_mut() {
             Self::Own(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
-            Self::Passed(passed) => {
-                let frame = Pin::new(&mut passed.body).poll_frame(context);
-                match &frame {
-                    Poll::Ready(Some(Ok(_))) => passed.record.piece(),
-                    Poll::Ready(Some(Err(_))) => passed.record.broken(),
-                    Poll::Ready(None) => passed.record.ended(),
-                    Poll::Pending => {}
-                }
-                frame
-            }
+            Self::Passed(passed) => passed.poll(context),
         }
     }
 
@@ -137,6 +170,37 @@ impl Body for ReplyBody {
         match self {
             Self::Own(body) => body.size_hint(),
             Self::Passed(passed) => passed.body.size_hint(),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a gateway acts: an answer has a real time limit")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+impl Passed {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.record.piece();
+                let idle = self.idle;
+                self.silence.as_mut().reset(now() + idle);
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.record.broken();
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) => {
+                self.record.ended();
+                Poll::Ready(None)
+            }
+            Poll::Pending if self.silence.as_mut().poll(context).is_ready() => {
+                self.record.broken();
+                Poll::Ready(Some(Err("the replica stopped in the middle of its answer".into())))
+            }
+            Poll::Pending => Poll::Pending,
         }
     }
 }
@@ -168,12 +232,25 @@ mod tests {
             r#"{ "x": 1.50, "model" : "phi3:mini", "model2": "llm", "prompt": "\u00e9" }"#
         );
         assert_eq!(replaced(r#"{"model":"llm"}"#, "a\"b"), r#"{"model":"a\"b"}"#);
-        assert_eq!(replaced(r#"{"model":"l\u006cm","a":1}"#, "phi3"), r#"{"a":1,"model":"phi3"}"#);
+        assert_eq!(replaced(r#"{"model":"l\u006cm","a":1}"#, "phi3"), r#"{"model":"phi3","a":1}"#);
+        let exact = r#"{"seed":123456789012345678901234567890,"model":"l\u006cm"}"#;
+        assert_eq!(replaced(exact, "m"), r#"{"seed":123456789012345678901234567890,"model":"m"}"#);
     }
 
     #[test]
     fn a_body_without_one_model_is_refused() {
-        for body in ["", "[", "[]", "{}", r#"{"model":null}"#, r#"{"model":1}"#, r#"{"model":"a","model":"b"}"#] {
+        for body in [
+            "",
+            "[",
+            "[]",
+            r#"["a"]"#,
+            "{}",
+            r#"{"model":null}"#,
+            r#"{"model":1}"#,
+            r#"{"model":"a","model":"b"}"#,
+            r#"{"model":"a","Model":"b"}"#,
+            r#"{"MODEL":"a"}"#,
+        ] {
             assert_eq!(model(body.as_bytes()).unwrap_err().status(), StatusCode::BAD_REQUEST, "{body}");
         }
     }

@@ -20,6 +20,8 @@ pub struct Limits {
     /// Longest time until a replica sends the head of its answer (504 beyond it). An answer that is not streamed is
     /// generated in this time.
     pub answer: Duration,
+    /// Longest time between two pieces of an answer; beyond it the answer is broken off.
+    pub idle: Duration,
     /// How many replicas a request is tried on at most, while none of them could be connected to.
     pub attempts: usize,
     /// How long [`Gateway::shutdown`](super::Gateway::shutdown) waits for requests in flight.
@@ -35,6 +37,7 @@ impl Default for Limits {
             body_time: Duration::from_secs(60),
             connect: Duration::from_secs(2),
             answer: Duration::from_secs(600),
+            idle: Duration::from_secs(120),
             attempts: 3,
             drain: Duration::from_secs(10),
         }

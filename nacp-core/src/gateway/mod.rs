@@ -8,7 +8,7 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/v1/…`, `/api/…` | from the replica; with the headers `x-nacp-replica` and `x-request-id` |
+//! | `POST /v1/…`, `POST /api/{chat,generate,embed,embeddings,show}` | from the replica; with the headers `x-nacp-replica` and `x-request-id` |
 //! | `GET /v1/models`, `GET /v1/models/…`, `GET /api/tags`, `GET /api/version` | from the router's table |
 //! | `GET /healthz` | 200 and the number of endpoints; needs no key |
 //! | `GET /metrics` | counters and histograms as OpenMetrics text, after those of [`GatewayOptions::metrics`] |
@@ -24,12 +24,14 @@
 //! effects, and its failure is the client's to see. What fails in the gateway is answered in the error form of the API
 //! that was asked.
 //!
-//! Without an API key the gateway takes only loopback addresses. Keys and TLS beyond that are the work of what stands
+//! Without an API key the gateway takes only loopback addresses, and refuses requests of web pages and of other names
+//! than this machine's, so that a page in a browser cannot use it. Keys and TLS beyond that are the work of what stands
 //! in front of it.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -47,6 +49,8 @@ pub use limits::Limits;
 pub use stats::{GatewayStats, Latency, RequestCount};
 
 const OPERATION: &str = "gateway.bind";
+/// Times beyond it would overflow the clock.
+const LONGEST_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Writes metrics as text.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
@@ -133,15 +137,17 @@ impl Gateway {
                     .with("address", address)
                     .hint("set an API key, or listen on 127.0.0.1"));
             }
-            Some(key) if key.trim().is_empty() => {
-                return Err(
-                    Error::new(ErrorKind::InvalidArgument, OPERATION, "the API key is empty").with("address", address)
-                );
+            Some(key) if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                return Err(Error::new(ErrorKind::InvalidArgument, OPERATION, "not a usable API key")
+                    .with("address", address)
+                    .hint(
+                        "use printable ASCII without blanks; a key that was read from a file may end with a line end",
+                    ));
             }
             _ => {}
         }
         let listener = listen::bind(OPERATION, address).await?;
-        let head = Head { time: options.limits.head_time, bytes: options.limits.head_bytes };
+        let head = Head { time: options.limits.head_time.min(LONGEST_TIME), bytes: options.limits.head_bytes };
         let shared = Arc::new(server::Shared::new(router, options));
         let handler = Arc::clone(&shared);
         let server = listen::serve(OPERATION, listener, head, move |request| {

@@ -3,9 +3,11 @@
 use std::error::Error as StdError;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use http::request::Parts;
-use http::{Request, Response, Uri};
+use http::{Request, Response, Uri, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
@@ -25,6 +27,8 @@ use crate::route::{self, Lease};
 
 /// Idle connections end before the shortest usual keep-alive of servers, 5 s, so that none is reused as it closes.
 const IDLE: Duration = Duration::from_secs(4);
+/// A replica whose machine is gone is noticed by the system after a few of these.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 const REPLICA: HeaderName = HeaderName::from_static("x-nacp-replica");
 
 /// Headers that concern one connection and not the request.
@@ -46,6 +50,7 @@ pub(super) fn upstream(limits: &Limits) -> Upstream {
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(limits.connect));
     connector.set_nodelay(true);
+    connector.set_keepalive(Some(KEEPALIVE));
     let mut builder = Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(connector)
 }
@@ -55,11 +60,16 @@ pub(super) async fn forward(shared: &Shared, parts: Parts, incoming: Incoming, m
     match answer(shared, &parts, incoming, &mut record).await {
         Ok((mut response, lease)) => {
             record.answered(response.status());
+            *response.version_mut() = Version::HTTP_11;
+            // An answer in pieces has the length of its pieces, whatever length it announces beside.
+            if response.headers().contains_key(TRANSFER_ENCODING) {
+                response.headers_mut().remove(CONTENT_LENGTH);
+            }
             strip(response.headers_mut());
             if let Ok(replica) = HeaderValue::from_str(&lease.endpoint().replica) {
                 response.headers_mut().insert(REPLICA, replica);
             }
-            response.map(|body| ReplyBody::passed(body, record, lease))
+            response.map(|body| ReplyBody::passed(body, shared.options.limits.idle, record, lease))
         }
         Err(refusal) => {
             record.refused(refusal.status());
@@ -80,7 +90,7 @@ async fn answer(
     let mut failed = Vec::new();
     let mut reason = String::new();
     while failed.len() < limits.attempts.max(1) {
-        let lease = match shared.router.route(&route::Request::new(&named).avoiding(&failed)) {
+        let lease = match shared.router.route(&route::Request::new(&named.model).avoiding(&failed)) {
             Ok(lease) => lease,
             Err(_) if !failed.is_empty() => break,
             Err(error) => return Err(error.into()),
@@ -90,15 +100,18 @@ async fn answer(
         }
         record.service(lease.endpoint());
         let body = match &lease.endpoint().model {
-            Some(model) if *model != *named => body::with_model(&body, &named, model),
+            Some(model) if *model != *named.model => body::with_model(&body, &named, model),
             _ => body.clone(),
         };
         let request = request(parts, body, lease.endpoint(), shared.key.is_some())?;
         match timeout(limits.answer, shared.upstream.request(request)).await {
+            Ok(Ok(response)) if response.status().is_informational() => {
+                return Err(unavailable("the replica changed the protocol", &lease, response.status().as_str()).into());
+            }
             Ok(Ok(response)) => return Ok((response, lease)),
             Ok(Err(error)) if error.is_connect() => {
                 reason = root(&error);
-                failed.push(lease);
+                failed.push(lease.ended());
             }
             Ok(Err(error)) => {
                 return Err(unavailable("the replica broke off before its answer", &lease, &root(&error)).into());
@@ -111,7 +124,7 @@ async fn answer(
         }
     }
     let error = Error::new(ErrorKind::EngineUnavailable, "gateway.forward", "no replica can be connected to");
-    Err(error.with("model", &named).with("tried", failed.len()).with("reason", reason).into())
+    Err(error.with("model", &named.model).with("tried", failed.len()).with("reason", reason).into())
 }
 
 fn unavailable(message: &str, lease: &Lease, reason: &str) -> Error {

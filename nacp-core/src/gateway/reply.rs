@@ -1,7 +1,7 @@
 //! The gateway's own answers: JSON, text, and errors in the form of the API that was asked.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -32,6 +32,17 @@ impl Refusal {
 
     pub(super) fn no_such_path(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such path: path={path:.200}"))
+    }
+
+    pub(super) fn no_such_method(path: &str) -> Self {
+        let message = format!("the gateway passes on POST alone: path={path:.200}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).header(ALLOW, "POST")
+    }
+
+    pub(super) fn foreign() -> Self {
+        let message = "a gateway without a key answers programs of this machine alone: \
+                       the request comes from a web page or names another host";
+        Self::new(StatusCode::FORBIDDEN, "foreign_origin", message)
     }
 
     fn header(mut self, name: HeaderName, value: &'static str) -> Self {

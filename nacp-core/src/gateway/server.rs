@@ -1,12 +1,15 @@
 //! From a request to the gateway's own answer or to a replica's.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN};
+use http::uri::Authority;
 use http::{HeaderMap, Method, Request};
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -84,7 +87,9 @@ pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Reply
     let id = shared.request_id(&parts.headers);
     parts.headers.insert(REQUEST_ID, id.clone());
     let path = parts.uri.path();
-    let own = if path == "/healthz" || shared.allowed(&parts.headers) {
+    let own = if shared.key.is_none() && !is_local(&parts.headers) {
+        Some(Err(Refusal::foreign()))
+    } else if path == "/healthz" || shared.allowed(&parts.headers) {
         own(shared, &parts.method, path)
     } else {
         Some(Err(Refusal::no_key()))
@@ -97,11 +102,33 @@ pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Reply
     reply
 }
 
+/// Whether requests of this path are a replica's to answer. What loads, removes or publishes models is not: services
+/// are what the app says, and clients do not change them.
+fn passes_on(path: &str) -> bool {
+    let ollama = ["/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/show"];
+    path.starts_with("/v1/") || ollama.contains(&path)
+}
+
+/// Whether a request comes from a program of this machine as far as its headers tell. A web page can send requests to
+/// loopback addresses too, but it cannot hide its origin, and under a name of its own it cannot hide the name.
+fn is_local(headers: &HeaderMap) -> bool {
+    let local = |text: &str| {
+        let host = text.parse::<Authority>().map(|authority| authority.host().to_owned());
+        host.is_ok_and(|host| host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok())
+    };
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let origin = text(ORIGIN).is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| local(host)));
+    origin && text(HOST).is_none_or(local)
+}
+
 /// What the gateway answers by itself; nothing for what is a replica's to answer.
 fn own(shared: &Shared, method: &Method, path: &str) -> Option<Result<Reply, Refusal>> {
-    let proxied = path.starts_with("/v1/") || path.starts_with("/api/");
-    if proxied && *method != Method::GET && *method != Method::HEAD {
+    if passes_on(path) && *method == Method::POST {
         return None;
+    }
+    if *method != Method::GET && *method != Method::HEAD {
+        let refusal = if passes_on(path) { Refusal::no_such_method(path) } else { Refusal::no_such_path(path) };
+        return Some(Err(refusal));
     }
     let reply = match path {
         "/healthz" => json_reply(&json!({"status": "ok", "endpoints": shared.router.endpoints().len()})),
@@ -117,9 +144,10 @@ fn own(shared: &Shared, method: &Method, path: &str) -> Option<Result<Reply, Ref
         "/api/version" => json_reply(&json!({"version": env!("CARGO_PKG_VERSION")})),
         _ => {
             let asked = path.strip_prefix("/v1/models/");
+            let asked = asked.map(|asked| percent_decode_str(asked).decode_utf8_lossy());
             let model = asked.filter(|asked| shared.router.names().iter().any(|name| name == asked));
             return Some(
-                model.map(|model| json_reply(&openai_model(model))).ok_or_else(|| Refusal::no_such_path(path)),
+                model.map(|model| json_reply(&openai_model(&model))).ok_or_else(|| Refusal::no_such_path(path)),
             );
         }
     };

@@ -15,6 +15,11 @@ pub(super) fn gpu_path(facts: &Facts, in_container: bool) -> GpuPath {
     let all = |sources: &[&str]| sources.iter().filter_map(|source| facts.evidence(source)).collect::<Vec<Evidence>>();
     let path = |kind, detail: &str, evidence, confidence| GpuPath { kind, detail: detail.into(), evidence, confidence };
     let gpus = facts.text(DEV);
+    // The display driver of later Jetsons makes nvidia nodes too; CUDA goes its own way there.
+    let tegra_family = facts.text(FAMILY).is_some_and(|family| family.to_lowercase().starts_with("tegra"));
+    if facts.has(TEGRA) || tegra_family {
+        return path(GpuPathKind::Tegra, "", all(&[TEGRA, FAMILY]), Confidence::Certain);
+    }
     if gpus.is_some() || facts.has(CONTROL) {
         let sources = [DEV, CONTROL, MEMORY, "/dev/nvidia-caps", "/dev/nvidia-nvswitchctl", DRIVER];
         let evidence = all(&sources).into_iter().filter(|evidence| !evidence.value.is_empty()).collect();
@@ -32,10 +37,6 @@ pub(super) fn gpu_path(facts: &Facts, in_container: bool) -> GpuPath {
     if facts.has(DXG) {
         let detail = if facts.has(WSL_CUDA) { "" } else { "/usr/lib/wsl/lib/libcuda.so.1 is not there" };
         return path(GpuPathKind::Paravirtual, detail, all(&[DXG, WSL_CUDA]), Confidence::Certain);
-    }
-    let tegra_family = facts.text(FAMILY).is_some_and(|family| family.to_lowercase().starts_with("tegra"));
-    if facts.has(TEGRA) || tegra_family {
-        return path(GpuPathKind::Tegra, "", all(&[TEGRA, FAMILY]), Confidence::Certain);
     }
     if !facts.has(DEV) {
         return path(GpuPathKind::Unknown, "/dev is not there", Vec::new(), Confidence::Possible);

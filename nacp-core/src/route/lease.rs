@@ -10,26 +10,41 @@ use crate::engine::Endpoint;
 /// It stays valid when the endpoint leaves the router's table, so that what is in flight can be finished.
 #[derive(Debug)]
 #[must_use = "dropping the lease says that the request is over"]
-pub struct Lease(Arc<Slot>);
+pub struct Lease {
+    slot: Arc<Slot>,
+    in_flight: bool,
+}
 
 impl Lease {
     pub(super) fn take(slot: &Arc<Slot>) -> Self {
         slot.load.enter();
-        Self(Arc::clone(slot))
+        Self { slot: Arc::clone(slot), in_flight: true }
+    }
+
+    /// Ends the request on its endpoint and keeps the lease, to be avoided when the request is routed again.
+    pub fn ended(mut self) -> Self {
+        self.end();
+        self
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.in_flight) {
+            self.slot.load.leave();
+        }
     }
 
     /// Where to send the request.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.0.endpoint
+        &self.slot.endpoint
     }
 
     pub(super) fn is_for(&self, slot: &Slot) -> bool {
-        Arc::ptr_eq(&self.0.load, &slot.load)
+        Arc::ptr_eq(&self.slot.load, &slot.load)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.load.leave();
+        self.end();
     }
 }

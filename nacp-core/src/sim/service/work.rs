@@ -42,7 +42,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(options: ServiceOptions) -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(options.slots)),
+            slots: Arc::new(Semaphore::new(options.slots.clamp(1, Semaphore::MAX_PERMITS))),
             options,
             clock: SystemClock::new(),
             requests: AtomicU64::new(0),
