@@ -1,4 +1,4 @@
-//! Reading `nacp.yaml`. JSON is read by the same parser, since every JSON text is also YAML.
+//! Reading `nacp.yaml`. JSON is read by the same parser, since nearly every JSON text is also YAML.
 
 use serde_saphyr::Error as YamlError;
 
@@ -6,7 +6,11 @@ use super::{App, place};
 use crate::error::{Error, ErrorKind, Result, nearest};
 
 pub(super) fn app(text: &str) -> Result<App> {
-    let app: App = serde_saphyr::from_str(text).map_err(|error| explain(text, &error))?;
+    let app: App = match serde_saphyr::from_str(text) {
+        Ok(app) => app,
+        // JSON may have characters that YAML wants escaped.
+        Err(error) => serde_json::from_str(text).map_err(|_| explain(text, &error))?,
+    };
     app.validate()?;
     Ok(app)
 }
@@ -214,6 +218,15 @@ services:
             let error = App::parse(&ASSISTANT.replacen(from, to, 1)).unwrap_err();
             assert_eq!(error.to_string(), message);
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        }
+    }
+
+    #[test]
+    fn json_keeps_characters_that_yaml_wants_escaped() {
+        for letter in ['\u{7f}', '\u{80}', '\u{9f}', '\u{fffe}', '\u{ffff}', '\u{85}', 'é', '🦀'] {
+            let app = App::new("a").service("s", Service::new("image").env("A", format!("x{letter}y")));
+            let json = serde_json::to_string(&app).unwrap();
+            assert_eq!(App::parse(&json).unwrap(), app, "{letter:?}");
         }
     }
 
