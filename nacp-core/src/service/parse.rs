@@ -5,11 +5,14 @@ use serde_saphyr::Error as YamlError;
 use super::{App, place};
 use crate::error::{Error, ErrorKind, Result, nearest};
 
+/// Whether a character may stand as it is in JSON and not in YAML.
+const JSON_ONLY: fn(char) -> bool = |letter| matches!(letter, '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
+
 pub(super) fn app(text: &str) -> Result<App> {
     let app: App = match serde_saphyr::from_str(text) {
         Ok(app) => app,
-        // JSON may have characters that YAML wants escaped.
-        Err(error) => serde_json::from_str(text).map_err(|_| explain(text, &error))?,
+        Err(error) if text.contains(JSON_ONLY) => serde_json::from_str(text).map_err(|_| explain(text, &error))?,
+        Err(error) => return Err(explain(text, &error)),
     };
     app.validate()?;
     Ok(app)
@@ -228,6 +231,8 @@ services:
             let json = serde_json::to_string(&app).unwrap();
             assert_eq!(App::parse(&json).unwrap(), app, "{letter:?}");
         }
+        let twice = r#"{"name":"a","services":{"s":{"image":"i"},"s":{"image":"j"}}}"#;
+        assert_eq!(App::parse(twice).unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
 
     #[test]
