@@ -19,7 +19,10 @@
  *
  * Fork. A context and what came from it belong to the process that made them; in a forked child make a new one.
  *
- * The library handles no signals, has no global state, and prints nothing but the report of a defect of its own.
+ * Signals. SIGPIPE is blocked on the library's threads, and on the caller's for the time of a call: a connection that breaks
+ * is an error and ends no program. How the program treats signals is not changed.
+ *
+ * The library has no signal handler, no global state, and prints nothing but the report of a defect of its own.
  */
 
 #ifndef NACP_H

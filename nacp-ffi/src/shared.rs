@@ -13,6 +13,8 @@ use nacp_core::{Error, ErrorKind, Result, sim};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
+use crate::sigpipe::{self, Blocked};
+
 /// How long the end of a context waits for work that cannot be interrupted.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
@@ -79,6 +81,7 @@ impl Shared {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("nacp-worker")
+            .on_thread_start(sigpipe::block_for_good)
             .enable_all()
             .build()
             .map_err(|cause| {
@@ -114,6 +117,7 @@ impl Shared {
         }
         let runtime = self.runtime.as_ref();
         let runtime = runtime.ok_or_else(|| Error::new(ErrorKind::Cancelled, operation, "the context has ended"))?;
+        let _blocked = Blocked::here();
         runtime.block_on(work)
     }
 

@@ -50,6 +50,13 @@ fn a_forked_child_gets_a_clear_error_and_may_start_anew() {
     assert_well(&mut Command::new(compile(&source("c_fork.c"), folder.path(), &[])), "parent and child are well");
 }
 
+/// The program does as C programs do: it says nothing about SIGPIPE, which ends it by default.
+#[test]
+fn clients_that_leave_in_the_middle_of_an_answer_do_not_end_the_program() {
+    let folder = shared_library();
+    assert_well(&mut Command::new(compile(&source("c_sigpipe.c"), folder.path(), &[])), "the program lives");
+}
+
 #[test]
 fn on_a_machine_with_nothing_a_program_runs_and_reads_what_is_missing() {
     let folder = shared_library();
