@@ -56,10 +56,11 @@ pub unsafe extern "C" fn nacp_apply(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_apply", error) };
+    let replicas = entry.out_handle(replicas, "replicas");
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = if replicas.is_null() { None } else { Some(call.out_handle(replicas, "replicas")?) };
+        let out = call.optional_out(replicas);
         let status = apply(shared, call.operation, app, timeout_ms)?;
         if let Some(out) = out {
             out.give(nacp_replicas::from(&status));
@@ -86,10 +87,11 @@ pub unsafe extern "C" fn nacp_apply_json(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_apply_json", error) };
+    let status_json = entry.out(status_json, "status_json", nacp_string::NONE);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = call.out(status_json, "status_json", nacp_string::NONE)?;
+        let out = call.out(status_json)?;
         out.set(json(&apply(shared, call.operation, app, timeout_ms)?)?);
         Ok(())
     })
@@ -115,10 +117,11 @@ pub unsafe extern "C" fn nacp_replicas_of(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_replicas_of", error) };
+    let replicas = entry.out_handle(replicas, "replicas");
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = call.out_handle(replicas, "replicas")?;
+        let out = call.out(replicas)?;
         out.give(nacp_replicas::from(&status(shared, call.operation, app)?));
         Ok(())
     })
@@ -140,10 +143,11 @@ pub unsafe extern "C" fn nacp_status_json(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_status_json", error) };
+    let status_json = entry.out(status_json, "status_json", nacp_string::NONE);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = call.out(status_json, "status_json", nacp_string::NONE)?;
+        let out = call.out(status_json)?;
         out.set(json(&status(shared, call.operation, app)?)?);
         Ok(())
     })
@@ -166,10 +170,11 @@ pub unsafe extern "C" fn nacp_delete(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_delete", error) };
+    let removed = entry.out(removed, "removed", 0);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = if removed.is_null() { None } else { Some(call.out(removed, "removed", 0)?) };
+        let out = call.optional_out(removed);
         let count = shared.wait(call.operation, async {
             let outcome = shared.plane_without_gpus().await?.delete(app).await;
             let followed = shared.changed().await;
@@ -204,10 +209,11 @@ pub unsafe extern "C" fn nacp_logs(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_logs", error) };
+    let text = entry.out(text, "text", nacp_string::NONE);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let (app, service) = (call.text(app, "app")?, call.text(service, "service")?);
-        let out = call.out(text, "text", nacp_string::NONE)?;
+        let out = call.out(text)?;
         let logs = shared.wait(call.operation, async {
             shared.plane_without_gpus().await?.logs(app, service, replica, lines).await
         })?;

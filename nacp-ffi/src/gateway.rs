@@ -67,9 +67,10 @@ pub unsafe extern "C" fn nacp_gateway_start(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_gateway_start", error) };
+    let gateway = entry.out_handle(gateway, "gateway");
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
-        let out = call.out_handle(gateway, "gateway")?;
+        let out = call.out(gateway)?;
         let (address, options) = match options.is_null() {
             true => ((Ipv4Addr::LOCALHOST, 0).into(), GatewayOptions::default()),
             false => choose(call, &call.read(options, "options")?)?,

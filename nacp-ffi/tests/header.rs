@@ -17,7 +17,8 @@ const HEAD: &str = "\
  *
  * Ownership. What a function gives through an `[out]` handle or a nacp_string belongs to the caller, who frees it with the
  * function named there. Freeing NULL does nothing. A `const char *` that a function returns or puts into a struct is
- * borrowed: its documentation says for how long. On failure an `[out]` handle is NULL and a nacp_string is empty.
+ * borrowed: its documentation says for how long. On failure an `[out]` handle is NULL, a nacp_string is
+ * empty, and a number or a struct is zero but for its size; whatever stood there before is not looked at.
  *
  * Texts are UTF-8 and end with a NUL.
  *
