@@ -836,7 +836,7 @@ nacp_status nacp_gateway_stop(struct nacp_gateway *gateway,
                               struct nacp_error *error);
 
 /**
- * Frees a gateway. One that was not stopped cuts its connections.
+ * Frees a gateway. One that was not stopped cuts its connections. The port is free when it returns.
  *
  * @param gateway the gateway; NULL does nothing
  */

@@ -55,7 +55,7 @@ pub unsafe extern "C" fn nacp_engine_describe(
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let out = call.out_struct(info)?;
-        let engine = shared.wait(call.operation, shared.engine_info())?;
+        let engine = shared.wait(call.operation, shared.world().engine_info())?;
         let mut info: nacp_engine_info = zero();
         info.simulated = u32::from(engine.simulated);
         info.cdi_devices = u32::try_from(engine.gpu.cdi_devices.len()).unwrap_or(u32::MAX);
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn nacp_engine_json(
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let out = call.out(json)?;
-        let info = shared.wait(call.operation, shared.engine_info())?;
+        let info = shared.wait(call.operation, shared.world().engine_info())?;
         out.set(self::json(&info)?);
         Ok(())
     })

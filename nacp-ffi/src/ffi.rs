@@ -137,8 +137,8 @@ impl Call {
     }
 
     /// A place for a result that the caller may not want.
-    pub(crate) fn optional_out<T>(&self, out: Out<T>) -> Option<Place<T>> {
-        NonNull::new(out.pointer).map(Place)
+    pub(crate) fn optional_out<T>(&self, Out { pointer, .. }: Out<T>) -> Option<Place<T>> {
+        NonNull::new(pointer).map(Place)
     }
 
     /// A copy of a caller's struct; what the caller does not know of it is zero.
@@ -152,8 +152,8 @@ impl Call {
     }
 
     /// A place for a struct of the caller's.
-    pub(crate) fn out_struct<T: Versioned>(&self, out: Out<T>) -> Result<StructPlace<T>> {
-        Ok(StructPlace { size: self.size(out.pointer, out.parameter)?, pointer: out.pointer })
+    pub(crate) fn out_struct<T: Versioned>(&self, Out { pointer, parameter }: Out<T>) -> Result<StructPlace<T>> {
+        Ok(StructPlace { size: self.size(pointer, parameter)?, pointer })
     }
 
     fn size<T: Versioned>(&self, pointer: *const T, parameter: &str) -> Result<usize> {

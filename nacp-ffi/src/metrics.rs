@@ -29,7 +29,7 @@ pub unsafe extern "C" fn nacp_metrics_text(
         let shared = &call.shared(ctx, "ctx")?.shared;
         let out = call.out(text)?;
         let text = shared.wait(call.operation, async {
-            let plane = shared.plane_without_gpus().await?;
+            let plane = shared.world().plane_without_gpus().await?;
             let mut apps = Vec::new();
             for app in plane.apps().await? {
                 apps.push(plane.status(&app).await?);

@@ -148,7 +148,7 @@ pub unsafe extern "C" fn nacp_discover(
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let out = call.out(node)?;
-        let node = shared.wait(call.operation, async { shared.node().await.cloned() })?;
+        let node = shared.wait(call.operation, async { shared.world().node().await.cloned() })?;
         let snapshot = read(&node)?;
         out.give(nacp_node { shared: Arc::clone(shared), node, snapshot });
         Ok(())

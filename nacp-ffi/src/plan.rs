@@ -98,8 +98,8 @@ impl From<&Plan> for nacp_plan {
 /// The plan for an app; a driver is needed only where a service needs a GPU.
 pub(crate) async fn plane_for(shared: &Shared, app: &App) -> nacp_core::Result<nacp_core::control::ControlPlane> {
     match app.services.values().any(|service| service.gpu.is_some()) {
-        true => shared.plane().await,
-        false => shared.plane_without_gpus().await,
+        true => shared.world().plane().await,
+        false => shared.world().plane_without_gpus().await,
     }
 }
 

@@ -54,7 +54,7 @@ pub unsafe extern "C" fn nacp_router_new(
         let shared = &call.shared(ctx, "ctx")?.shared;
         let out = call.out(router)?;
         let router = Arc::new(Router::new());
-        shared.wait(call.operation, shared.follow(&router))?;
+        shared.wait(call.operation, shared.world().follow(&router))?;
         out.give(nacp_router { router });
         Ok(())
     })
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn nacp_router_refresh(
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let router = &call.shared(router, "router")?.router;
-        shared.wait(call.operation, shared.refresh(router))
+        shared.wait(call.operation, shared.world().refresh(router))
     })
 }
 
