@@ -18,7 +18,7 @@ use crate::shared::{Shared, tell};
 use crate::status::nacp_status;
 use crate::string::{json, nacp_string};
 
-fn apply(shared: &Shared, operation: &'static str, app: &str, timeout_ms: u64) -> Result<AppStatus> {
+pub(crate) fn apply(shared: &Shared, operation: &'static str, app: &str, timeout_ms: u64) -> Result<AppStatus> {
     let app = App::parse(app)?;
     let world = shared.world();
     shared.wait(operation, async {

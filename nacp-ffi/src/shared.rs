@@ -236,3 +236,60 @@ pub(crate) fn free<T>(handle: Option<Box<T>>, shared: impl Fn(&T) -> &Shared) {
         Box::leak(handle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::apply::apply;
+
+    const APP: &str = "{name: held, services: {llm: {image: x, model: m, port: 80, gpu: {memory: 1GiB}}}}";
+
+    fn simulated() -> Arc<Shared> {
+        let node = NodeChoice::Simulated(Arc::new(sim::Node::named("h100x8").unwrap()));
+        Shared::start(node, EngineChoice::Simulated, 2).unwrap()
+    }
+
+    fn soon(is_so: impl Fn() -> bool) -> bool {
+        (0..500).any(|_| {
+            thread::sleep(Duration::from_millis(10));
+            is_so()
+        })
+    }
+
+    #[test]
+    fn the_limit_of_an_apply_holds_for_telling_the_routers_too_and_they_learn_of_it_later() {
+        let shared = simulated();
+        let router = Arc::new(Router::new());
+        shared.wait("test", shared.world().follow(&router)).unwrap();
+        let others = shared.world().following.blocking_lock();
+        let (done, is_done) = std::sync::mpsc::channel();
+        let applying = Arc::clone(&shared);
+        let thread = thread::spawn(move || done.send(apply(&applying, "nacp_apply", APP, 2000)));
+        let outcome = is_done.recv_timeout(Duration::from_secs(20));
+        assert_eq!(
+            outcome.unwrap().unwrap_err().to_string(),
+            "the routers did not learn of the app in the time allowed: app=held timeout_ms=2000; they learn of it later"
+        );
+        thread.join().unwrap().unwrap();
+        assert!(router.endpoints().is_empty());
+        drop(others);
+        assert!(soon(|| !router.endpoints().is_empty()));
+    }
+
+    #[test]
+    fn a_router_is_told_of_changes_from_before_it_looks_itself() {
+        let shared = simulated();
+        let others = shared.world().following.blocking_lock();
+        let following = Arc::clone(&shared);
+        let thread = thread::spawn(move || {
+            let router = Arc::new(Router::new());
+            following.wait("test", following.world().follow(&router)).map(|()| router)
+        });
+        assert!(soon(|| shared.world().followers().len() == 1));
+        drop(others);
+        let router = thread.join().unwrap().unwrap();
+        assert_eq!(shared.world().followers()[0].as_ptr(), Arc::as_ptr(&router));
+    }
+}
