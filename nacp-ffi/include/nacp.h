@@ -124,7 +124,7 @@ template <typename T> inline T nacp_init() {
  * not know.
  */
 enum nacp_status
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+#if (defined(__cplusplus) && __cplusplus >= 201103L) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
@@ -183,7 +183,7 @@ enum nacp_status
   /**
    * A service's own program ended or broke; its log says why. The same app may work once the service is mended.
    */
-  NACP_E_SERVICE_FAILED = 13,
+  NACP_E_SERVICE_FAILED = 13
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -197,7 +197,7 @@ typedef int32_t nacp_status;
  * What an action of a plan does. Be ready for numbers that are not here.
  */
 enum nacp_step
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+#if (defined(__cplusplus) && __cplusplus >= 201103L) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
@@ -216,7 +216,7 @@ enum nacp_step
   /**
    * Remove a container.
    */
-  NACP_STEP_REMOVE = 4,
+  NACP_STEP_REMOVE = 4
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

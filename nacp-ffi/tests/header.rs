@@ -77,7 +77,9 @@ fn generated() -> String {
     let bindings = cbindgen::Builder::new().with_crate(root).with_config(config).generate().unwrap();
     let mut header = Vec::new();
     bindings.write(&mut header);
-    String::from_utf8(header).unwrap()
+    // C++ before 2011 knows neither the type of an enumeration nor a comma at its end.
+    let typed = "#if (defined(__cplusplus) && __cplusplus >= 201103L) ||";
+    String::from_utf8(header).unwrap().replace("#if defined(__cplusplus) ||", typed).replace(",\n};", "\n};")
 }
 
 #[test]
@@ -181,4 +183,14 @@ fn a_strict_c11_compiler_takes_the_header_twice_and_in_two_files() {
 #[test]
 fn a_strict_cpp17_compiler_takes_the_header_twice_and_in_two_files() {
     two_units(&Compiler::CPP17, "cc");
+}
+
+/// The header alone is enough there: the programs use what came later.
+#[test]
+fn a_strict_cpp98_compiler_takes_the_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("old.cc");
+    fs::write(&program, "#include \"nacp.h\"\nint main() { return nacp_abi_version() == NACP_ABI_VERSION ? 0 : 1; }\n")
+        .unwrap();
+    Compiler::CPP98.run(["-fsyntax-only".as_ref(), program.as_os_str()]);
 }
