@@ -7,7 +7,8 @@
  *
  * Ownership. What a function gives through an `[out]` handle or a nacp_string belongs to the caller, who frees it with the
  * function named there. Freeing NULL does nothing. A `const char *` that a function returns or puts into a struct is
- * borrowed: its documentation says for how long. On failure an `[out]` handle is NULL and a nacp_string is empty.
+ * borrowed: its documentation says for how long. On failure an `[out]` handle is NULL, a nacp_string is
+ * empty, and a number or a struct is zero but for its size; whatever stood there before is not looked at.
  *
  * Texts are UTF-8 and end with a NUL.
  *
@@ -19,7 +20,10 @@
  *
  * Fork. A context and what came from it belong to the process that made them; in a forked child make a new one.
  *
- * The library handles no signals, has no global state, and prints nothing but the report of a defect of its own.
+ * Signals. SIGPIPE is blocked on the library's threads, and on the caller's for the time of a call: a connection that breaks
+ * is an error and ends no program. How the program treats signals is not changed.
+ *
+ * The library has no signal handler, no global state, and prints nothing but the report of a defect of its own.
  */
 
 #ifndef NACP_H
@@ -120,7 +124,7 @@ template <typename T> inline T nacp_init() {
  * not know.
  */
 enum nacp_status
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+#if (defined(__cplusplus) && __cplusplus >= 201103L) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
@@ -179,7 +183,7 @@ enum nacp_status
   /**
    * A service's own program ended or broke; its log says why. The same app may work once the service is mended.
    */
-  NACP_E_SERVICE_FAILED = 13,
+  NACP_E_SERVICE_FAILED = 13
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -193,7 +197,7 @@ typedef int32_t nacp_status;
  * What an action of a plan does. Be ready for numbers that are not here.
  */
 enum nacp_step
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+#if (defined(__cplusplus) && __cplusplus >= 201103L) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
@@ -212,7 +216,7 @@ enum nacp_step
   /**
    * Remove a container.
    */
-  NACP_STEP_REMOVE = 4,
+  NACP_STEP_REMOVE = 4
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -832,7 +836,7 @@ nacp_status nacp_gateway_stop(struct nacp_gateway *gateway,
                               struct nacp_error *error);
 
 /**
- * Frees a gateway. One that was not stopped cuts its connections.
+ * Frees a gateway. One that was not stopped cuts its connections. The port is free when it returns.
  *
  * @param gateway the gateway; NULL does nothing
  */

@@ -1,6 +1,8 @@
 //! Running apps.
 
+use std::cell::Cell;
 use std::ffi::c_char;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nacp_core::control::AppStatus;
@@ -12,25 +14,39 @@ use crate::error::nacp_error;
 use crate::ffi::Entry;
 use crate::plan::plane_for;
 use crate::replicas::nacp_replicas;
-use crate::shared::Shared;
+use crate::shared::{Shared, tell};
 use crate::status::nacp_status;
 use crate::string::{json, nacp_string};
 
-fn apply(shared: &Shared, operation: &'static str, app: &str, timeout_ms: u64) -> Result<AppStatus> {
+pub(crate) fn apply(shared: &Shared, operation: &'static str, app: &str, timeout_ms: u64) -> Result<AppStatus> {
     let app = App::parse(app)?;
+    let world = shared.world();
     shared.wait(operation, async {
-        let work = async { plane_for(shared, &app).await?.apply(&app).await };
-        let outcome = match timeout_ms {
-            0 => work.await,
-            limit => tokio::time::timeout(Duration::from_millis(limit), work).await.unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::Timeout, operation, "the app is not ready in the time allowed")
-                    .with("app", &app.name)
-                    .with("timeout_ms", limit)
-                    .hint("what was started goes on; apply again to wait for it, or delete the app"))
-            }),
+        let is_applied = Cell::new(false);
+        let work = async {
+            let outcome = async { plane_for(shared, &app).await?.apply(&app).await }.await;
+            is_applied.set(true);
+            let told = tell(world).await;
+            outcome.and_then(|status| told.map(|()| status))
         };
-        let followed = shared.changed().await;
-        outcome.and_then(|status| followed.map(|()| status))
+        if timeout_ms == 0 {
+            return work.await;
+        }
+        if let Ok(outcome) = tokio::time::timeout(Duration::from_millis(timeout_ms), work).await {
+            return outcome;
+        }
+        let (message, hint) = if is_applied.get() {
+            ("the routers did not learn of the app in the time allowed", "they learn of it later")
+        } else {
+            let world = Arc::clone(world);
+            tokio::spawn(async move { world.changed().await });
+            let hint = "what was started goes on; apply again to wait for it, or delete the app";
+            ("the app is not ready in the time allowed", hint)
+        };
+        Err(Error::new(ErrorKind::Timeout, operation, message)
+            .with("app", &app.name)
+            .with("timeout_ms", timeout_ms)
+            .hint(hint))
     })
 }
 
@@ -56,10 +72,11 @@ pub unsafe extern "C" fn nacp_apply(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_apply", error) };
+    let replicas = entry.out_handle(replicas, "replicas");
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = if replicas.is_null() { None } else { Some(call.out_handle(replicas, "replicas")?) };
+        let out = call.optional_out(replicas);
         let status = apply(shared, call.operation, app, timeout_ms)?;
         if let Some(out) = out {
             out.give(nacp_replicas::from(&status));
@@ -86,17 +103,18 @@ pub unsafe extern "C" fn nacp_apply_json(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_apply_json", error) };
+    let status_json = entry.out(status_json, "status_json", nacp_string::NONE);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = call.out(status_json, "status_json", nacp_string::NONE)?;
+        let out = call.out(status_json)?;
         out.set(json(&apply(shared, call.operation, app, timeout_ms)?)?);
         Ok(())
     })
 }
 
 fn status(shared: &Shared, operation: &'static str, app: &str) -> Result<AppStatus> {
-    shared.wait(operation, async { shared.plane_without_gpus().await?.status(app).await })
+    shared.wait(operation, async { shared.world().plane_without_gpus().await?.status(app).await })
 }
 
 /// Tells what of an app is there now. An app of which nothing is there has no replicas.
@@ -115,10 +133,11 @@ pub unsafe extern "C" fn nacp_replicas_of(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_replicas_of", error) };
+    let replicas = entry.out_handle(replicas, "replicas");
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = call.out_handle(replicas, "replicas")?;
+        let out = call.out(replicas)?;
         out.give(nacp_replicas::from(&status(shared, call.operation, app)?));
         Ok(())
     })
@@ -140,10 +159,11 @@ pub unsafe extern "C" fn nacp_status_json(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_status_json", error) };
+    let status_json = entry.out(status_json, "status_json", nacp_string::NONE);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = call.out(status_json, "status_json", nacp_string::NONE)?;
+        let out = call.out(status_json)?;
         out.set(json(&status(shared, call.operation, app)?)?);
         Ok(())
     })
@@ -166,13 +186,14 @@ pub unsafe extern "C" fn nacp_delete(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_delete", error) };
+    let removed = entry.out(removed, "removed", 0);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = if removed.is_null() { None } else { Some(call.out(removed, "removed", 0)?) };
+        let out = call.optional_out(removed);
         let count = shared.wait(call.operation, async {
-            let outcome = shared.plane_without_gpus().await?.delete(app).await;
-            let followed = shared.changed().await;
+            let outcome = shared.world().plane_without_gpus().await?.delete(app).await;
+            let followed = tell(shared.world()).await;
             outcome.and_then(|count| followed.map(|()| count))
         })?;
         if let Some(out) = out {
@@ -204,12 +225,13 @@ pub unsafe extern "C" fn nacp_logs(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_logs", error) };
+    let text = entry.out(text, "text", nacp_string::NONE);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let (app, service) = (call.text(app, "app")?, call.text(service, "service")?);
-        let out = call.out(text, "text", nacp_string::NONE)?;
+        let out = call.out(text)?;
         let logs = shared.wait(call.operation, async {
-            shared.plane_without_gpus().await?.logs(app, service, replica, lines).await
+            shared.world().plane_without_gpus().await?.logs(app, service, replica, lines).await
         })?;
         out.set(logs.into_iter().map(|line| line + "\n").collect::<String>().into());
         Ok(())

@@ -70,8 +70,9 @@ pub unsafe extern "C" fn nacp_ctx_new(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_ctx_new", error) };
+    let ctx = entry.out_handle(ctx, "ctx");
     entry.run(|call| {
-        let out = call.out_handle(ctx, "ctx")?;
+        let out = call.out(ctx)?;
         let options = if options.is_null() { None } else { Some(call.read(options, "options")?) };
         let (mut node, mut engine, mut threads) = (None, None, None);
         if let Some(options) = options {

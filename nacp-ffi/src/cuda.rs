@@ -17,8 +17,9 @@ use crate::string::{json, nacp_string};
 pub unsafe extern "C" fn nacp_probe_cuda_json(json: *mut nacp_string, error: *mut nacp_error) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_probe_cuda_json", error) };
+    let json = entry.out(json, "json", nacp_string::NONE);
     entry.run(|call| {
-        let out = call.out(json, "json", nacp_string::NONE)?;
+        let out = call.out(json)?;
         out.set(self::json(&cuda::probe()?)?);
         Ok(())
     })
@@ -33,8 +34,9 @@ pub unsafe extern "C" fn nacp_probe_cuda_json(json: *mut nacp_string, error: *mu
 pub unsafe extern "C" fn nacp_probe_cuda_text(text: *mut nacp_string, error: *mut nacp_error) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_probe_cuda_text", error) };
+    let text = entry.out(text, "text", nacp_string::NONE);
     entry.run(|call| {
-        let out = call.out(text, "text", nacp_string::NONE)?;
+        let out = call.out(text)?;
         out.set(cuda::probe()?.to_string().into());
         Ok(())
     })

@@ -51,10 +51,11 @@ pub unsafe extern "C" fn nacp_engine_describe(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_engine_describe", error) };
+    let info = entry.out_struct(info, "info");
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
-        let out = call.out_struct(info, "info")?;
-        let engine = shared.wait(call.operation, shared.engine_info())?;
+        let out = call.out_struct(info)?;
+        let engine = shared.wait(call.operation, shared.world().engine_info())?;
         let mut info: nacp_engine_info = zero();
         info.simulated = u32::from(engine.simulated);
         info.cdi_devices = u32::try_from(engine.gpu.cdi_devices.len()).unwrap_or(u32::MAX);
@@ -82,10 +83,11 @@ pub unsafe extern "C" fn nacp_engine_json(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_engine_json", error) };
+    let json = entry.out(json, "json", nacp_string::NONE);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
-        let out = call.out(json, "json", nacp_string::NONE)?;
-        let info = shared.wait(call.operation, shared.engine_info())?;
+        let out = call.out(json)?;
+        let info = shared.wait(call.operation, shared.world().engine_info())?;
         out.set(self::json(&info)?);
         Ok(())
     })

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::mem::MaybeUninit;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use nacp_core::{Error, ErrorKind, Result};
 
@@ -48,6 +48,29 @@ impl Entry {
     /// what is written to is used by nobody else meanwhile.
     pub(crate) unsafe fn new(operation: &'static str, error: *mut nacp_error) -> Self {
         Self { operation, error }
+    }
+
+    /// A parameter that receives a result. It holds `empty` from here on: what fails later leaves nothing in it that a
+    /// caller could take for a result.
+    pub(crate) fn out<T>(&self, pointer: *mut T, parameter: &'static str, empty: T) -> Out<T> {
+        if let Some(place) = NonNull::new(pointer) {
+            Place(place).set(empty);
+        }
+        Out { pointer, parameter }
+    }
+
+    /// A parameter that receives a handle: NULL from here on.
+    pub(crate) fn out_handle<T>(&self, pointer: *mut *mut T, parameter: &'static str) -> Out<*mut T> {
+        self.out(pointer, parameter, ptr::null_mut())
+    }
+
+    /// A parameter that receives a struct: zeros from here on, unless it is too small to be one.
+    pub(crate) fn out_struct<T: Versioned>(&self, pointer: *mut T, parameter: &'static str) -> Out<T> {
+        let out = Out { pointer, parameter };
+        if let Ok(size) = (Call { operation: self.operation }).size(pointer, parameter) {
+            StructPlace { pointer, size }.fill(&zero());
+        }
+        out
     }
 
     /// Runs the body of an exported function.
@@ -107,17 +130,15 @@ impl Call {
         Ok(Some(text))
     }
 
-    /// A place for a result, which holds `empty` until it is set.
-    pub(crate) fn out<T>(&self, pointer: *mut T, parameter: &str, empty: T) -> Result<Out<'_, T>> {
-        // SAFETY: the pointer is NULL or points to a place of this type, which may not be initialised.
-        let place = unsafe { pointer.cast::<MaybeUninit<T>>().as_mut() }.ok_or_else(|| self.null(parameter))?;
-        place.write(empty);
-        Ok(Out(place))
+    /// A place for a result that has to be there.
+    pub(crate) fn out<T>(&self, out: Out<T>) -> Result<Place<T>> {
+        let parameter = out.parameter;
+        self.optional_out(out).ok_or_else(|| self.null(parameter))
     }
 
-    /// A place for a new handle, which is NULL until it is set.
-    pub(crate) fn out_handle<T>(&self, pointer: *mut *mut T, parameter: &str) -> Result<Out<'_, *mut T>> {
-        self.out(pointer, parameter, ptr::null_mut())
+    /// A place for a result that the caller may not want.
+    pub(crate) fn optional_out<T>(&self, Out { pointer, .. }: Out<T>) -> Option<Place<T>> {
+        NonNull::new(pointer).map(Place)
     }
 
     /// A copy of a caller's struct; what the caller does not know of it is zero.
@@ -131,8 +152,8 @@ impl Call {
     }
 
     /// A place for a struct of the caller's.
-    pub(crate) fn out_struct<T: Versioned>(&self, pointer: *mut T, parameter: &str) -> Result<OutStruct<T>> {
-        Ok(OutStruct { size: self.size(pointer, parameter)?, pointer })
+    pub(crate) fn out_struct<T: Versioned>(&self, Out { pointer, parameter }: Out<T>) -> Result<StructPlace<T>> {
+        Ok(StructPlace { size: self.size(pointer, parameter)?, pointer })
     }
 
     fn size<T: Versioned>(&self, pointer: *const T, parameter: &str) -> Result<usize> {
@@ -152,16 +173,23 @@ impl Call {
     }
 }
 
-/// A place for a result.
-pub(crate) struct Out<'a, T>(&'a mut MaybeUninit<T>);
+/// A parameter that receives a result, emptied already.
+pub(crate) struct Out<T> {
+    pointer: *mut T,
+    parameter: &'static str,
+}
 
-impl<T> Out<'_, T> {
+/// A place for a result.
+pub(crate) struct Place<T>(NonNull<T>);
+
+impl<T> Place<T> {
     pub(crate) fn set(self, value: T) {
-        self.0.write(value);
+        // SAFETY: the pointer is not NULL, and points to a place that is the call's alone.
+        unsafe { self.0.write(value) };
     }
 }
 
-impl<T> Out<'_, *mut T> {
+impl<T> Place<*mut T> {
     /// Gives a handle to the caller, who frees it.
     pub(crate) fn give(self, handle: T) {
         self.set(Box::into_raw(Box::new(handle)));
@@ -169,12 +197,12 @@ impl<T> Out<'_, *mut T> {
 }
 
 /// A place for a struct of the caller's, which may be older or newer than ours.
-pub(crate) struct OutStruct<T> {
+pub(crate) struct StructPlace<T> {
     pointer: *mut T,
     size: usize,
 }
 
-impl<T: Versioned> OutStruct<T> {
+impl<T: Versioned> StructPlace<T> {
     /// Fills as much of the caller's struct as both know; its `struct_size` stays.
     pub(crate) fn fill(self, value: &T) {
         let known = self.size.min(size_of::<T>());
@@ -220,14 +248,22 @@ mod tests {
     fn an_older_callers_struct_is_read_and_written_only_as_far_as_it_reaches() {
         let mut old = Grown { struct_size: 8, first: 3, second: 99 };
         assert_eq!(CALL.read(&raw const old, "old").unwrap(), Grown { struct_size: 8, first: 3, second: 0 });
-        CALL.out_struct(&raw mut old, "old").unwrap().fill(&Grown { struct_size: 0, first: 5, second: 6 });
+        CALL.out_struct(Out { pointer: &raw mut old, parameter: "old" }).unwrap().fill(&Grown {
+            struct_size: 0,
+            first: 5,
+            second: 6,
+        });
         assert_eq!(old, Grown { struct_size: 8, first: 5, second: 99 });
     }
 
     #[test]
     fn a_newer_callers_struct_is_filled_as_far_as_the_library_knows() {
         let mut new = (Grown { struct_size: 16, first: 1, second: 2 }, 77_u32);
-        CALL.out_struct(&raw mut new.0, "new").unwrap().fill(&Grown { struct_size: 0, first: 5, second: 6 });
+        CALL.out_struct(Out { pointer: &raw mut new.0, parameter: "new" }).unwrap().fill(&Grown {
+            struct_size: 0,
+            first: 5,
+            second: 6,
+        });
         assert_eq!(new, (Grown { struct_size: 16, first: 5, second: 6 }, 77));
     }
 

@@ -13,7 +13,8 @@ use nacp_core::route::Router;
 use crate::context::nacp_ctx;
 use crate::error::nacp_error;
 use crate::ffi::{Call, Entry, Versioned, answer};
-use crate::shared::{Shared, free};
+use crate::panic;
+use crate::shared::{LAST_WAIT, Shared, free};
 use crate::status::nacp_status;
 use crate::text;
 
@@ -67,9 +68,10 @@ pub unsafe extern "C" fn nacp_gateway_start(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_gateway_start", error) };
+    let gateway = entry.out_handle(gateway, "gateway");
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
-        let out = call.out_handle(gateway, "gateway")?;
+        let out = call.out(gateway)?;
         let (address, options) = match options.is_null() {
             true => ((Ipv4Addr::LOCALHOST, 0).into(), GatewayOptions::default()),
             false => choose(call, &call.read(options, "options")?)?,
@@ -77,7 +79,7 @@ pub unsafe extern "C" fn nacp_gateway_start(
         let router = Arc::new(Router::new());
         let gateway = shared.wait(call.operation, async {
             let gateway = Gateway::bind(address, Arc::clone(&router), options).await?;
-            shared.follow(&router).await?;
+            shared.world().follow(&router).await?;
             Ok(gateway)
         })?;
         let url = text::owned(format!("http://{}", gateway.address()));
@@ -131,10 +133,19 @@ pub unsafe extern "C" fn nacp_gateway_stop(gateway: *mut nacp_gateway, error: *m
     })
 }
 
-/// Frees a gateway. One that was not stopped cuts its connections.
+/// Frees a gateway. One that was not stopped cuts its connections. The port is free when it returns.
 ///
 /// @param gateway the gateway; NULL does nothing
 #[unsafe(no_mangle)]
 pub extern "C" fn nacp_gateway_free(gateway: Option<Box<nacp_gateway>>) {
-    free(gateway, |gateway| &gateway.shared);
+    let Some(mut held) = gateway else { return };
+    if held.shared.is_of_this_process()
+        && let Some(gateway) = held.gateway.take()
+    {
+        panic::quiet(|| {
+            let cut = async { Ok(tokio::time::timeout(LAST_WAIT, gateway.cut()).await.is_ok()) };
+            let _ = held.shared.wait("nacp_gateway_free", cut);
+        });
+    }
+    free(Some(held), |gateway| &gateway.shared);
 }

@@ -16,8 +16,9 @@ use crate::string::{json, nacp_string};
 pub unsafe extern "C" fn nacp_detect_json(json: *mut nacp_string, error: *mut nacp_error) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_detect_json", error) };
+    let json = entry.out(json, "json", nacp_string::NONE);
     entry.run(|call| {
-        let out = call.out(json, "json", nacp_string::NONE)?;
+        let out = call.out(json)?;
         out.set(self::json(&host::detect())?);
         Ok(())
     })
@@ -31,8 +32,9 @@ pub unsafe extern "C" fn nacp_detect_json(json: *mut nacp_string, error: *mut na
 pub unsafe extern "C" fn nacp_detect_text(text: *mut nacp_string, error: *mut nacp_error) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_detect_text", error) };
+    let text = entry.out(text, "text", nacp_string::NONE);
     entry.run(|call| {
-        let out = call.out(text, "text", nacp_string::NONE)?;
+        let out = call.out(text)?;
         out.set(host::detect().summary().into());
         Ok(())
     })

@@ -12,6 +12,7 @@
 //!   the call alone.
 //! - **Structs** begin with their size as the caller knows it; the library never writes beyond that.
 //! - **Fork.** A context remembers its process; in a forked child its calls fail.
+//! - **Signals.** SIGPIPE is blocked on our threads, and on the caller's for the time of a call.
 //!
 //! There is no global state and no signal handler, and nothing is printed but what Rust itself prints of a panic.
 
@@ -37,6 +38,7 @@ mod plan;
 mod replicas;
 mod router;
 mod shared;
+mod sigpipe;
 mod status;
 mod string;
 mod text;

@@ -24,11 +24,12 @@ pub unsafe extern "C" fn nacp_metrics_text(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_metrics_text", error) };
+    let text = entry.out(text, "text", nacp_string::NONE);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
-        let out = call.out(text, "text", nacp_string::NONE)?;
+        let out = call.out(text)?;
         let text = shared.wait(call.operation, async {
-            let plane = shared.plane_without_gpus().await?;
+            let plane = shared.world().plane_without_gpus().await?;
             let mut apps = Vec::new();
             for app in plane.apps().await? {
                 apps.push(plane.status(&app).await?);

@@ -144,10 +144,11 @@ pub unsafe extern "C" fn nacp_discover(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_discover", error) };
+    let node = entry.out_handle(node, "node");
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
-        let out = call.out_handle(node, "node")?;
-        let node = shared.wait(call.operation, async { shared.node().await.cloned() })?;
+        let out = call.out(node)?;
+        let node = shared.wait(call.operation, async { shared.world().node().await.cloned() })?;
         let snapshot = read(&node)?;
         out.give(nacp_node { shared: Arc::clone(shared), node, snapshot });
         Ok(())
@@ -183,9 +184,10 @@ pub unsafe extern "C" fn nacp_node_describe(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_node_describe", error) };
+    let info = entry.out_struct(info, "info");
     entry.run(|call| {
         let held = call.shared(node, "node")?;
-        let out = call.out_struct(info, "info")?;
+        let out = call.out_struct(info)?;
         let origin = held.node.origin();
         let mut info: nacp_node_info = zero();
         info.simulated = u32::from(origin.simulated);
@@ -228,9 +230,10 @@ pub unsafe extern "C" fn nacp_node_gpu_at(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_node_gpu_at", error) };
+    let gpu = entry.out_struct(gpu, "gpu");
     entry.run(|call| {
         let gpus = &call.shared(node, "node")?.snapshot.gpus;
-        let out = call.out_struct(gpu, "gpu")?;
+        let out = call.out_struct(gpu)?;
         let state = gpus.get(index).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, call.operation, "there is no GPU of this index")
                 .with("index", index)
@@ -289,9 +292,10 @@ pub unsafe extern "C" fn nacp_node_snapshot_json(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_node_snapshot_json", error) };
+    let json = entry.out(json, "json", nacp_string::NONE);
     entry.run(|call| {
         let held = call.shared(node, "node")?;
-        let out = call.out(json, "json", nacp_string::NONE)?;
+        let out = call.out(json)?;
         out.set(self::json(&held.snapshot)?);
         Ok(())
     })

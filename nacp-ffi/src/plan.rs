@@ -98,8 +98,8 @@ impl From<&Plan> for nacp_plan {
 /// The plan for an app; a driver is needed only where a service needs a GPU.
 pub(crate) async fn plane_for(shared: &Shared, app: &App) -> nacp_core::Result<nacp_core::control::ControlPlane> {
     match app.services.values().any(|service| service.gpu.is_some()) {
-        true => shared.plane().await,
-        false => shared.plane_without_gpus().await,
+        true => shared.world().plane().await,
+        false => shared.world().plane_without_gpus().await,
     }
 }
 
@@ -125,10 +125,11 @@ pub unsafe extern "C" fn nacp_plan_app(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_plan_app", error) };
+    let plan = entry.out_handle(plan, "plan");
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = call.out_handle(plan, "plan")?;
+        let out = call.out(plan)?;
         out.give(nacp_plan::from(&self::plan(shared, call.operation, app)?));
         Ok(())
     })
@@ -150,10 +151,11 @@ pub unsafe extern "C" fn nacp_plan_json(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_plan_json", error) };
+    let json = entry.out(json, "json", nacp_string::NONE);
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let app = call.text(app, "app")?;
-        let out = call.out(json, "json", nacp_string::NONE)?;
+        let out = call.out(json)?;
         out.set(self::json(&plan(shared, call.operation, app)?)?);
         Ok(())
     })
@@ -183,9 +185,10 @@ pub unsafe extern "C" fn nacp_plan_at(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_plan_at", error) };
+    let action = entry.out_struct(action, "action");
     entry.run(|call| {
         let actions = &call.shared(plan, "plan")?.actions;
-        let out = call.out_struct(action, "action")?;
+        let out = call.out_struct(action)?;
         out.fill(actions.get(index).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, call.operation, "there is no action of this index")
                 .with("index", index)

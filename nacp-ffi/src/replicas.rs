@@ -118,9 +118,10 @@ pub unsafe extern "C" fn nacp_replicas_at(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_replicas_at", error) };
+    let replica = entry.out_struct(replica, "replica");
     entry.run(|call| {
         let held = &call.shared(replicas, "replicas")?.replicas;
-        let out = call.out_struct(replica, "replica")?;
+        let out = call.out_struct(replica)?;
         out.fill(held.get(index).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, call.operation, "there is no replica of this index")
                 .with("index", index)

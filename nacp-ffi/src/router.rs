@@ -49,11 +49,12 @@ pub unsafe extern "C" fn nacp_router_new(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_router_new", error) };
+    let router = entry.out_handle(router, "router");
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
-        let out = call.out_handle(router, "router")?;
+        let out = call.out(router)?;
         let router = Arc::new(Router::new());
-        shared.wait(call.operation, shared.follow(&router))?;
+        shared.wait(call.operation, shared.world().follow(&router))?;
         out.give(nacp_router { router });
         Ok(())
     })
@@ -76,7 +77,7 @@ pub unsafe extern "C" fn nacp_router_refresh(
     entry.run(|call| {
         let shared = &call.shared(ctx, "ctx")?.shared;
         let router = &call.shared(router, "router")?.router;
-        shared.wait(call.operation, shared.refresh(router))
+        shared.wait(call.operation, shared.world().refresh(router))
     })
 }
 
@@ -97,10 +98,11 @@ pub unsafe extern "C" fn nacp_route(
 ) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_route", error) };
+    let lease = entry.out_handle(lease, "lease");
     entry.run(|call| {
         let router = &call.shared(router, "router")?.router;
         let model = call.text(model, "model")?;
-        let out = call.out_handle(lease, "lease")?;
+        let out = call.out(lease)?;
         let lease = router.route(&Request::new(model))?;
         out.give(nacp_lease { lease, address: OnceLock::new(), replica: OnceLock::new() });
         Ok(())

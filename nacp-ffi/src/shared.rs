@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use nacp_core::control::ControlPlane;
@@ -13,8 +13,10 @@ use nacp_core::{Error, ErrorKind, Result, sim};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
+use crate::sigpipe::{self, Blocked};
+
 /// How long the end of a context waits for work that cannot be interrupted.
-const LAST_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// Which GPUs a context uses.
 #[derive(Clone, Debug)]
@@ -33,9 +35,15 @@ pub(crate) enum EngineChoice {
 }
 
 /// What the handles that come from one context share. The last of them to be freed ends the runtime.
+#[derive(Debug)]
 pub(crate) struct Shared {
     process: u32,
     runtime: Option<Runtime>,
+    world: Arc<World>,
+}
+
+/// What a context works with. Tasks may hold it, since it does not hold the runtime that they run on.
+pub(crate) struct World {
     node_choice: NodeChoice,
     engine_choice: EngineChoice,
     node: OnceCell<Node>,
@@ -44,13 +52,9 @@ pub(crate) struct Shared {
     following: AsyncMutex<()>,
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("process", &self.process)
-            .field("node", &self.node)
-            .field("engine", &self.engine)
-            .finish_non_exhaustive()
+        f.debug_struct("World").field("node", &self.node).field("engine", &self.engine).finish_non_exhaustive()
     }
 }
 
@@ -79,6 +83,7 @@ impl Shared {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("nacp-worker")
+            .on_thread_start(sigpipe::block_for_good)
             .enable_all()
             .build()
             .map_err(|cause| {
@@ -90,12 +95,14 @@ impl Shared {
         Ok(Arc::new(Self {
             process: std::process::id(),
             runtime: Some(runtime),
-            node_choice: node,
-            engine_choice: engine,
-            node: OnceCell::new(),
-            engine: OnceCell::new(),
-            followers: Mutex::default(),
-            following: AsyncMutex::default(),
+            world: Arc::new(World {
+                node_choice: node,
+                engine_choice: engine,
+                node: OnceCell::new(),
+                engine: OnceCell::new(),
+                followers: Mutex::default(),
+                following: AsyncMutex::default(),
+            }),
         }))
     }
 
@@ -114,9 +121,17 @@ impl Shared {
         }
         let runtime = self.runtime.as_ref();
         let runtime = runtime.ok_or_else(|| Error::new(ErrorKind::Cancelled, operation, "the context has ended"))?;
+        let _blocked = Blocked::here();
         runtime.block_on(work)
     }
 
+    /// What the context works with.
+    pub(crate) fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+}
+
+impl World {
     pub(crate) async fn node(&self) -> Result<&Node> {
         let find = || async {
             match &self.node_choice {
@@ -162,11 +177,17 @@ impl Shared {
 
     /// Gives a router the endpoints that are ready now, and again after every change made through this context.
     pub(crate) async fn follow(&self, router: &Arc<Router>) -> Result<()> {
-        self.refresh(router).await?;
-        let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
-        followers.retain(|follower| follower.strong_count() > 0);
-        followers.push(Arc::downgrade(router));
-        Ok(())
+        // First of all, so that a change that is made while the router learns what is there reaches it too.
+        self.followers().push(Arc::downgrade(router));
+        let outcome = self.refresh(router).await;
+        let ours = Arc::as_ptr(router);
+        let failed = outcome.is_err();
+        self.followers().retain(|other| other.strong_count() > 0 && !(failed && other.as_ptr() == ours));
+        outcome
+    }
+
+    fn followers(&self) -> MutexGuard<'_, Vec<Weak<Router>>> {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a router the endpoints that are ready now.
@@ -179,10 +200,7 @@ impl Shared {
     /// Gives every router the endpoints that are ready now.
     pub(crate) async fn changed(&self) -> Result<()> {
         let _one_at_a_time = self.following.lock().await;
-        let routers: Vec<_> = {
-            let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
-            followers.iter().filter_map(Weak::upgrade).collect()
-        };
+        let routers: Vec<_> = self.followers().iter().filter_map(Weak::upgrade).collect();
         if routers.is_empty() {
             return Ok(());
         }
@@ -190,6 +208,15 @@ impl Shared {
         routers.iter().for_each(|router| router.update(endpoints.iter().cloned()));
         Ok(())
     }
+}
+
+/// Tells every router of a change, in a task of its own: it comes to its end when nobody waits for it any more.
+pub(crate) async fn tell(world: &Arc<World>) -> Result<()> {
+    let world = Arc::clone(world);
+    let told = tokio::spawn(async move { world.changed().await }).await;
+    told.unwrap_or_else(|cause| {
+        Err(Error::new(ErrorKind::Internal, "router.follow", "telling the routers failed").caused_by(cause))
+    })
 }
 
 impl Drop for Shared {
@@ -207,5 +234,62 @@ pub(crate) fn free<T>(handle: Option<Box<T>>, shared: impl Fn(&T) -> &Shared) {
         crate::panic::quiet(|| drop(handle));
     } else {
         Box::leak(handle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::apply::apply;
+
+    const APP: &str = "{name: held, services: {llm: {image: x, model: m, port: 80, gpu: {memory: 1GiB}}}}";
+
+    fn simulated() -> Arc<Shared> {
+        let node = NodeChoice::Simulated(Arc::new(sim::Node::named("h100x8").unwrap()));
+        Shared::start(node, EngineChoice::Simulated, 2).unwrap()
+    }
+
+    fn soon(is_so: impl Fn() -> bool) -> bool {
+        (0..500).any(|_| {
+            thread::sleep(Duration::from_millis(10));
+            is_so()
+        })
+    }
+
+    #[test]
+    fn the_limit_of_an_apply_holds_for_telling_the_routers_too_and_they_learn_of_it_later() {
+        let shared = simulated();
+        let router = Arc::new(Router::new());
+        shared.wait("test", shared.world().follow(&router)).unwrap();
+        let others = shared.world().following.blocking_lock();
+        let (done, is_done) = std::sync::mpsc::channel();
+        let applying = Arc::clone(&shared);
+        let thread = thread::spawn(move || done.send(apply(&applying, "nacp_apply", APP, 2000)));
+        let outcome = is_done.recv_timeout(Duration::from_secs(20));
+        assert_eq!(
+            outcome.unwrap().unwrap_err().to_string(),
+            "the routers did not learn of the app in the time allowed: app=held timeout_ms=2000; they learn of it later"
+        );
+        thread.join().unwrap().unwrap();
+        assert!(router.endpoints().is_empty());
+        drop(others);
+        assert!(soon(|| !router.endpoints().is_empty()));
+    }
+
+    #[test]
+    fn a_router_is_told_of_changes_from_before_it_looks_itself() {
+        let shared = simulated();
+        let others = shared.world().following.blocking_lock();
+        let following = Arc::clone(&shared);
+        let thread = thread::spawn(move || {
+            let router = Arc::new(Router::new());
+            following.wait("test", following.world().follow(&router)).map(|()| router)
+        });
+        assert!(soon(|| shared.world().followers().len() == 1));
+        drop(others);
+        let router = thread.join().unwrap().unwrap();
+        assert_eq!(shared.world().followers()[0].as_ptr(), Arc::as_ptr(&router));
     }
 }

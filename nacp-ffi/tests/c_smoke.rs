@@ -51,6 +51,34 @@ fn a_forked_child_gets_a_clear_error_and_may_start_anew() {
 }
 
 #[test]
+fn a_call_that_fails_leaves_nothing_in_its_out_parameters() {
+    let folder = shared_library();
+    assert_well(&mut Command::new(compile(&source("c_outs.c"), folder.path(), &[])), " checks, 0 failed");
+
+    let header = std::fs::read_to_string(Path::new(common::INCLUDE).join("nacp.h")).unwrap();
+    let table = std::fs::read_to_string(source("c_outs.c")).unwrap();
+    let mut count = 0;
+    for comment in
+        header.split("/**").filter(|comment| comment.replace("@param[out] error", "").contains("@param[out]"))
+    {
+        let name = comment.split("nacp_status nacp_").nth(1).and_then(|rest| rest.split('(').next()).unwrap();
+        assert!(
+            table.contains(&format!(" nacp_{name}(")) || table.contains(&format!("(nacp_{name}(")),
+            "nacp_{name} is not called"
+        );
+        count += 1;
+    }
+    assert!(count > 20, "{count}");
+}
+
+/// The program does as C programs do: it says nothing about SIGPIPE, which ends it by default.
+#[test]
+fn clients_that_leave_in_the_middle_of_an_answer_do_not_end_the_program() {
+    let folder = shared_library();
+    assert_well(&mut Command::new(compile(&source("c_sigpipe.c"), folder.path(), &[])), "the program lives");
+}
+
+#[test]
 fn on_a_machine_with_nothing_a_program_runs_and_reads_what_is_missing() {
     let folder = shared_library();
     let mut program = Command::new(compile(&source("c_bare.c"), folder.path(), &[]));

@@ -17,7 +17,8 @@ const HEAD: &str = "\
  *
  * Ownership. What a function gives through an `[out]` handle or a nacp_string belongs to the caller, who frees it with the
  * function named there. Freeing NULL does nothing. A `const char *` that a function returns or puts into a struct is
- * borrowed: its documentation says for how long. On failure an `[out]` handle is NULL and a nacp_string is empty.
+ * borrowed: its documentation says for how long. On failure an `[out]` handle is NULL, a nacp_string is
+ * empty, and a number or a struct is zero but for its size; whatever stood there before is not looked at.
  *
  * Texts are UTF-8 and end with a NUL.
  *
@@ -29,7 +30,10 @@ const HEAD: &str = "\
  *
  * Fork. A context and what came from it belong to the process that made them; in a forked child make a new one.
  *
- * The library handles no signals, has no global state, and prints nothing but the report of a defect of its own.
+ * Signals. SIGPIPE is blocked on the library's threads, and on the caller's for the time of a call: a connection that breaks
+ * is an error and ends no program. How the program treats signals is not changed.
+ *
+ * The library has no signal handler, no global state, and prints nothing but the report of a defect of its own.
  */
 ";
 
@@ -73,7 +77,9 @@ fn generated() -> String {
     let bindings = cbindgen::Builder::new().with_crate(root).with_config(config).generate().unwrap();
     let mut header = Vec::new();
     bindings.write(&mut header);
-    String::from_utf8(header).unwrap()
+    // C++ before 2011 knows neither the type of an enumeration nor a comma at its end.
+    let typed = "#if (defined(__cplusplus) && __cplusplus >= 201103L) ||";
+    String::from_utf8(header).unwrap().replace("#if defined(__cplusplus) ||", typed).replace(",\n};", "\n};")
 }
 
 #[test]
@@ -177,4 +183,14 @@ fn a_strict_c11_compiler_takes_the_header_twice_and_in_two_files() {
 #[test]
 fn a_strict_cpp17_compiler_takes_the_header_twice_and_in_two_files() {
     two_units(&Compiler::CPP17, "cc");
+}
+
+/// The header alone is enough there: the programs use what came later.
+#[test]
+fn a_strict_cpp98_compiler_takes_the_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("old.cc");
+    fs::write(&program, "#include \"nacp.h\"\nint main() { return nacp_abi_version() == NACP_ABI_VERSION ? 0 : 1; }\n")
+        .unwrap();
+    Compiler::CPP98.run(["-fsyntax-only".as_ref(), program.as_os_str()]);
 }

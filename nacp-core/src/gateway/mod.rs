@@ -97,7 +97,8 @@ impl fmt::Debug for GatewayOptions {
     }
 }
 
-/// A running gateway. Dropping it cuts every connection; [`shutdown`](Self::shutdown) lets requests finish.
+/// A running gateway. Dropping it cuts every connection without waiting for that, [`cut`](Self::cut) waits, and
+/// [`shutdown`](Self::shutdown) lets requests finish.
 ///
 /// It follows its router: what [`Router::update`] puts there gets requests from then on, and requests to what is no
 /// longer there come to their end.
@@ -173,6 +174,11 @@ impl Gateway {
     /// `nacp_gateway_time_to_first_byte_seconds` and `nacp_gateway_duration_seconds`.
     pub fn metrics(&self) -> String {
         self.shared.stats.text()
+    }
+
+    /// Cuts every connection and ends when they are closed and the port is free.
+    pub async fn cut(self) {
+        self.server.shutdown(Duration::ZERO).await;
     }
 
     /// Takes no further connection and waits for the requests in flight, at most [`Limits::drain`].

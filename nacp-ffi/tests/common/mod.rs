@@ -23,6 +23,9 @@ impl Compiler {
     /// C11 and nothing else.
     pub(crate) const C11: Self =
         Self { program: "gcc", flags: &["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-g"] };
+    /// C++98 and nothing else.
+    pub(crate) const CPP98: Self =
+        Self { program: "g++", flags: &["-std=c++98", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-g"] };
     /// C++17 and nothing else.
     pub(crate) const CPP17: Self =
         Self { program: "g++", flags: &["-std=c++17", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-g"] };

@@ -1,0 +1,97 @@
+/* What a call that fails leaves in its [out] parameters: nothing, whatever it failed at. */
+
+#include "nacp.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int checks;
+static int failures;
+
+static void check(int empty, const char *call, const char *why) {
+    checks++;
+    if (!empty) {
+        failures++;
+        fprintf(stderr, "%s, %s: something is left\n", call, why);
+    }
+}
+
+/* Only its address is used: what stands in an [out] parameter before the call. */
+static char garbage;
+
+static int is_zero(const void *from, size_t size) {
+    const unsigned char *bytes = from;
+    for (size_t at = sizeof(uint32_t); at < size; at++) {
+        if (bytes[at] != 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Each calls twice: with the parameters given, one of which is NULL, and with an error whose size was forgotten. */
+#define BOTH(type, before, empty, call)                                                                                \
+    do {                                                                                                               \
+        nacp_error well = NACP_ERROR_INIT, forgotten = {0};                                                            \
+        nacp_error *errors[] = {&well, &forgotten, NULL};                                                              \
+        for (int round = 0; round < 3; round++) {                                                                      \
+            nacp_error *error = errors[round];                                                                         \
+            type out = before;                                                                                         \
+            nacp_status status = (call);                                                                               \
+            check(status == NACP_E_INVALID_ARGUMENT && (empty), #call,                                                 \
+                  round == 1 ? "a forgotten error" : "a refused parameter");                                           \
+        }                                                                                                              \
+    } while (0)
+
+#define HANDLE(type, call) BOTH(type *, (type *)(void *)&garbage, out == NULL, call)
+#define STRING(call) BOTH(nacp_string, LEFT, out.data == NULL && out.len == 0, call)
+#define STRUCT(type, call)                                                                                             \
+    BOTH(type, *(type *)memset(&(type){0}, 0x55, sizeof(type)), is_zero(&out, sizeof out),                             \
+         (out.struct_size = sizeof out, call))
+
+static const nacp_string LEFT = {&garbage, 7};
+
+/* Calls that have no parameter to refuse fail by the size of their error alone. */
+#define STRING_ALONE(call)                                                                                             \
+    do {                                                                                                               \
+        nacp_error forgotten = {0}, *error = &forgotten;                                                               \
+        nacp_string out = LEFT;                                                                                        \
+        nacp_status status = (call);                                                                                   \
+        check(status == NACP_E_INVALID_ARGUMENT && out.data == NULL && out.len == 0, #call, "a forgotten error");      \
+    } while (0)
+
+int main(void) {
+    nacp_ctx_options bad = NACP_CTX_OPTIONS_INIT;
+    bad.node = "nowhere";
+    HANDLE(nacp_ctx, nacp_ctx_new(&bad, &out, error));
+    HANDLE(nacp_node, nacp_discover(NULL, &out, error));
+    HANDLE(nacp_plan, nacp_plan_app(NULL, "name: a", &out, error));
+    HANDLE(nacp_replicas, nacp_apply(NULL, "name: a", 0, &out, error));
+    HANDLE(nacp_replicas, nacp_replicas_of(NULL, "a", &out, error));
+    HANDLE(nacp_router, nacp_router_new(NULL, &out, error));
+    HANDLE(nacp_lease, nacp_route(NULL, "m", &out, error));
+    HANDLE(nacp_gateway, nacp_gateway_start(NULL, NULL, &out, error));
+
+    STRING(nacp_apply_json(NULL, "name: a", 0, &out, error));
+    STRING(nacp_status_json(NULL, "a", &out, error));
+    STRING(nacp_logs(NULL, "a", "b", 0, 1, &out, error));
+    STRING(nacp_plan_json(NULL, "name: a", &out, error));
+    STRING(nacp_engine_json(NULL, &out, error));
+    STRING(nacp_node_snapshot_json(NULL, &out, error));
+    STRING(nacp_metrics_text(NULL, &out, error));
+    STRING_ALONE(nacp_detect_json(&out, error));
+    STRING_ALONE(nacp_detect_text(&out, error));
+    STRING_ALONE(nacp_probe_cuda_json(&out, error));
+    STRING_ALONE(nacp_probe_cuda_text(&out, error));
+
+    STRUCT(nacp_engine_info, nacp_engine_describe(NULL, &out, error));
+    STRUCT(nacp_node_info, nacp_node_describe(NULL, &out, error));
+    STRUCT(nacp_gpu, nacp_node_gpu_at(NULL, 0, &out, error));
+    STRUCT(nacp_action, nacp_plan_at(NULL, 0, &out, error));
+    STRUCT(nacp_replica, nacp_replicas_at(NULL, 0, &out, error));
+
+    BOTH(size_t, 99, out == 0, nacp_delete(NULL, "a", &out, error));
+
+    printf("%d checks, %d failed\n", checks, failures);
+    return failures == 0 ? 0 : 1;
+}
