@@ -38,7 +38,7 @@ class Gateway:
 
     @property
     def closed(self) -> bool:
-        """Whether it has been closed."""
+        """Whether it has been closed. In a forked child it always is: there nothing answers, and `close` does nothing."""
         return self._native.closed
 
     def stats(self) -> GatewayStats:
