@@ -16,6 +16,7 @@ use crate::errors::guard;
 use crate::gateway::{self, Gateway};
 use crate::json;
 use crate::node::Node;
+use crate::number::number;
 use crate::router::{Endpoint, Router};
 use crate::runtime::{wait, wait_blocking, wait_for_task};
 
@@ -131,9 +132,19 @@ impl Plane {
     }
 
     /// The last lines that a replica wrote.
-    fn logs(&self, py: Python<'_>, app: String, service: String, replica: u32, lines: usize) -> PyResult<Vec<String>> {
+    #[pyo3(signature = (app: "str", service: "str", replica: "int", lines: "int") -> "list[str]")]
+    fn logs(
+        &self,
+        py: Python<'_>,
+        app: String,
+        service: String,
+        replica: &Bound<'_, PyAny>,
+        lines: &Bound<'_, PyAny>,
+    ) -> PyResult<Vec<String>> {
         let this = Arc::clone(&self.followed);
-        wait(py, async move { this.plane.logs(&app, &service, replica, lines).await })
+        let (replica, lines) =
+            guard(py, || Ok((number("replica", replica, u32::MAX)?, number("lines", lines, u32::MAX)?)))?;
+        wait(py, async move { this.plane.logs(&app, &service, replica, lines as usize).await })
     }
 
     /// What the engine is and what it offers, as JSON.
@@ -155,8 +166,15 @@ impl Plane {
     }
 
     /// Opens an HTTP address in front of the router that follows this plane; its `/metrics` are the plane's too.
-    fn gateway(&self, py: Python<'_>, host: &str, port: u16, api_key: Option<String>) -> PyResult<Gateway> {
-        let address = guard(py, || Ok(gateway::address(host, port)?))?;
+    #[pyo3(signature = (host: "str", port: "int", api_key: "str | None") -> "Gateway")]
+    fn gateway(
+        &self,
+        py: Python<'_>,
+        host: &str,
+        port: &Bound<'_, PyAny>,
+        api_key: Option<String>,
+    ) -> PyResult<Gateway> {
+        let address = guard(py, || Ok(gateway::address(host, number("port", port, u16::MAX)?)?))?;
         let (this, router) = (Arc::clone(&self.followed), Arc::clone(&self.followed.router));
         let mut options = GatewayOptions::default();
         options.api_key = api_key;
