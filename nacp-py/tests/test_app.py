@@ -111,6 +111,9 @@ def test_any_text_goes_through_json_and_pickle(odd: str) -> None:
     app = nacp.App("a", services={"s": nacp.Service("i", env={"ODD": f"<{odd}>"}, command=[odd])})
     assert app.services["s"].env == {"ODD": f"<{odd}>"}
     assert nacp.App.parse(app.to_json()) == app
+    assert not set(app.to_json()) & set("\x7f\x80\x85\x9f\u2028\ufeff\ufffe\uffff"), (
+        "YAML would not take them as they are"
+    )
     assert nacp.App.parse("\n" + app.to_json()) == app, "it is YAML too"
     assert pickle.loads(pickle.dumps(app)) == app
 

@@ -132,29 +132,27 @@ def test_a_child_that_is_forked_before_the_first_use_works(script: Script) -> No
     assert script(FORKED_EARLY).stdout == "0\n"
 
 
-def test_the_router_is_right_after_changes_from_many_threads(plane: nacp.ControlPlane) -> None:
-    router = plane.router()
+def test_the_router_is_right_after_a_change_while_others_refresh(plane: nacp.ControlPlane, app: nacp.App) -> None:
+    router, over = plane.router(), threading.Event()
 
-    def change(name: str) -> None:
-        app = nacp.App(name, services={"s": nacp.Service("i", model=name, port=8000)})
+    def refresh() -> None:
+        while not over.is_set():
+            plane.refresh()
+
+    workers = [threading.Thread(target=refresh) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    try:
         for _ in range(10):
             plane.apply(app)
-            plane.delete(name)
-        plane.apply(app)
-
-    names = [f"app{n}" for n in range(6)]
-    workers = [threading.Thread(target=change, args=[name]) for name in names]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert router.names() == plane.apps() == names
-    for worker in [threading.Thread(target=plane.delete, args=[name]) for name in names]:
-        worker.start()
-        workers.append(worker)
-    for worker in workers:
-        worker.join(60)
-    assert router.names() == plane.apps() == []
+            assert router.names() == ["tiny"]
+            plane.delete("demo")
+            for _ in range(200):
+                assert router.names() == []
+    finally:
+        over.set()
+        for worker in workers:
+            worker.join(30)
 
 
 def test_many_threads_use_one_plane(plane: nacp.ControlPlane, app: nacp.App) -> None:
