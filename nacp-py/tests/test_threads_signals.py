@@ -143,11 +143,11 @@ def test_the_router_is_right_after_a_change_while_others_refresh(plane: nacp.Con
     for worker in workers:
         worker.start()
     try:
-        for _ in range(10):
+        for _ in range(50):
             plane.apply(app)
             assert router.names() == ["tiny"]
             plane.delete("demo")
-            for _ in range(200):
+            for _ in range(2000):
                 assert router.names() == []
     finally:
         over.set()
