@@ -9,19 +9,24 @@ use pyo3::prelude::*;
 
 use crate::errors::guard;
 use crate::json;
-use crate::runtime::wait;
+use crate::runtime::{forked, wait};
 
-/// A running gateway.
+/// A running gateway. It belongs to the process that opened it: a forked child has none of its threads.
 #[pyclass(frozen, module = "nacp._nacp")]
 #[derive(Debug)]
 pub(crate) struct Gateway {
     address: SocketAddr,
+    process: u32,
     held: Mutex<Option<gateway::Gateway>>,
 }
 
 impl Gateway {
     pub(crate) fn new(gateway: gateway::Gateway) -> Self {
-        Self { address: gateway.address(), held: Mutex::new(Some(gateway)) }
+        Self { address: gateway.address(), process: std::process::id(), held: Mutex::new(Some(gateway)) }
+    }
+
+    fn is_of_this_process(&self) -> bool {
+        self.process == std::process::id()
     }
 
     fn held(&self) -> MutexGuard<'_, Option<gateway::Gateway>> {
@@ -29,6 +34,9 @@ impl Gateway {
     }
 
     fn ask<T>(&self, question: impl FnOnce(&gateway::Gateway) -> T) -> Result<T, Error> {
+        if !self.is_of_this_process() {
+            return Err(forked("gateway.ask", self.process));
+        }
         let closed =
             || Error::new(ErrorKind::Conflict, "gateway.ask", "the gateway is closed").with("address", self.address);
         self.held().as_ref().map(question).ok_or_else(closed)
@@ -43,10 +51,10 @@ impl Gateway {
         self.address.to_string()
     }
 
-    /// Whether it has been closed.
+    /// Whether it has been closed, or was opened by another process.
     #[getter]
     fn closed(&self) -> bool {
-        self.held().is_none()
+        !self.is_of_this_process() || self.held().is_none()
     }
 
     /// What it has done so far, as JSON.
@@ -59,12 +67,24 @@ impl Gateway {
         guard(py, || Ok(self.ask(gateway::Gateway::metrics)?))
     }
 
-    /// Waits for the requests in flight and closes it.
+    /// Waits for the requests in flight and closes it. In a forked child it does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.is_of_this_process() {
+            return Ok(());
+        }
         let gateway = self.held().take();
         match gateway {
             Some(gateway) => wait(py, gateway.shutdown()),
             None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if !self.is_of_this_process() {
+            let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(held.take());
         }
     }
 }

@@ -14,6 +14,7 @@ mod gateway;
 mod host;
 mod json;
 mod node;
+mod number;
 mod plane;
 mod router;
 mod runtime;

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nacp_core::route::{self, Request};
 use nacp_core::{Error, ErrorKind, engine};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::{Borrowed, PyTypeInfo};
 
 use crate::errors::guard;
 
@@ -22,7 +23,7 @@ use crate::errors::guard;
 ///
 /// >>> nacp.Endpoint(app="a", service="llm", replica="a.llm.0", address="127.0.0.1:8000").url
 /// 'http://127.0.0.1:8000'
-#[pyclass(frozen, eq, hash, module = "nacp")]
+#[pyclass(frozen, eq, hash, from_py_object, module = "nacp")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint(pub(crate) engine::Endpoint);
 
@@ -83,8 +84,9 @@ impl Endpoint {
         format!("<Endpoint {app}/{service} {replica} at {address}{model}>")
     }
 
-    #[pyo3(signature = () -> "tuple[tuple[()], dict[str, str | None]]")]
-    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+    /// What every protocol of pickle can write; `__getnewargs_ex__` needs the second at least.
+    #[pyo3(signature = () -> "tuple[object, ...]")]
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         guard(py, || {
             let fields = PyDict::new(py);
             fields.set_item("app", self.app())?;
@@ -92,8 +94,34 @@ impl Endpoint {
             fields.set_item("replica", self.replica())?;
             fields.set_item("address", self.address())?;
             fields.set_item("model", self.model())?;
-            Ok((PyTuple::empty(py), fields))
+            Ok(reduced::<Self>(py, fields)?)
         })
+    }
+}
+
+type Reduced<'py> = (Bound<'py, PyAny>, (Bound<'py, PyType>, Bound<'py, PyTuple>, Bound<'py, PyDict>));
+
+/// How pickle makes a value again: from its class and fields.
+fn reduced<'py, T: PyTypeInfo>(py: Python<'py>, fields: Bound<'py, PyDict>) -> PyResult<Reduced<'py>> {
+    let new = py.import("copyreg")?.getattr("__newobj_ex__")?;
+    Ok((new, (T::type_object(py), PyTuple::empty(py), fields)))
+}
+
+/// Endpoints in any sequence. A `Vec` reads the same, but its type stub says `SupportsGetItem`.
+struct Endpoints(Vec<Endpoint>);
+
+impl<'py> FromPyObject<'_, 'py> for Endpoints {
+    type Error = PyErr;
+
+    #[cfg(feature = "stubs")]
+    const INPUT_TYPE: pyo3::inspect::PyStaticExpr = pyo3::type_hint_subscript!(
+        pyo3::type_hint_identifier!("collections.abc", "Sequence"),
+        <Endpoint as PyTypeInfo>::TYPE_HINT
+    );
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = given.py();
+        guard(py, || Ok(Self(given.extract()?)))
     }
 }
 
@@ -121,6 +149,23 @@ pub(crate) struct EndpointLoad {
 
 #[pymethods]
 impl EndpointLoad {
+    #[new]
+    #[pyo3(signature = (*, endpoint, in_flight, served))]
+    fn new(endpoint: Endpoint, in_flight: u32, served: u64) -> Self {
+        Self { endpoint, in_flight, served }
+    }
+
+    #[pyo3(signature = () -> "tuple[object, ...]")]
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        guard(py, || {
+            let fields = PyDict::new(py);
+            fields.set_item("endpoint", self.endpoint.clone())?;
+            fields.set_item("in_flight", self.in_flight)?;
+            fields.set_item("served", self.served)?;
+            Ok(reduced::<Self>(py, fields)?)
+        })
+    }
+
     fn __repr__(&self) -> String {
         let Self { endpoint, in_flight, served } = self;
         format!("<EndpointLoad {} in_flight={in_flight} served={served}>", endpoint.replica())
@@ -150,9 +195,9 @@ impl Router {
     /// Replaces the table by these endpoints, all of which are ready.
     ///
     /// An endpoint that stays keeps its counts; leases on one that goes stay valid until they end.
-    fn update(&self, py: Python<'_>, endpoints: Vec<PyRef<'_, Endpoint>>) -> PyResult<()> {
+    fn update(&self, py: Python<'_>, endpoints: Endpoints) -> PyResult<()> {
         guard(py, || {
-            self.0.update(endpoints.into_iter().map(|endpoint| endpoint.0.clone()));
+            self.0.update(endpoints.0.into_iter().map(|endpoint| endpoint.0));
             Ok(())
         })
     }

@@ -14,6 +14,8 @@ use crate::errors::{Failure, guard, panicked};
 
 /// How often a waiting thread looks for signals: Ctrl-C is answered within this time.
 const SIGNAL_POLL: Duration = Duration::from_millis(50);
+/// How long a stopped future may take to its next pause, where it is dropped.
+const DROP_WITHIN: Duration = Duration::from_secs(1);
 /// Everything that NACP does here waits for sockets and timers; more threads would only stand by.
 const MOST_THREADS: usize = 8;
 
@@ -29,17 +31,15 @@ fn runtime() -> Result<&'static Runtime, Error> {
             RUNTIME.get_or_init(|| built)
         }
     };
-    if *owner == here {
-        return Ok(runtime);
-    }
-    Err(Error::new(
-        ErrorKind::Internal,
-        "python.runtime",
-        "nacp was used before the fork and cannot run in a forked child",
-    )
-    .with("parent", owner)
-    .with("child", here)
-    .hint("start workers with multiprocessing.get_context(\"spawn\"), or use nacp in the child alone"))
+    if *owner == here { Ok(runtime) } else { Err(forked("python.runtime", *owner)) }
+}
+
+/// Why something that another process made, this one's parent, cannot be used here.
+pub(crate) fn forked(operation: &'static str, owner: u32) -> Error {
+    Error::new(ErrorKind::Unsupported, operation, "nacp was used before the fork and cannot run in a forked child")
+        .with("parent", owner)
+        .with("child", std::process::id())
+        .hint("start workers with multiprocessing.get_context(\"spawn\"), or use nacp in the child alone")
 }
 
 fn build() -> Result<Runtime, Error> {
@@ -56,14 +56,37 @@ fn build() -> Result<Runtime, Error> {
         })
 }
 
-/// Runs a future on the runtime and waits for it without the GIL. An exception that a signal handler raises, such as
-/// `KeyboardInterrupt`, ends the wait and drops the future.
+/// What an exception that a signal handler raises, such as `KeyboardInterrupt`, does to what is waited for. It always
+/// ends the wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterSignal {
+    Drop,
+    GoOn,
+}
+
+/// Runs a future on the runtime and waits for it without the GIL. An exception that a signal handler raises ends the
+/// wait and drops the future: when this returns, it is gone.
 pub(crate) fn wait<T, F>(py: Python<'_>, future: F) -> PyResult<T>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
-    guard(py, || join(py, runtime()?.spawn(future)))
+    guard(py, || join(py, runtime()?.spawn(future), AfterSignal::Drop))
+}
+
+/// As [`wait`], for what must be done in any case: after a signal, and after the limit, it goes on by itself.
+pub(crate) fn wait_for_task<T, F>(py: Python<'_>, limit: Option<Duration>, future: F) -> PyResult<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    guard(py, || {
+        let runtime = runtime()?;
+        let task = runtime.spawn(future);
+        let Some(limit) = limit else { return join(py, task, AfterSignal::GoOn) };
+        let limited = async move { tokio::time::timeout(limit, task).await.map_err(|_| late(limit))?.map_err(lost)? };
+        join(py, runtime.spawn(limited), AfterSignal::GoOn)
+    })
 }
 
 /// As [`wait`], for a call that blocks its thread. It cannot be stopped half-way: after a signal it ends by itself.
@@ -72,10 +95,10 @@ where
     T: Send + 'static,
     F: FnOnce() -> Result<T, Error> + Send + 'static,
 {
-    guard(py, || join(py, runtime()?.spawn_blocking(call)))
+    guard(py, || join(py, runtime()?.spawn_blocking(call), AfterSignal::GoOn))
 }
 
-fn join<T: Send>(py: Python<'_>, mut task: JoinHandle<Result<T, Error>>) -> Result<T, Failure> {
+fn join<T: Send>(py: Python<'_>, mut task: JoinHandle<Result<T, Error>>, after: AfterSignal) -> Result<T, Failure> {
     let runtime = runtime()?;
     loop {
         let seen = py.detach(|| runtime.block_on(async { tokio::time::timeout(SIGNAL_POLL, &mut task).await }));
@@ -84,12 +107,20 @@ fn join<T: Send>(py: Python<'_>, mut task: JoinHandle<Result<T, Error>>) -> Resu
             Ok(Err(ended)) => return Err(lost(ended).into()),
             Err(_) => {
                 if let Err(raised) = py.check_signals() {
-                    task.abort();
+                    if after == AfterSignal::Drop {
+                        task.abort();
+                        let _ended = py
+                            .detach(|| runtime.block_on(async { tokio::time::timeout(DROP_WITHIN, &mut task).await }));
+                    }
                     return Err(raised.into());
                 }
             }
         }
     }
+}
+
+fn late(limit: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, "python.call", "the call goes on by itself").with("limit", format_args!("{limit:?}"))
 }
 
 fn lost(ended: tokio::task::JoinError) -> Error {

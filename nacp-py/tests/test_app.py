@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -103,6 +104,38 @@ def test_a_mistake_reads_as_in_the_core(wrong: str, right: str, message: str) ->
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    "odd", ["\x7f", "\x80", "\x85", "\x9f", "\u2028", "\ufeff", "\ufffe", "\uffff", "\U0001f680", "ü", "\t\r\n", '"\\']
+)
+def test_any_text_goes_through_json_and_pickle(odd: str) -> None:
+    app = nacp.App("a", services={"s": nacp.Service("i", env={"ODD": f"<{odd}>"}, command=[odd])})
+    assert app.services["s"].env == {"ODD": f"<{odd}>"}
+    assert nacp.App.parse(app.to_json()) == app
+    assert not set(app.to_json()) & set("\x7f\x80\x85\x9f\u2028\ufeff\ufffe\uffff"), (
+        "YAML would not take them as they are"
+    )
+    assert nacp.App.parse("\n" + app.to_json()) == app, "it is YAML too"
+    assert pickle.loads(pickle.dumps(app)) == app
+
+
+def test_a_file_may_have_any_name_and_line_ends(tmp_path: Path) -> None:
+    file = os.fsencode(tmp_path) + b"/na\xffcp.yaml"
+    Path(os.fsdecode(file)).write_bytes(ASSISTANT.replace("\n", "\r\n").encode())
+    assert nacp.App.from_file(os.fsdecode(file)) == built()
+    Path(os.fsdecode(file)).write_text("name: [")
+    with pytest.raises(nacp.InvalidArgument) as caught:
+        nacp.App.from_file(Path(os.fsdecode(file)))
+    assert caught.value.context["file"] == f"{tmp_path}/na\N{REPLACEMENT CHARACTER}cp.yaml"
+
+
+def test_a_file_that_is_not_utf8_says_where(tmp_path: Path) -> None:
+    file = tmp_path / "nacp.yaml"
+    file.write_bytes("name: grüße\n".encode("latin-1"))
+    with pytest.raises(nacp.InvalidArgument) as caught:
+        nacp.App.from_file(file)
+    assert str(caught.value) == f"the text is not UTF-8: file={file} byte=8; save it as UTF-8"
+
+
 def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "nacp.yaml"
     file.write_text(ASSISTANT.replace("image: ollama", "imgae: ollama"))
@@ -127,6 +160,11 @@ def test_placement_gives_gpus_by_id_with_a_reason(node: nacp.Node, app: nacp.App
     assert [placement.replica for placement in placements] == [0, 1]
     assert {placement.gpus for placement in placements} == {(node.gpus[0].id,)}
     assert placements[0].reason == "best fit of the only GPU: 1 GiB needed, 3.50 GiB free"
+
+
+def test_text_is_no_app(node: nacp.Node) -> None:
+    with pytest.raises(TypeError, match=r"^an nacp\.App is needed, not str; App\.parse and App\.from_file read one$"):
+        nacp.plan(ASSISTANT, node)  # type: ignore[arg-type]
 
 
 def test_more_memory_than_any_gpu_has_says_what_would_help(node: nacp.Node) -> None:

@@ -106,5 +106,5 @@ def test_every_class_is_frozen_and_every_call_guarded() -> None:
             continue  # they are the guard
         for name, body in re.findall(r"fn (\w+)\([^{]*-> PyResult<[^{]*\{(.*?)\n    }\n", text, re.DOTALL):
             calls += 1
-            assert re.search(r"\b(guard|wait|wait_blocking)\(py, ", body), f"{path.name}: {name}"
+            assert re.search(r"\b(guard|wait|wait_blocking|wait_for_task|change)\(py, ", body), f"{path.name}: {name}"
     assert classes >= 8 and calls >= 25, "the patterns no longer find them"

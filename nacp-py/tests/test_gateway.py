@@ -79,6 +79,31 @@ def test_leaving_the_plane_closes_its_gateways(node: nacp.Node) -> None:
     assert gateway.closed
 
 
+def test_closing_the_plane_closes_every_gateway_whatever_fails(
+    plane: nacp.ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateways = [plane.gateway() for _ in range(3)]
+    close = nacp.Gateway.close
+
+    def close_and_fail(gateway: nacp.Gateway) -> None:
+        close(gateway)
+        if gateway is not gateways[2]:
+            raise nacp.Timeout(f"gateway {gateways.index(gateway)}")
+
+    monkeypatch.setattr(nacp.Gateway, "close", close_and_fail)
+    with pytest.raises(nacp.Timeout, match=r"^gateway 0$"):
+        plane.close()
+    assert all(gateway.closed for gateway in gateways)
+    plane.close()
+
+
+@pytest.mark.parametrize("port", [70000, -1, 1 << 100])
+def test_a_port_out_of_range_is_named(plane: nacp.ControlPlane, port: int) -> None:
+    with pytest.raises(nacp.InvalidArgument) as caught:
+        plane.gateway(port=port)
+    assert str(caught.value) == f"the number is out of range: parameter=port value={port}; choose 0 to 65535"
+
+
 def test_a_key_is_asked_for(plane: nacp.ControlPlane, app: nacp.App) -> None:
     plane.apply(app)
     with plane.gateway(api_key="secret") as gateway:

@@ -131,3 +131,27 @@ def test_two_simulated_engines_know_nothing_of_each_other(node: nacp.Node, app: 
     with nacp.ControlPlane(node, engine="simulated") as one, nacp.ControlPlane(node, engine="simulated") as other:
         one.apply(app)
         assert (one.apps(), other.apps()) == (["demo"], [])
+
+
+def test_only_an_app_can_be_applied(plane: nacp.ControlPlane) -> None:
+    for call in (plane.apply, plane.plan):
+        with pytest.raises(
+            TypeError, match=r"^an nacp\.App is needed, not str; App\.parse and App\.from_file read one$"
+        ):
+            call("demo")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"replica": -1}, "parameter=replica value=-1; choose 0 to 4294967295"),
+        ({"lines": -1}, "parameter=lines value=-1; choose 0 to 4294967295"),
+        ({"lines": 1 << 100}, f"parameter=lines value={1 << 100}; choose 0 to 4294967295"),
+    ],
+)
+def test_a_number_out_of_range_is_named(plane: nacp.ControlPlane, given: dict[str, int], text: str) -> None:
+    with pytest.raises(nacp.InvalidArgument) as caught:
+        plane.logs("demo", "llm", **given)
+    assert str(caught.value) == f"the number is out of range: {text}"
+    with pytest.raises(TypeError):
+        plane.logs("demo", "llm", **dict.fromkeys(given, "1"))  # type: ignore[arg-type]

@@ -18,13 +18,15 @@ Script = Callable[..., "subprocess.CompletedProcess[str]"]
 WAITING = """
 import sys, threading, time, nacp
 never = nacp.Service("i", port=8000, env={"NACP_SIM_UNHEALTHY": "1"}, ready=nacp.Probe(http="/v1/models", within="1h"))
+quick = nacp.Service("i", model="tiny", port=8000, ready=nacp.Probe(http="/v1/models", within="10s"))
 plane = nacp.ControlPlane(nacp.simulated_node(), engine="simulated")
+router = plane.router()
 threading.Timer(0.5, lambda: print("waiting", flush=True)).start()
 try:
-    plane.apply(nacp.App("never", services={"s": never}))
+    plane.apply(nacp.App("never", services={"s": never, "quick": quick}))
 except KeyboardInterrupt:
     print(time.monotonic_ns(), flush=True)
-    print(plane.apps(), plane.delete("never"), plane.apps())
+    print(router.names(), plane.apps(), plane.delete("never"), plane.apps(), router.names())
 """
 
 FORKED = """
@@ -36,11 +38,33 @@ if child == 0:
     try:
         node.snapshot()
         os._exit(1)
-    except nacp.InternalError as error:
+    except NotImplementedError as error:
+        assert type(error) is nacp.Unsupported
         print(error, flush=True)
         os._exit(0)
 _, status = os.waitpid(child, 0)
 print(os.waitstatus_to_exitcode(status), os.getpid(), child, len(node.snapshot().gpus))
+"""
+
+FORKED_WITH_GATEWAY = """
+import os, urllib.request, nacp
+plane = nacp.ControlPlane(nacp.simulated_node(), engine="simulated")
+gateway = plane.gateway()
+child = os.fork()
+if child == 0:
+    try:
+        gateway.stats()
+    except nacp.Unsupported:
+        gateway.close()
+        plane.close()
+        closed = gateway.closed
+        del gateway, plane
+        os._exit(0 if closed else 2)
+    os._exit(1)
+_, status = os.waitpid(child, 0)
+with urllib.request.urlopen(f"{gateway.url}/healthz", timeout=10) as reply:
+    print(os.waitstatus_to_exitcode(status), gateway.closed, reply.status)
+plane.close()
 """
 
 FORKED_EARLY = """
@@ -69,7 +93,7 @@ def test_ctrl_c_ends_a_wait_within_a_tenth_of_a_second() -> None:
     caught, after = out.splitlines()
     took = (int(caught) - sent) / 1e9
     assert 0 < took < 0.1, f"KeyboardInterrupt came {took:.3f} s after the signal"
-    assert after == "['never'] 1 []", "what was started stays, and can be deleted"
+    assert after == "['tiny'] ['never'] 2 [] []", "what was started stays, is routed to, and can be deleted"
     assert process.returncode == 0
 
 
@@ -99,8 +123,36 @@ def test_a_forked_child_gets_an_error_and_the_parent_goes_on(script: Script) -> 
     )
 
 
+def test_a_forked_child_leaves_the_gateway_of_its_parent_alone(script: Script) -> None:
+    done = script(FORKED_WITH_GATEWAY)
+    assert done.stdout == "0 False 200\n", done
+
+
 def test_a_child_that_is_forked_before_the_first_use_works(script: Script) -> None:
     assert script(FORKED_EARLY).stdout == "0\n"
+
+
+def test_the_router_is_right_after_a_change_while_others_refresh(plane: nacp.ControlPlane, app: nacp.App) -> None:
+    router, over = plane.router(), threading.Event()
+
+    def refresh() -> None:
+        while not over.is_set():
+            plane.refresh()
+
+    workers = [threading.Thread(target=refresh) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    try:
+        for _ in range(50):
+            plane.apply(app)
+            assert router.names() == ["tiny"]
+            plane.delete("demo")
+            for _ in range(2000):
+                assert router.names() == []
+    finally:
+        over.set()
+        for worker in workers:
+            worker.join(30)
 
 
 def test_many_threads_use_one_plane(plane: nacp.ControlPlane, app: nacp.App) -> None:

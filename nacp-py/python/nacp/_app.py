@@ -131,9 +131,10 @@ class App:
 
         Raises:
             OSError: The file cannot be read.
-            InvalidArgument: As for `parse`, with the file.
+            InvalidArgument: As for `parse`, with the file; also when the file is not UTF-8.
         """
-        return cls._from_native(_nacp.App.parse(Path(path).read_text(encoding="utf-8"), os.fspath(path)))
+        name = os.fsencode(path).decode("utf-8", "replace")
+        return cls._from_native(_nacp.App.read(Path(path).read_bytes(), name))
 
     @property
     def name(self) -> str:
@@ -170,6 +171,17 @@ class App:
         return (App.parse, (self._json,))
 
 
+def native_app(app: App) -> _nacp.App:
+    """The core's half of an app.
+
+    Raises:
+        TypeError: It is none; text must be parsed first.
+    """
+    if not isinstance(app, App):
+        raise TypeError(f"an nacp.App is needed, not {type(app).__name__}; App.parse and App.from_file read one")
+    return app._native
+
+
 def _described(service: Service) -> dict[str, Any]:
     described = service.to_dict()
     for part in ("gpu", "ready"):
@@ -189,4 +201,4 @@ def plan(app: App, node: Node) -> tuple[Placement, ...]:
     Raises:
         ResourceExhausted: A replica fits nowhere, with the reason for each GPU and with what would help.
     """
-    return decode(tuple[Placement, ...], json.loads(_nacp.place(app._native, node._native)))
+    return decode(tuple[Placement, ...], json.loads(_nacp.place(native_app(app), node._native)))

@@ -1,4 +1,4 @@
-from _typeshed import SupportsGetItem
+from collections.abc import Sequence
 from typing import Final, SupportsIndex, final
 
 __all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Gateway", "Lease", "Node", "Plane", "Router", "detect", "error_table", "panic", "place", "probe_cuda", "size"]
@@ -14,9 +14,14 @@ class App:
     A valid app.
     """
     @staticmethod
-    def parse(text: str, file: str | None = None) -> App:
+    def parse(text: str) -> App:
         """
-        Reads an app from YAML or JSON and validates it. `file` is named in errors.
+        Reads an app from YAML or JSON and validates it.
+        """
+    @staticmethod
+    def read(content: bytes, file: str) -> App:
+        """
+        As `parse`, from what is in a file. `file` is named in errors.
         """
     def start_order(self, /) -> list[str]:
         """
@@ -24,7 +29,7 @@ class App:
         """
     def to_json(self, /) -> str:
         """
-        The app in its normal form, as JSON.
+        The app in its normal form, as JSON that is YAML too.
         """
 
 @final
@@ -44,10 +49,13 @@ class Endpoint:
     'http://127.0.0.1:8000'
     """
     def __eq__(self, value: object, /) -> bool: ...
-    def __getnewargs_ex__(self, /) -> "tuple[tuple[()], dict[str, str | None]]": ...
     def __hash__(self, /) -> int: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __new__(cls, /, *, app: str, service: str, replica: str, address: str, model: str | None = None) -> Endpoint: ...
+    def __reduce__(self, /) -> "tuple[object, ...]":
+        """
+        What every protocol of pickle can write; `__getnewargs_ex__` needs the second at least.
+        """
     def __repr__(self, /) -> str: ...
     @property
     def address(self, /) -> str: ...
@@ -75,6 +83,8 @@ class EndpointLoad:
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self, /) -> int: ...
     def __ne__(self, value: object, /) -> bool: ...
+    def __new__(cls, /, *, endpoint: Endpoint, in_flight: SupportsIndex, served: SupportsIndex) -> EndpointLoad: ...
+    def __reduce__(self, /) -> "tuple[object, ...]": ...
     def __repr__(self, /) -> str: ...
     @property
     def endpoint(self, /) -> Endpoint: ...
@@ -86,7 +96,7 @@ class EndpointLoad:
 @final
 class Gateway:
     """
-    A running gateway.
+    A running gateway. It belongs to the process that opened it: a forked child has none of its threads.
     """
     @property
     def address(self, /) -> str:
@@ -95,12 +105,12 @@ class Gateway:
         """
     def close(self, /) -> None:
         """
-        Waits for the requests in flight and closes it.
+        Waits for the requests in flight and closes it. In a forked child it does nothing.
         """
     @property
     def closed(self, /) -> bool:
         """
-        Whether it has been closed.
+        Whether it has been closed, or was opened by another process.
         """
     def metrics(self, /) -> str:
         """
@@ -186,7 +196,7 @@ class Plane:
         """
     def apply(self, /, app: App) -> str:
         """
-        Brings an app to what is wanted; its status as JSON. The router follows, also when this fails half-way.
+        Brings an app to what is wanted; its status as JSON. The router follows, also when this fails or is stopped.
         """
     def apps(self, /) -> list[str]:
         """
@@ -204,11 +214,11 @@ class Plane:
         """
         What the engine is and what it offers, as JSON.
         """
-    def gateway(self, /, host: str, port: SupportsIndex, api_key: str | None) -> Gateway:
+    def gateway(self, /, host: "str", port: "int", api_key: "str | None") -> "Gateway":
         """
         Opens an HTTP address in front of the router that follows this plane; its `/metrics` are the plane's too.
         """
-    def logs(self, /, app: str, service: str, replica: SupportsIndex, lines: SupportsIndex) -> list[str]:
+    def logs(self, /, app: "str", service: "str", replica: "int", lines: "int") -> "list[str]":
         """
         The last lines that a replica wrote.
         """
@@ -267,7 +277,7 @@ class Router:
             NotFound: Nothing answers to the name.
             Conflict: Services of several apps have it.
         """
-    def update(self, /, endpoints: SupportsGetItem[int, Endpoint]) -> None:
+    def update(self, /, endpoints: Sequence[Endpoint]) -> None:
         """
         Replaces the table by these endpoints, all of which are ready.
 

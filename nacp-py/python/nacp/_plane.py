@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from types import TracebackType
 from typing import Literal
 
 from nacp import _nacp
-from nacp._app import App
+from nacp._app import App, native_app
 from nacp._decode import decode
 from nacp._nacp import Endpoint, Router
 from nacp._node import Node, discover
@@ -38,7 +39,7 @@ class Gateway:
 
     @property
     def closed(self) -> bool:
-        """Whether it has been closed."""
+        """Whether it has been closed. In a forked child it always is, and `close` does nothing."""
         return self._native.closed
 
     def stats(self) -> GatewayStats:
@@ -90,7 +91,7 @@ class ControlPlane:
     (True, ['demo'], 1)
     """
 
-    __slots__ = ("_gateways", "_native", "_node")
+    __slots__ = ("_gateways", "_gateways_lock", "_native", "_node")
 
     def __init__(self, node: Node | None = None, *, engine: Literal["docker", "simulated"] = "docker") -> None:
         """Connects to the engine.
@@ -108,6 +109,7 @@ class ControlPlane:
         self._node = discover() if node is None else node
         self._native = _nacp.Plane(self._node._native, engine)
         self._gateways: list[Gateway] = []
+        self._gateways_lock = threading.Lock()
 
     @property
     def node(self) -> Node:
@@ -124,7 +126,7 @@ class ControlPlane:
         Raises:
             ResourceExhausted: A replica fits on no GPU.
         """
-        return decode(Plan, json.loads(self._native.plan(app._native)))
+        return decode(Plan, json.loads(self._native.plan(native_app(app))))
 
     def apply(self, app: App) -> AppStatus:
         """Brings an app to what is wanted and waits until every replica is ready. Applying twice changes nothing.
@@ -136,7 +138,7 @@ class ControlPlane:
             NotFound: An image is not here and cannot be had.
             Timeout: A replica is not ready in its time, with its last lines of log.
         """
-        return decode(AppStatus, json.loads(self._native.apply(app._native)))
+        return decode(AppStatus, json.loads(self._native.apply(native_app(app))))
 
     def status(self, app: str) -> AppStatus:
         """What of an app is there now. An app of which nothing is there has no replicas."""
@@ -155,6 +157,7 @@ class ControlPlane:
 
         Raises:
             NotFound: The app has no such replica.
+            InvalidArgument: A number is out of range.
         """
         return self._native.logs(app, service, replica, lines)
 
@@ -185,17 +188,30 @@ class ControlPlane:
 
         Raises:
             Conflict: The port is taken.
-            InvalidArgument: Not an address of this machine, or one without a key that others could reach.
+            InvalidArgument: Not an address of this machine, one without a key that others could reach, or no port.
         """
         self._native.refresh()
         gateway = Gateway(self._native.gateway(host, port, api_key))
-        self._gateways = [one for one in self._gateways if not one.closed] + [gateway]
+        with self._gateways_lock:
+            self._gateways = [one for one in self._gateways if not one.closed] + [gateway]
         return gateway
 
     def close(self) -> None:
-        """Closes the gateways. Apps go on running; those of a simulated engine end with this object."""
-        while self._gateways:
-            self._gateways.pop().close()
+        """Closes the gateways. Apps go on running; those of a simulated engine end with this object.
+
+        Raises:
+            Timeout: Requests were cut because they took too long. All gateways are closed all the same.
+        """
+        with self._gateways_lock:
+            gateways, self._gateways = self._gateways, []
+        first: BaseException | None = None
+        for gateway in gateways:
+            try:
+                gateway.close()
+            except BaseException as error:  # Ctrl-C, too, must not leave the others open
+                first = first or error
+        if first is not None:
+            raise first
 
     def __enter__(self) -> ControlPlane:
         return self
