@@ -111,7 +111,11 @@ where
         connections.spawn(graceful.watch(http.serve_connection(TokioIo::new(stream), answer)));
     };
     drop(listener);
-    let _ = timeout(drain, graceful.shutdown()).await;
+    if timeout(drain, graceful.shutdown()).await.is_ok() {
+        // All connections have ended, though their tasks may not have been put away yet: none is cut.
+        connections.shutdown().await;
+        return 0;
+    }
     while connections.try_join_next().is_some() {}
     let cut = connections.len();
     connections.shutdown().await;

@@ -639,6 +639,16 @@ async fn shutdown_lets_requests_finish_and_then_refuses() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_shutdown_right_after_the_last_answer_cuts_nothing() {
+    for round in 0..100 {
+        let world = World::new(1, quick(), GatewayOptions::default()).await;
+        assert_eq!(world.post("/v1/chat/completions", chat(false)).await.status(), 200);
+        drop(world.client);
+        world.gateway.shutdown().await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+    }
+}
+
 #[tokio::test]
 async fn shutdown_cuts_what_outlasts_its_limit() {
     let mut options = GatewayOptions::default();
