@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gpu, GpuId, Origin, Sample, Source, Unknown};
+use super::{Events, Fields, Gpu, GpuId, Origin, Pair, Sample, Source, Support, Unknown};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -58,13 +58,50 @@ impl Node {
         })
     }
 
+    /// What the node is read from.
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
+    /// The same node with its GPUs read anew: after partitions were made, a mode was set, or a GPU was replaced.
+    ///
+    /// # Errors
+    /// What the source answers.
+    pub fn reread(&self) -> Result<Self> {
+        Self::from_source(Arc::clone(&self.source))
+    }
+
+    /// What each two GPUs are to each other.
+    ///
+    /// # Errors
+    /// What the source answers.
+    pub fn pairs(&self) -> Result<Vec<Pair>> {
+        self.source.pairs()
+    }
+
+    /// Begins to listen for what happens to the GPUs.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) where the source tells nothing of the kind.
+    pub fn events(&self) -> Result<Box<dyn Events>> {
+        self.source.events()
+    }
+
+    /// What every call that NACP makes is answered with: the evidence behind each unknown reading.
+    ///
+    /// # Errors
+    /// What the source answers.
+    pub fn support(&self) -> Result<Support> {
+        self.source.support()
+    }
+
     /// One consistent reading of every GPU.
     ///
     /// # Errors
     /// What the source answers.
     pub fn snapshot(&self, clock: &dyn Clock) -> Result<Snapshot> {
         let mut samples = Vec::with_capacity(self.gpus.len());
-        self.source.sample(&mut samples)?;
+        self.source.sample(Fields::ALL, &mut samples)?;
         let gpus = self.gpus.iter().map(|gpu| {
             let sample = samples.iter().position(|sample| sample.id == gpu.id).map(|at| samples.swap_remove(at));
             let sample = sample.unwrap_or_else(|| Sample::unknown(gpu.id.clone(), Unknown::NotRead));

@@ -18,7 +18,8 @@ use super::image::is_cut_short;
 use super::{Origin, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{
-    Clocks, ComputeCapability, Gpu, GpuId, MemoryUse, Process, ProcessKind, Reading, Sample, Unknown, Utilization,
+    Clocks, ComputeCapability, Fields, Gpu, GpuId, MemoryUse, Process, ProcessKind, Reading, Sample, Unknown,
+    Utilization,
 };
 use crate::units::Bytes;
 
@@ -123,7 +124,7 @@ impl Source for Nvml {
             .collect())
     }
 
-    fn sample(&self, samples: &mut Vec<Sample>) -> Result<()> {
+    fn sample(&self, _fields: Fields, samples: &mut Vec<Sample>) -> Result<()> {
         samples.clear();
         samples.extend(self.devices("gpu.sample")?.into_iter().map(|(_, id, device)| match device {
             Ok(device) => measure(id, &device),
@@ -228,7 +229,7 @@ fn processes(device: &Device<'_>) -> Result<Vec<Process>, NvmlError> {
                 UsedGpuMemory::Used(bytes) => Reading::Known(Bytes(bytes)),
                 UsedGpuMemory::Unavailable => Reading::Unknown(Unknown::NotAvailable),
             };
-            merge(&mut by_pid, Process { pid, kind, memory });
+            merge(&mut by_pid, Process::new(pid, kind, memory));
         }
     }
     Ok(by_pid.into_values().collect())
@@ -376,7 +377,7 @@ mod tests {
         let mut by_pid = BTreeMap::new();
         for (pid, kind, memory) in list {
             let memory = memory.map_or(Reading::Unknown(Unknown::NotAvailable), |bytes| Reading::Known(Bytes(bytes)));
-            merge(&mut by_pid, Process { pid, kind, memory });
+            merge(&mut by_pid, Process::new(pid, kind, memory));
         }
         by_pid.into_values().collect()
     }
@@ -386,13 +387,13 @@ mod tests {
         let memory = Reading::Known(Bytes(5));
         assert_eq!(
             merged([(9, ProcessKind::Compute, Some(5)), (9, ProcessKind::Graphics, Some(5))]),
-            [Process { pid: 9, kind: ProcessKind::Both, memory }]
+            [Process::new(9, ProcessKind::Both, memory)]
         );
     }
 
     #[test]
     fn a_process_on_two_partitions_is_one_process_with_the_sum_of_its_memory() {
-        let both = |memory| vec![Process { pid: 9, kind: ProcessKind::Compute, memory }];
+        let both = |memory| vec![Process::new(9, ProcessKind::Compute, memory)];
         let parts = |second| merged([(9, ProcessKind::Compute, Some(5)), (9, ProcessKind::Compute, second)]);
         assert_eq!(parts(Some(2)), both(Reading::Known(Bytes(7))));
         assert_eq!(parts(None), both(Reading::Unknown(Unknown::NotAvailable)), "an unknown part makes the sum unknown");
