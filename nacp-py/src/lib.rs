@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 
 mod app;
 mod errors;
+mod events;
 mod gateway;
 mod host;
 mod json;
@@ -18,6 +19,7 @@ mod number;
 mod plane;
 mod router;
 mod runtime;
+mod sampler;
 
 #[pymodule(gil_used = false)]
 mod _nacp {
@@ -25,6 +27,8 @@ mod _nacp {
     use crate::app::App;
     #[pymodule_export]
     use crate::errors::{error_table, panic};
+    #[pymodule_export]
+    use crate::events::Events;
     #[pymodule_export]
     use crate::gateway::Gateway;
     #[pymodule_export]
@@ -35,6 +39,8 @@ mod _nacp {
     use crate::plane::Plane;
     #[pymodule_export]
     use crate::router::{Endpoint, EndpointLoad, Lease, Router};
+    #[pymodule_export]
+    use crate::sampler::{Sampler, fields, metrics};
 
     /// The version of the package.
     #[pymodule_export]

@@ -8,8 +8,10 @@ use pyo3::prelude::*;
 
 use crate::app::App;
 use crate::errors::guard;
+use crate::events::Events;
 use crate::json;
 use crate::runtime::wait_blocking;
+use crate::sampler::Sampler;
 
 /// A machine with its GPUs.
 #[pyclass(frozen, module = "nacp._nacp")]
@@ -55,6 +57,35 @@ impl Node {
     fn snapshot(&self, py: Python<'_>) -> PyResult<String> {
         let node = self.0.clone();
         wait_blocking(py, move || json::text(&node.snapshot(&SystemClock::new())?))
+    }
+
+    /// The same node with its GPUs read anew.
+    fn reread(&self, py: Python<'_>) -> PyResult<Self> {
+        let node = self.0.clone();
+        wait_blocking(py, move || node.reread()).map(Self)
+    }
+
+    /// Something that reads these fields of every GPU again and again.
+    fn sampler(&self, py: Python<'_>, fields: &str) -> PyResult<Sampler> {
+        guard(py, || Ok(Sampler::new(&self.0, fields)?))
+    }
+
+    /// What each two GPUs are to each other, as JSON.
+    fn pairs(&self, py: Python<'_>) -> PyResult<String> {
+        let node = self.0.clone();
+        wait_blocking(py, move || json::text(&node.pairs()?))
+    }
+
+    /// What every call of the driver's library was answered with, as JSON.
+    fn support(&self, py: Python<'_>) -> PyResult<String> {
+        let node = self.0.clone();
+        wait_blocking(py, move || json::text(&node.support()?))
+    }
+
+    /// Begins to listen for what happens to the GPUs.
+    fn events(&self, py: Python<'_>) -> PyResult<Events> {
+        let node = self.0.clone();
+        wait_blocking(py, move || node.events()).map(Events::new)
     }
 
     /// One reading of every GPU, as OpenMetrics text.

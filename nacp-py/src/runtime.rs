@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::errors::{Failure, guard, panicked};
 
 /// How often a waiting thread looks for signals: Ctrl-C is answered within this time.
-const SIGNAL_POLL: Duration = Duration::from_millis(50);
+pub(crate) const SIGNAL_POLL: Duration = Duration::from_millis(50);
 /// How long a stopped future may take to its next pause, where it is dropped.
 const DROP_WITHIN: Duration = Duration::from_secs(1);
 /// Everything that NACP does here waits for sockets and timers; more threads would only stand by.

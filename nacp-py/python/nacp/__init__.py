@@ -14,7 +14,10 @@ Importing it never fails for want of a driver, a GPU or Docker: what needs them 
 `EngineUnavailable` when it is called.
 """
 
+from nacp import exceptions, gpu
 from nacp._app import App, GpuNeed, Probe, Service, plan
+from nacp._event import Event, Events
+from nacp._gpu import Gpu
 from nacp._host import (
     CudaDevice,
     CudaFault,
@@ -29,29 +32,27 @@ from nacp._host import (
     detect,
     probe_cuda,
 )
+from nacp._metric import Metric, fields, metrics
 from nacp._nacp import VERSION as __version__
-from nacp._nacp import Endpoint, EndpointLoad, Lease, Router
+from nacp._nacp import Endpoint, EndpointLoad, Lease, Router, Sampler
 from nacp._node import Node, Snapshot, discover, simulated_node, simulated_nodes
+from nacp._pair import Pair
 from nacp._plane import ControlPlane, Gateway
+from nacp._sample import ClockEvents, Clocks, MemoryUse, Process, Sample, Utilization
+from nacp._support import Call, Support
 from nacp._types import (
     Action,
     AppStatus,
-    Clocks,
     EngineInfo,
     GatewayStats,
-    Gpu,
     GpuOffer,
     GpuState,
     Latency,
-    MemoryUse,
     Origin,
     Placement,
     Plan,
-    Process,
     ReplicaStatus,
     RequestCount,
-    Sample,
-    Utilization,
 )
 from nacp.exceptions import (
     Cancelled,
@@ -74,7 +75,9 @@ __all__ = [
     "Action",
     "App",
     "AppStatus",
+    "Call",
     "Cancelled",
+    "ClockEvents",
     "Clocks",
     "Conflict",
     "ControlPlane",
@@ -88,6 +91,8 @@ __all__ = [
     "EndpointLoad",
     "EngineInfo",
     "EngineUnavailable",
+    "Event",
+    "Events",
     "Evidence",
     "Gateway",
     "GatewayStats",
@@ -103,10 +108,12 @@ __all__ = [
     "Layer",
     "Lease",
     "MemoryUse",
+    "Metric",
     "NacpError",
     "Node",
     "NotFound",
     "Origin",
+    "Pair",
     "PermissionDenied",
     "Placement",
     "Plan",
@@ -117,10 +124,12 @@ __all__ = [
     "ResourceExhausted",
     "Router",
     "Sample",
+    "Sampler",
     "Service",
     "ServiceFailed",
     "SilentDevice",
     "Snapshot",
+    "Support",
     "Timeout",
     "Undecided",
     "Unsupported",
@@ -128,6 +137,10 @@ __all__ = [
     "__version__",
     "detect",
     "discover",
+    "exceptions",
+    "fields",
+    "gpu",
+    "metrics",
     "plan",
     "probe_cuda",
     "simulated_node",

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
-from typing import Final, SupportsIndex, final
+from typing import Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Gateway", "Lease", "Node", "Plane", "Router", "detect", "error_table", "panic", "place", "probe_cuda", "size"]
+__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Gateway", "Lease", "Node", "Plane", "Router", "Sampler", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "size"]
 
 VERSION: Final[str]
 """
@@ -94,6 +94,30 @@ class EndpointLoad:
     def served(self, /) -> int: ...
 
 @final
+class Events:
+    """
+    A wait for events. It belongs to the process that opened it.
+    """
+    def close(self, /) -> None:
+        """
+        Stops listening. What came before can still be taken. In a forked child it does nothing.
+        """
+    @property
+    def closed(self, /) -> bool:
+        """
+        Whether it has been closed, or was opened by another process.
+        """
+    def take(self, /) -> str | None:
+        """
+        The event that came first of those that were not taken yet, as JSON with a line of text.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits until `take` has something to give or nothing more will come, at most this many seconds. False when they
+        have passed.
+        """
+
+@final
 class Gateway:
     """
     A running gateway. It belongs to the process that opened it: a forked child has none of its threads.
@@ -154,6 +178,10 @@ class Node:
         """
         Finds the GPUs of this machine through the NVIDIA driver.
         """
+    def events(self, /) -> Events:
+        """
+        Begins to listen for what happens to the GPUs.
+        """
     def gpu(self, /, id: str) -> str:
         """
         The GPU with this id, as JSON.
@@ -170,6 +198,18 @@ class Node:
         """
         What the node is read from, as JSON.
         """
+    def pairs(self, /) -> str:
+        """
+        What each two GPUs are to each other, as JSON.
+        """
+    def reread(self, /) -> Node:
+        """
+        The same node with its GPUs read anew.
+        """
+    def sampler(self, /, fields: str) -> Sampler:
+        """
+        Something that reads these fields of every GPU again and again.
+        """
     @staticmethod
     def simulated(name: str) -> Node:
         """
@@ -183,6 +223,10 @@ class Node:
     def snapshot(self, /) -> str:
         """
         One reading of every GPU, as JSON.
+        """
+    def support(self, /) -> str:
+        """
+        What every call of the driver's library was answered with, as JSON.
         """
 
 @final
@@ -284,6 +328,42 @@ class Router:
         An endpoint that stays keeps its counts; leases on one that goes stay valid until they end.
         """
 
+@final
+class Sampler:
+    """
+    Reads the same numbers of every GPU again and again, as fast as the driver answers.
+
+    It comes from `Node.sampler()`. Its buffers are its own and used again at each reading. Threads may share it; the
+    GIL is free while the driver is asked.
+
+    Attributes:
+        columns: The names of the numbers, as in `nacp.metrics()`.
+        gpus: The ids of the GPUs, in the order of the rows.
+
+    >>> sampler = nacp.simulated_node().sampler("power,temperature")
+    >>> sampler.columns, sampler.read()
+    (['power', 'temperature'], [(11.2, 51.0)])
+    """
+    def __repr__(self, /) -> str: ...
+    @property
+    def columns(self, /) -> list[str]: ...
+    @property
+    def gpus(self, /) -> list[str]: ...
+    def read(self, /) -> "list[tuple[float | None, ...]]":
+        """
+        Reads the node once: for each GPU the numbers of `columns`. One that is not known is None, never 0.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+    def read_dict(self, /) -> "dict[str, dict[str, float | None]]":
+        """
+        The same for people: the numbers by name, by the id of the GPU.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+
 def detect() -> str:
     """
     The layers on which this process runs, as JSON, each with its line of text.
@@ -292,6 +372,16 @@ def detect() -> str:
 def error_table() -> list[tuple[str, int, str, str]]:
     """
     The core's table of kinds: name, number, Python class, C status.
+    """
+
+def fields() -> list[str]:
+    """
+    The names of the readings of a sample.
+    """
+
+def metrics() -> list[tuple[str, str, str, str]]:
+    """
+    The numbers that there are: name, unit, `gauge` or `counter`, and the field that must be read for it.
     """
 
 def panic(message: str) -> None:

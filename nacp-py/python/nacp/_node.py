@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from nacp import _display, _nacp
 from nacp._decode import Record, decode
-from nacp._types import Gpu, GpuState, Origin
+from nacp._event import Events
+from nacp._gpu import Gpu
+from nacp._pair import Pair
+from nacp._support import Support
+from nacp._types import GpuState, Origin
 from nacp.exceptions import NacpError
 
 
@@ -84,6 +89,54 @@ class Node:
             DriverUnavailable: The driver has stopped answering.
         """
         return decode(Snapshot, json.loads(self._native.snapshot()))
+
+    def sampler(self, fields: str | Iterable[str] = "all") -> _nacp.Sampler:
+        """Something that reads the same numbers of every GPU again and again, as fast as the driver answers.
+
+        Args:
+            fields: Which readings, by the names of `nacp.fields()`, also as text with commas between them. `fast`,
+                `medium` and `slow` stand for what is worth reading ten times a second, once a second and seldom;
+                `all` is all of it.
+
+        Raises:
+            InvalidArgument: There is no such reading, or no number is in it.
+        """
+        return self._native.sampler(fields if isinstance(fields, str) else ",".join(fields))
+
+    def reread(self) -> Node:
+        """The same node with its GPUs read anew: after partitions were made, a mode was set, or a GPU was replaced.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+        return Node(self._native.reread())
+
+    def pairs(self) -> tuple[Pair, ...]:
+        """What each two GPUs are to each other; empty where nothing is known about it.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+        return decode(tuple[Pair, ...], json.loads(self._native.pairs()))
+
+    def support(self) -> Support:
+        """Makes every call that NACP knows once, and tells what was answered: the evidence behind each unknown.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+        return decode(Support, json.loads(self._native.support()))
+
+    def events(self, timeout: float | None = None) -> Events:
+        """Begins to listen for what happens to the GPUs: `for event in node.events()`, or `async for`.
+
+        Args:
+            timeout: The iteration ends when nothing has happened for so many seconds; None for never.
+
+        Raises:
+            Unsupported: The driver tells nothing of the kind, as under WSL2 and Windows.
+        """
+        return Events(self._native.events(), timeout)
 
     def to_json(self) -> str:
         """A new snapshot as the core's JSON; a reading that is not known is `{"unknown": reason}`."""

@@ -1,0 +1,65 @@
+"""Tables, as text in a console and as HTML in a notebook: no script, every value escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+# Colours are the reader's own, so that a table can be read on white and on black.
+CELL = "padding:0.2em 0.8em;text-align:left;white-space:nowrap;color:inherit;background:transparent"
+
+Row = Sequence[str]
+
+
+def value(known: object, reason: str | None) -> str:
+    """A reading as text; one that is not known says why.
+
+    >>> value(7, None), value(None, "not supported")
+    ('7', 'unknown (not supported)')
+    """
+    return f"unknown ({reason or 'not read'})" if known is None else str(known)
+
+
+def columns(head: Row, rows: Sequence[Row]) -> str:
+    """Rows in columns as wide as they need to be.
+
+    >>> print(columns(("a", "b"), [("long", "x")]))
+    a     b
+    long  x
+    """
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *rows])
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def text(title: str, head: Row, rows: Sequence[Row], empty: str) -> str:
+    """A title and a table for a console."""
+    return f"{title}\n{columns(head, rows) if rows else empty}"
+
+
+def cell(content: str, before: str = "") -> str:
+    """One cell: its text escaped, after HTML that is already safe."""
+    return f'<td style="{CELL}">{before}{escape(content)}</td>'
+
+
+def html(title: str, head: Row, rows: Sequence[Row], empty: str, draw: Callable[[int, int], str] | None = None) -> str:
+    """A title and a table for a notebook.
+
+    Args:
+        title: What stands above it.
+        head: The names of the columns.
+        rows: The cells.
+        empty: What stands there when there is no row.
+        draw: What is drawn before the text of a cell, by row and column, as HTML.
+    """
+    heads = "".join(f'<th style="{CELL}">{escape(name)}</th>' for name in head)
+    body = "".join(
+        "<tr>" + "".join(cell(part, draw(at, column) if draw else "") for column, part in enumerate(row)) + "</tr>"
+        for at, row in enumerate(rows)
+    )
+    nothing = "" if rows else f'<tr><td style="{CELL}" colspan="{len(head)}">{escape(empty)}</td></tr>'
+    caption = f'<caption style="{CELL};caption-side:top">{escape(title)}</caption>'
+    return (
+        f'<table style="border-collapse:collapse;color:inherit">{caption}'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}{nothing}</tbody></table>"
+    )

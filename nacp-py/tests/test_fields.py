@@ -1,0 +1,110 @@
+"""Nothing of the core is missing in Python: a field or a word that is added in Rust fails here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+import nacp
+from nacp import _decode
+
+CORE = Path(__file__).resolve().parents[2] / "nacp-core" / "src" / "gpu"
+FILES = sorted(
+    [*CORE.glob("inventory/*.rs"), *CORE.glob("sample/*.rs"), *(CORE / f"{n}.rs" for n in ("pair", "event"))]
+)
+# Text, numbers, and what only Rust has.
+NO_CLASS = {"ClockEvents", "ComputeCapability", "Fields", "Metric", "MetricKind"}
+
+
+def items(what: str) -> Iterator[tuple[str, str]]:
+    """The public structs or enums of the core's data: name and body."""
+    for file in FILES:
+        code = file.read_text().split("#[cfg(test)]")[0]
+        for name, body in re.findall(rf"pub {what} (\w+) \{{\n(.*?)\n\}}", code, re.DOTALL):
+            if name not in NO_CLASS:
+                yield name, body
+
+
+STRUCTS = dict(items("struct"))
+ENUMS = dict(items("enum"))
+
+
+def snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def test_the_core_has_the_structs_that_are_looked_for() -> None:
+    assert {"Gpu", "Sample", "Process", "Pair", "Event", "Fabric", "Slowdown", "MigDevice"} <= STRUCTS.keys()
+    assert {"Ancestor", "EventKind", "Via", "RecoveryAction", "ProcessKind", "FabricState"} <= ENUMS.keys()
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_every_field_of_a_struct_is_an_attribute(name: str) -> None:
+    fields = re.findall(r"^    pub (\w+): ", STRUCTS[name], re.MULTILINE)
+    assert fields
+    assert set(fields) <= get_type_hints(getattr(nacp.gpu, name)).keys()
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_every_reading_of_a_struct_may_be_unknown(name: str) -> None:
+    readings = re.findall(r"^    pub (\w+): Reading<", STRUCTS[name], re.MULTILINE)
+    hints = get_type_hints(getattr(nacp.gpu, name))
+    assert all(type(None) in get_args(hints[reading]) for reading in readings)
+    assert not readings or "unknown" in hints
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_every_variant_of_an_enum_is_a_word(name: str) -> None:
+    variants = re.findall(r"^    (?!#)(\w+)(?: \{|,)", ENUMS[name], re.MULTILINE)
+    assert {snake(variant) for variant in variants} == set(get_args(getattr(nacp.gpu, name)))
+
+
+def test_the_clock_events_have_the_bits_of_the_core() -> None:
+    code = (CORE / "sample" / "parts.rs").read_text()
+    bits = dict(re.findall(r"pub const (\w+): Self = Self\((0x[0-9a-f]+)\);", code))
+    assert bits == {event.name: hex(event) for event in nacp.ClockEvents}
+    assert int(nacp.ClockEvents(0x8004)) == 0x8004, "bits without a name are kept"
+
+
+def lost(kind: type, data: Any, path: str) -> Iterator[str]:
+    """What of the core's JSON has no place in a class."""
+    value = _decode.decode(kind, data)
+    yield from compare(data, value, path)
+
+
+def compare(data: Any, value: Any, path: str) -> Iterator[str]:
+    if isinstance(data, list):
+        for at, item in enumerate(data):
+            yield from compare(item, value[at], f"{path}[{at}]")
+    elif isinstance(data, dict) and isinstance(value, _decode.Record):
+        for key, item in data.items():
+            if not hasattr(value, key):
+                yield f"{path}.{key}"
+            elif _decode._is_unknown(item):
+                if getattr(value, key) is not None or value.unknown[key] != item["unknown"]:  # type: ignore[attr-defined]
+                    yield f"{path}.{key}: {item}"
+            else:
+                yield from compare(item, getattr(value, key), f"{path}.{key}")
+    elif data != value and path != "snapshot.at":
+        yield f"{path}: {data!r} became {value!r}"
+
+
+@pytest.mark.parametrize("name", nacp.simulated_nodes())
+def test_no_value_of_a_simulated_node_is_lost(name: str) -> None:
+    node = nacp.simulated_node(name)
+    snapshot = json.loads(node.to_json())
+    assert list(lost(nacp.Snapshot, snapshot, "snapshot")) == []
+    for kind, text in ((tuple[nacp.Pair, ...], node._native.pairs()), (nacp.Support, node._native.support())):
+        assert list(lost(kind, json.loads(text), str(kind))) == []
+    assert len(node.pairs()) == len(json.loads(node._native.pairs()))
+
+
+def test_the_core_is_asked_for_every_field_by_the_name_that_it_has_in_a_sample() -> None:
+    assert set(nacp.fields()) == get_type_hints(nacp.Sample).keys() - {"id", "unknown"}
+    assert {metric.field for metric in nacp.metrics()} <= set(nacp.fields())
+    assert len({metric.name for metric in nacp.metrics()}) == len(nacp.metrics()) > 40
