@@ -20,6 +20,7 @@ mod inventory;
 mod node;
 mod reading;
 mod source;
+pub mod xid;
 
 pub use id::GpuId;
 pub use inventory::{Clocks, ComputeCapability, Gpu, MemoryUse, Process, ProcessKind, Sample, Utilization};
