@@ -15,8 +15,10 @@
 //! # Ok::<(), nacp_core::Error>(())
 //! ```
 
+mod boot;
 mod id;
 mod inventory;
+pub mod kernel_log;
 mod node;
 mod reading;
 mod source;
