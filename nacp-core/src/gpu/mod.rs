@@ -20,6 +20,7 @@ mod id;
 mod inventory;
 pub mod kernel_log;
 mod node;
+pub mod owner;
 mod reading;
 mod source;
 pub mod xid;
