@@ -12,7 +12,7 @@
 //! println!("{} of {:?} in {:?}", me.command, me.user, me.container);
 //! ```
 //!
-//! What cannot be told is [`Unknown`](super::Unknown) with the reason, never an error:
+//! What cannot be told is [`Unknown`] with the reason, never an error:
 //!
 //! | where | what |
 //! |---|---|
