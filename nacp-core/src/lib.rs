@@ -78,6 +78,7 @@
 //! | `docker` | running containers on Docker or Podman | bollard |
 //! | `gateway` | the HTTP gateway | hyper's server |
 //! | `sim` | simulated GPUs, engine and services | hyper's server |
+//! | `topology-graph` | the links between GPUs as a graph | petgraph |
 //!
 //! # Errors
 //!

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::topology::Topology;
 use super::{Events, Fields, Gpu, GpuId, Origin, Pair, Sample, Source, Support, Unknown};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -77,6 +78,19 @@ impl Node {
     /// What the source answers.
     pub fn pairs(&self) -> Result<Vec<Pair>> {
         self.source.pairs()
+    }
+
+    /// How the GPUs reach each other: PCIe, NVLink, NUMA, and who is nearest to whom.
+    ///
+    /// # Errors
+    /// What the source answers.
+    ///
+    /// ```no_run
+    /// println!("{}", nacp_core::gpu::Node::discover()?.topology()?);
+    /// # Ok::<(), nacp_core::Error>(())
+    /// ```
+    pub fn topology(&self) -> Result<Topology> {
+        Ok(Topology::new(&self.gpus, &self.pairs()?))
     }
 
     /// Begins to listen for what happens to the GPUs.
