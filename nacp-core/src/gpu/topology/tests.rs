@@ -286,6 +286,15 @@ fn the_driver_s_word_on_peer_access_stands_in_for_links_that_it_does_not_list() 
 }
 
 #[test]
+fn the_best_pair_does_not_lead_away_from_the_best_three() {
+    // A triangle of six links a side; each of its corners has a better neighbour outside.
+    let edges = [(0, 1, 6), (0, 2, 6), (1, 2, 6), (0, 3, 7), (1, 4, 7), (2, 5, 7)];
+    let topology = Topology::new(&direct(6, &edges), &pairs(6, sockets(6)));
+    assert_eq!(topology.best_group(2).unwrap(), ids(&[0, 3]));
+    assert_eq!(topology.best_group(3).unwrap(), ids(&[0, 1, 2]));
+}
+
+#[test]
 fn more_gpus_than_can_be_tried_one_by_one_are_still_grouped() {
     // Forty GPUs, joined by NVLink in rows of eight that are dealt out like cards.
     let row = |gpu: usize| gpu % 5;
