@@ -20,6 +20,8 @@ mod id;
 mod inventory;
 mod node;
 mod pair;
+#[cfg(feature = "nvml")]
+pub mod probe;
 mod reading;
 mod sample;
 mod source;

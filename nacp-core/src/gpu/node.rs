@@ -27,6 +27,17 @@ impl Node {
         Self::from_source(Arc::new(super::Nvml::open()?))
     }
 
+    /// The same, after a child process did it first: the driver's library can crash or hang the program that opens it.
+    ///
+    /// # Errors
+    /// Those of [`Guard::check`](super::probe::Guard::check), and those of [`discover`](Self::discover).
+    #[cfg(feature = "nvml")]
+    pub fn discover_guarded(guard: &super::probe::Guard) -> Result<Self> {
+        guard.check()?;
+        let nvml = guard.library_path().map_or_else(super::Nvml::open, super::Nvml::open_at)?;
+        Self::from_source(Arc::new(nvml))
+    }
+
     /// Reads the GPUs of any source.
     ///
     /// # Errors
