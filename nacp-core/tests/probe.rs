@@ -1,6 +1,7 @@
 //! The guard and its child: what comes of a child that answers, and of every kind that does not.
 
 #![cfg(all(target_os = "linux", feature = "nvml"))]
+#![allow(clippy::disallowed_methods, reason = "a test may sleep and read the real clock")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
