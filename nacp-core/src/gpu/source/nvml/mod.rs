@@ -1,5 +1,7 @@
 //! GPUs through the NVIDIA Management Library, opened at run time.
 
+mod library;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::OsStr;
