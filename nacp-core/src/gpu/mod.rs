@@ -24,6 +24,7 @@ mod reading;
 mod sample;
 mod source;
 mod support;
+pub mod telemetry;
 
 pub use event::{Event, EventKind, Events, Via};
 pub use id::GpuId;
