@@ -29,6 +29,7 @@ mod reading;
 mod sample;
 mod source;
 mod support;
+pub mod telemetry;
 pub mod topology;
 pub mod xid;
 
