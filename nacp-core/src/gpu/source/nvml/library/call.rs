@@ -15,7 +15,7 @@ use nvml_wrapper_sys::bindings::{
     nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t, nvmlMarginTemperature_v1_t, nvmlMemory_t,
     nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v1_t, nvmlPlatformInfo_v2_t, nvmlProcessInfo_v1_t,
     nvmlProcessInfo_v2_t, nvmlProcessUtilizationSample_t, nvmlReturn_t, nvmlTemperature_v1_t, nvmlUtilization_t,
-    nvmlValue_t, nvmlViolationTime_t,
+    nvmlValue_t,
 };
 
 use super::code::{Answer, Code};
@@ -73,6 +73,15 @@ macro_rules! handles {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(transparent)]
         pub(in crate::gpu::source::nvml) struct $name($raw);
+
+        #[cfg(test)]
+        impl $name {
+            /// A handle that no library gave.
+            #[allow(dead_code, reason = "not every kind is needed")]
+            pub(in crate::gpu::source::nvml) fn number(number: u32) -> Self {
+                Self(std::ptr::without_provenance_mut(number.try_into().unwrap()))
+            }
+        }
 
         // SAFETY: it is only handed to the library, which NVIDIA documents as safe to call from any thread.
         unsafe impl Send for $name {}
@@ -166,7 +175,6 @@ structures! {
     nvmlProcessUtilizationSample_t,
     nvmlTemperature_v1_t: versioned::<1>,
     nvmlUtilization_t,
-    nvmlViolationTime_t,
 }
 
 impl Code {
@@ -262,6 +270,7 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The version of the firmware of a GPU's system processor.
+    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn gsp_firmware_version(&self, device: Device) -> Answer<String> {
         // NVML_GSP_FIRMWARE_VERSION_BUF_SIZE; the function is not told how much room there is.
         let mut buffer = [0; 64];
@@ -272,6 +281,7 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// A GPU's place in a fabric: the newest version that the driver knows, with the health that version 1 lacks.
+    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn fabric(&self, device: Device) -> Answer<nvmlGpuFabricInfo_v3_t> {
         let newest = {
             let mut info = nvmlGpuFabricInfo_v3_t::BLANK;
