@@ -3,6 +3,7 @@
 //! [`library`] has the functions, one method each. [`roll`] knows who is there, so that a tick asks nobody for his name.
 //! [`inventory`] asks what a GPU is; [`sample`] what it is doing, with what is in [`kept`] of the last time.
 
+mod events;
 mod fields;
 mod inventory;
 mod kept;
@@ -13,16 +14,20 @@ mod processes;
 mod profile;
 mod roll;
 mod sample;
+mod support;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use self::library::{Code, Library};
+use self::events::EventSet;
+use self::kept::{Kept, Reader};
+use self::library::{Calls, Code, Device, Ear, Library};
 use self::roll::Roll;
 use self::sample::Room;
+use self::support::Notes;
 use super::{Origin, Source};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Fields, Gpu, Sample};
+use crate::gpu::{Events, Fields, Gpu, GpuId, Sample, Support, Unknown};
 
 /// The GPUs that the NVIDIA driver of this machine knows.
 pub struct Nvml {
@@ -38,9 +43,37 @@ struct State {
     room: Room,
 }
 
+/// A GPU's index and UUID, and its handle or why it does not answer.
+type Present = (u32, GpuId, Result<Device, Unknown>);
+
 impl Nvml {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is there now: index, UUID, and the handle or why there is none.
+    fn present(&self, operation: &'static str) -> Result<Vec<Present>> {
+        self.present_to(operation, &self.library.calls())
+    }
+
+    fn present_to<E: Ear>(&self, operation: &'static str, calls: &Calls<'_, E>) -> Result<Vec<Present>> {
+        let roll = &mut self.state().roll;
+        roll.call(calls).map_err(|code| whole_driver(operation, code))?;
+        Ok(roll.seats.iter().map(|seat| (seat.index, seat.id.clone(), seat.device)).collect())
+    }
+
+    /// Asks a GPU everything once.
+    fn probe<E: Ear>(&self, calls: &Calls<'_, E>, index: u32, id: GpuId, device: Device, room: &mut Room) {
+        inventory::describe(calls, index, id.clone(), device);
+        let mut sample = Sample::unknown(id, Unknown::NotRead);
+        let mut kept = Kept::default();
+        let mut reader = Reader { library: &self.library, calls: *calls, device, kept: &mut kept };
+        // The counters within the chip are compared only at the second reading.
+        for fields in [Fields::ALL, Fields::PROFILE] {
+            reader.read(fields, room, &mut sample);
+        }
+        // Only the ear is interested in this.
+        let _ = calls.supported_events(device);
     }
 }
 
@@ -73,6 +106,30 @@ impl Source for Nvml {
     fn sample(&self, fields: Fields, samples: &mut Vec<Sample>) -> Result<()> {
         let State { roll, room } = &mut *self.state();
         sample::sample(&self.library, roll, room, fields, samples).map_err(|code| whole_driver("gpu.sample", code))
+    }
+
+    fn events(&self) -> Result<Box<dyn Events>> {
+        let gpus = self.present("gpu.events")?.into_iter().filter_map(|(_, id, device)| Some((device.ok()?, id)));
+        Ok(Box::new(EventSet::new(&self.library, gpus.collect())?))
+    }
+
+    fn support(&self) -> Result<Support> {
+        let notes = Notes::default();
+        let calls = self.library.heard_by(&notes);
+        // Only the ear is interested in these.
+        let _ = (calls.driver_version(), calls.nvml_version(), calls.cuda_driver_version());
+        let present = self.present_to("gpu.support", &calls)?;
+        let mut room = Room::default();
+        for (index, id, device) in present {
+            match device {
+                Ok(device) => {
+                    notes.about(&id);
+                    self.probe(&calls, index, id, device, &mut room);
+                }
+                Err(reason) => notes.silent(&id, reason),
+            }
+        }
+        Ok(notes.into_support())
     }
 }
 

@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "calls the functions of a foreign library")]
 
 use std::ffi::{c_char, c_uint};
+use std::fmt;
 
 use nvml_wrapper_sys::bindings::{
     nvmlBAR1Memory_t, nvmlC2cModeInfo_v1_t, nvmlComputeInstance_t, nvmlComputeInstanceInfo_t,
@@ -70,9 +71,15 @@ impl In for Choice {
 macro_rules! handles {
     ($($(#[$doc:meta])* $name:ident: $raw:ty,)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(transparent)]
         pub(in crate::gpu::source::nvml) struct $name($raw);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("handle")
+            }
+        }
 
         #[cfg(test)]
         impl $name {
@@ -317,19 +324,20 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// Waits for an event, at most so many milliseconds. The older function tells no partition.
-    pub(in crate::gpu::source::nvml) fn event_set_wait(
-        &self,
-        set: RawEventSet,
-        milliseconds: u32,
-    ) -> Answer<nvmlEventData_t> {
+    pub(in crate::gpu::source::nvml) fn event_set_wait(&self, set: RawEventSet, milliseconds: u32) -> Answer<Told> {
         let mut data = nvmlEventData_t::BLANK;
-        let answer = invoke!(self.nvmlEventSetWait_v2(In::raw(set), &raw mut data, milliseconds));
-        if !answer.is_err_and(Code::is_too_new) {
-            return answer.map(|()| data);
+        let mut answer = invoke!(self.nvmlEventSetWait_v2(In::raw(set), &raw mut data, milliseconds));
+        if answer.is_err_and(Code::is_too_new) {
+            answer = invoke!(self.nvmlEventSetWait(In::raw(set), &raw mut data, milliseconds));
+            (data.gpuInstanceId, data.computeInstanceId) = (u32::MAX, u32::MAX);
         }
-        let answer = invoke!(self.nvmlEventSetWait(In::raw(set), &raw mut data, milliseconds));
-        (data.gpuInstanceId, data.computeInstanceId) = (u32::MAX, u32::MAX);
-        answer.map(|()| data)
+        answer.map(|()| Told {
+            device: Device(data.device),
+            bits: data.eventType,
+            data: data.eventData,
+            gpu_instance: data.gpuInstanceId,
+            compute_instance: data.computeInstanceId,
+        })
     }
 
     /// Works out what happened within a chip between two samples.
@@ -338,6 +346,16 @@ impl<E: Ear> Calls<'_, E> {
         self.ear.heard("nvmlGpmMetricsGet", String::new, &answer);
         answer
     }
+}
+
+/// What the driver tells of an event (`nvmlEventData_t`).
+#[derive(Clone, Copy, Debug)]
+pub(in crate::gpu::source::nvml) struct Told {
+    pub(in crate::gpu::source::nvml) device: Device,
+    pub(in crate::gpu::source::nvml) bits: u64,
+    pub(in crate::gpu::source::nvml) data: u64,
+    pub(in crate::gpu::source::nvml) gpu_instance: u32,
+    pub(in crate::gpu::source::nvml) compute_instance: u32,
 }
 
 /// A question about two samples of a chip's counters, with room for the answers.

@@ -21,7 +21,7 @@ use nvml_wrapper_sys::bindings::{
 use self::call::{In, Out, calls, invoke, texts, words};
 
 #[allow(unused_imports, reason = "the inventory takes them")]
-pub(super) use self::call::{ComputeInstance, Device, GpmQuery, GpuInstance, RawEventSet, RawGpmSample, text};
+pub(super) use self::call::{ComputeInstance, Device, GpmQuery, GpuInstance, RawEventSet, RawGpmSample, Told, text};
 pub(super) use self::code::{Answer, Code, available};
 pub(super) use self::lists::{Field, ProcessList};
 
