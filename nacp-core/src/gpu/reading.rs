@@ -97,6 +97,13 @@ impl<T> Reading<T> {
     }
 }
 
+impl<T> Default for Reading<T> {
+    /// [`Unknown::NotRead`].
+    fn default() -> Self {
+        Self::Unknown(Unknown::NotRead)
+    }
+}
+
 impl<T> From<Option<T>> for Reading<T> {
     /// `None` becomes [`Unknown::NotSupported`].
     fn from(value: Option<T>) -> Self {

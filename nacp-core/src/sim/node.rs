@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::gpu::{
-    Clocks, ComputeCapability, Gpu, GpuId, MemoryUse, Origin, Process, ProcessKind, Reading, Sample, Source, Unknown,
-    Utilization,
+    Clocks, ComputeCapability, Fields, Gpu, GpuId, MemoryUse, Origin, Process, ProcessKind, Reading, Sample, Source,
+    Unknown, Utilization,
 };
 use crate::units::Bytes;
 
@@ -252,7 +252,7 @@ impl Source for Node {
         Ok(gpus.collect())
     }
 
-    fn sample(&self, samples: &mut Vec<Sample>) -> Result<()> {
+    fn sample(&self, _fields: Fields, samples: &mut Vec<Sample>) -> Result<()> {
         samples.clear();
         samples.extend(self.file.gpus.iter().map(|gpu| self.measure(gpu)));
         Ok(())
@@ -283,13 +283,12 @@ impl Node {
         let mut processes: Vec<_> = gpu
             .processes
             .iter()
-            .map(|process| Process {
-                pid: process.pid.resolve(),
-                kind: process.kind,
-                memory: match self.file.process_memory {
+            .map(|process| {
+                let memory = match self.file.process_memory {
                     true => Reading::Known(process.memory),
                     false => Reading::Unknown(Unknown::NotAvailable),
-                },
+                };
+                Process::new(process.pid.resolve(), process.kind, memory)
             })
             .collect();
         processes.sort_by_key(|process| process.pid);
@@ -307,7 +306,7 @@ mod tests {
             let node = Node::named(name).unwrap();
             assert_eq!(node.file().name, name);
             let mut samples = Vec::new();
-            node.sample(&mut samples).unwrap();
+            node.sample(Fields::ALL, &mut samples).unwrap();
             assert_eq!(samples.len(), node.inventory().unwrap().len());
             for sample in samples {
                 let memory = *sample.memory.known().unwrap();
@@ -329,7 +328,7 @@ mod tests {
     fn what_wsl2_does_not_tell_is_unknown_not_zero() {
         let node = Node::named("rtx3050ti-laptop-wsl2").unwrap();
         let mut samples = Vec::new();
-        node.sample(&mut samples).unwrap();
+        node.sample(Fields::ALL, &mut samples).unwrap();
         assert_eq!(samples[0].power_limit, Reading::Unknown(Unknown::NotSupported));
         let process = &samples[0].processes.known().unwrap()[0];
         assert_eq!(process.memory, Reading::Unknown(Unknown::NotAvailable));
