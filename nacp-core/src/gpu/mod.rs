@@ -17,12 +17,13 @@
 
 mod boot;
 mod event;
+pub mod health;
 mod id;
 mod inventory;
 pub mod kernel_log;
 mod node;
-mod pair;
 pub mod owner;
+mod pair;
 mod reading;
 mod sample;
 mod source;
