@@ -81,10 +81,10 @@ kinds! {
         "nvmlDeviceGetCount_v2, /sys/bus/pci/devices" "the driver lists fewer than the PCI bus, or not `expected_gpus`";
     /// The GPU has stopped answering.
     GpuLost "gpu_lost" Fault Unusable Reboot
-        "NVML code 15, event 0x4000" "any reading is answered so, or the driver tells that it is unavailable";
+        "NVML code 15, event 0x4000" "the driver answers any reading with it, or tells that the GPU is unavailable";
     /// The GPU cannot be used before it is reset.
     ResetRequired "reset_required" Fault Unusable ResetGpu
-        "NVML code 16" "any reading is answered so";
+        "NVML code 16" "the driver answers any reading with it";
     /// The driver asks for something to be done.
     RecoveryAsked "recovery_asked" Fault Drain ResetGpu
         "field 230 (GPU_RECOVERY_ACTION)" "anything but none; the action is the driver's";
@@ -123,7 +123,7 @@ kinds! {
         "events 0x1000, 0x2000" "any; drain where it was used";
     /// The InfoROM is corrupt.
     InforomCorrupt "inforom_corrupt" Fault Watch ContactSupport
-        "NVML code 14" "any reading is answered so";
+        "NVML code 14" "the driver answers any reading with it";
     /// The GPU is too hot.
     Hot "hot" Reading Watch CheckCooling
         "nvmlDeviceGetTemperatureV" "above the GPU's own limit (GPU_MAX), or above `gpu_max_celsius`";
@@ -135,7 +135,7 @@ kinds! {
         "nvmlDeviceGetMarginTemperature" "`thermal_margin` or less, and above 0 (off by default)";
     /// The hardware slows the GPU down again and again.
     ClockSlowdown "clock_slowdown" Reading Drain CheckCooling
-        "nvmlDeviceGetCurrentClocksEventReasons" "`slowdown_rate` minutes of each of the last `slowdown_window`; watch in a single look";
+        "nvmlDeviceGetCurrentClocksEventReasons" "in `slowdown_rate` of the last `slowdown_window` minutes, or more; watch where only one look was taken";
     /// NVLinks are down.
     NvlinkInactive "nvlink_inactive" Link Drain DrainAndReset
         "nvmlDeviceGetNvLinkState" "more than `max_inactive_nvlinks` while others are up, or fewer up than `expected_nvlinks`";

@@ -74,7 +74,7 @@ mod tests {
                 "unknown value: line=1 column=13 value=persistance_off; did you mean persistence_off?",
             ),
             ("severity: { hot: ignored }", "unknown value: line=1 column=18 value=ignored; did you mean ignore?"),
-            ("timing: { link: { raise_after: 1 } }", "a field is missing: line=1 column=17 field=clear_after"),
+            ("timing: { link: { raise_after: 1 } }", "a field is missing: line=1 column=19 field=clear_after"),
             ("pcie_load: many", "not valid thresholds: line=1 column=12 reason=a whole number from 0 on is needed"),
         ] {
             let error = Thresholds::parse(text).unwrap_err();
