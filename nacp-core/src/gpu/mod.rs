@@ -21,6 +21,8 @@ mod inventory;
 mod node;
 mod pair;
 mod reading;
+#[cfg(feature = "record")]
+pub mod record;
 mod sample;
 mod source;
 mod support;
@@ -43,5 +45,7 @@ pub use sample::{
 };
 #[cfg(feature = "nvml")]
 pub use source::Nvml;
+#[cfg(feature = "record")]
+pub use source::{AtEnd, Progress, Replay};
 pub use source::{Origin, Source};
 pub use support::{Call, Support};
