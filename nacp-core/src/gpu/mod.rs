@@ -15,15 +15,19 @@
 //! # Ok::<(), nacp_core::Error>(())
 //! ```
 
+mod boot;
 mod event;
 mod id;
 mod inventory;
+pub mod kernel_log;
 mod node;
 mod pair;
+pub mod owner;
 mod reading;
 mod sample;
 mod source;
 mod support;
+pub mod xid;
 
 pub use event::{Event, EventKind, Events, Via};
 pub use id::GpuId;
