@@ -21,12 +21,13 @@ mod id;
 mod inventory;
 pub mod kernel_log;
 mod node;
-mod pair;
 pub mod owner;
+mod pair;
 mod reading;
 mod sample;
 mod source;
 mod support;
+pub mod telemetry;
 pub mod xid;
 
 pub use event::{Event, EventKind, Events, Via};
