@@ -31,3 +31,25 @@ pub enum FamilySet {
     /// NACP alone.
     Nacp,
 }
+
+impl Family {
+    /// One of NACP's own that goes up and down.
+    pub(super) const fn gauge(
+        name: &'static str,
+        unit: &'static str,
+        source: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self { name, kind: MetricKind::Gauge, unit, help, source, set: FamilySet::Nacp }
+    }
+
+    /// One of NACP's own that only rises.
+    pub(super) const fn counter(
+        name: &'static str,
+        unit: &'static str,
+        source: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self { name, kind: MetricKind::Counter, unit, help, source, set: FamilySet::Nacp }
+    }
+}

@@ -7,7 +7,8 @@ use super::Metrics;
 use super::dcgm::{DCGM, Read, Row};
 use super::encode::{Block, Labels, Value};
 use super::labels::{Instance, full};
-use crate::gpu::{Event, EventKind, GpuId, GpuState, MemoryUse, Sample};
+use super::process::Owners;
+use crate::gpu::{Event, EventKind, GpuId, GpuState, MemoryUse, Process, Sample, xid};
 use crate::units::Bytes;
 
 /// A GPU with the labels of its lines.
@@ -22,8 +23,8 @@ struct Lines<'a> {
 }
 
 /// The metrics of dcgm-exporter.
-pub(super) fn blocks(metrics: &Metrics<'_>) -> impl Iterator<Item = Block> {
-    let lines: Vec<Lines<'_>> = metrics.snapshot.gpus.iter().map(|state| Lines::new(metrics, state)).collect();
+pub(super) fn blocks(metrics: &Metrics<'_>, owners: &Owners<'_>) -> impl Iterator<Item = Block> {
+    let lines: Vec<Lines<'_>> = metrics.snapshot.gpus.iter().map(|state| Lines::new(metrics, owners, state)).collect();
     let seconds = metrics.before.map_or(0.0, |before| metrics.snapshot.at.duration_since(before.at).as_secs_f64());
     DCGM.iter().map(move |Row { family, read }| {
         let mut block = Block::new(family);
@@ -56,23 +57,31 @@ pub(super) fn blocks(metrics: &Metrics<'_>) -> impl Iterator<Item = Block> {
 }
 
 impl<'a> Lines<'a> {
-    fn new(metrics: &Metrics<'a>, state: &'a GpuState) -> Self {
+    fn new(metrics: &Metrics<'a>, owners: &Owners<'_>, state: &'a GpuState) -> Self {
         let labels = |instance: Option<&Instance<'_>>, attributes| {
             let hostname = metrics.hostname.as_ref().map(|(label, name)| (*label, name.as_ref()));
             Arc::new(full(metrics.snapshot, state, instance, hostname, attributes))
         };
-        let whole = labels(None, Vec::new());
-        let mut memory: Vec<_> = instances(state)
-            .into_iter()
-            .map(|(instance, memory)| (memory, labels(Some(&instance), Vec::new())))
-            .collect();
+        let processes = || state.sample.processes.known().into_iter().flatten();
+        let on = |process: &Process, instance| process.partitions.iter().any(|it| it.gpu_instance == instance);
+        let whole = owners.sole(processes());
+        let mut memory = Vec::new();
+        for (instance, used) in instances(state) {
+            let sole = owners.sole(processes().filter(|process| on(process, instance.id)));
+            memory.push((used, labels(Some(&instance), sole)));
+        }
+        let xid = metrics.events.map(|events| {
+            let code = last_xid(events, &state.gpu.id);
+            let mut attributes = whole.clone();
+            attributes.push(("err_code", Cow::Owned(code.to_string())));
+            attributes.push(("err_msg", Cow::Borrowed(xid_message(code))));
+            attributes.sort_by_key(|(label, _)| *label);
+            (code, labels(None, attributes))
+        });
+        let whole = labels(None, whole);
         if memory.is_empty() {
             memory.extend(state.sample.memory.known().map(|memory| (*memory, Arc::clone(&whole))));
         }
-        let xid = metrics
-            .events
-            .map(|events| last_xid(events, &state.gpu.id))
-            .map(|code| (code, labels(None, vec![("err_code", Cow::Owned(code.to_string()))])));
         let before = metrics.before.and_then(|before| before.gpus.iter().find(|gpu| gpu.gpu.id == state.gpu.id));
         Self { state, before: before.map(|gpu| &gpu.sample), labels: whole, memory, xid }
     }
@@ -100,6 +109,16 @@ fn last_xid(events: &[Event], gpu: &GpuId) -> u64 {
         .filter_map(|event| if let EventKind::Xid { code, .. } = event.kind { Some(code) } else { None })
         .next()
         .unwrap_or(0)
+}
+
+/// What an Xid means, in the words of the catalogue.
+fn xid_message(code: u64) -> &'static str {
+    let known = u32::try_from(code).ok().and_then(xid::lookup);
+    match (code, known) {
+        (0, _) => "No Error",
+        (_, Some(xid)) => xid.meaning,
+        (_, None) => "Unknown Error",
+    }
 }
 
 /// What went over all NVLinks between two samples, in thousands of KiB a second, as DCGM computes its MB/s.

@@ -5,7 +5,10 @@ mod encode;
 mod family;
 mod gpu;
 mod labels;
-mod nacp;
+mod process;
+mod replica;
+mod telemetry;
+mod traffic;
 mod unknown;
 
 #[cfg(test)]
@@ -17,8 +20,11 @@ use std::sync::Arc;
 pub use self::family::{Family, FamilySet};
 pub use self::labels::HostnameLabel;
 
+use self::process::Owners;
 use crate::control::AppStatus;
 use crate::error::Result;
+use crate::gpu::owner::Owner;
+use crate::gpu::telemetry::PollerStatus;
 use crate::gpu::{Event, Snapshot};
 
 /// What an HTTP server has to say about the text: Prometheus' own format. It is no OpenMetrics, which wants `_total` at
@@ -27,7 +33,9 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Every metric family that [`Metrics`] can write, in the order of the text.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    dcgm::DCGM.iter().map(|row| &row.family).chain(nacp::families())
+    let dcgm = dcgm::DCGM.iter().map(|row| &row.family);
+    let of_gpus = traffic::families().chain(process::families()).chain(unknown::families());
+    dcgm.chain(of_gpus).chain(telemetry::families()).chain(replica::families())
 }
 
 /// The GPUs of a snapshot and the replicas of apps, as Prometheus text: the short form of [`Metrics`].
@@ -74,13 +82,15 @@ pub struct Metrics<'a> {
     before: Option<&'a Snapshot>,
     hostname: Option<(HostnameLabel, Cow<'a, str>)>,
     events: Option<&'a [Event]>,
+    owners: &'a [Owner],
+    telemetry: Option<&'a PollerStatus>,
     apps: &'a [AppStatus],
 }
 
 impl<'a> Metrics<'a> {
     /// The GPUs as they are in this snapshot.
     pub fn new(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, before: None, hostname: None, events: None, apps: &[] }
+        Self { snapshot, before: None, hostname: None, events: None, owners: &[], telemetry: None, apps: &[] }
     }
 
     /// The snapshot before. With it there is `DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL`, which is an average over the time
@@ -103,6 +113,19 @@ impl<'a> Metrics<'a> {
         self
     }
 
+    /// Who is behind the processes of the GPUs. With it the memory of a process says whose it is, and a GPU that one
+    /// container has for itself carries the labels `container`, `namespace` and `pod`, as far as they are known.
+    pub fn owners(mut self, owners: &'a [Owner]) -> Self {
+        self.owners = owners;
+        self
+    }
+
+    /// How the poller fares that has read the snapshot.
+    pub fn telemetry(mut self, status: &'a PollerStatus) -> Self {
+        self.telemetry = Some(status);
+        self
+    }
+
     /// The apps whose replicas are to be told.
     pub fn apps(mut self, apps: &'a [AppStatus]) -> Self {
         self.apps = apps;
@@ -114,12 +137,14 @@ impl<'a> Metrics<'a> {
     /// # Errors
     /// [`Internal`](crate::ErrorKind::Internal) when the text cannot be written.
     pub fn render(&self) -> Result<String> {
-        let shorts: Vec<_> = self.snapshot.gpus.iter().map(|state| Arc::new(labels::short(state))).collect();
-        let mut blocks: Vec<_> = gpu::blocks(self).collect();
-        blocks.extend(nacp::traffic(self.snapshot, &shorts));
-        blocks.push(nacp::processes(self.snapshot, &shorts));
-        blocks.push(nacp::unknowns(self.snapshot));
-        blocks.extend(nacp::replicas(self.apps));
+        let gpus: Vec<_> = self.snapshot.gpus.iter().map(|state| Arc::new(labels::short(state))).collect();
+        let owners = Owners::new(self.owners);
+        let mut blocks: Vec<_> = gpu::blocks(self, &owners).collect();
+        blocks.extend(traffic::blocks(self, &gpus));
+        blocks.push(owners.memory(self, &gpus));
+        blocks.push(unknown::block(self.snapshot));
+        blocks.extend(telemetry::blocks(self.telemetry, self.snapshot.origin.simulated));
+        blocks.extend(replica::blocks(self.apps));
         encode::text(blocks)
     }
 }

@@ -87,14 +87,14 @@ fn xid(snapshot: &Snapshot, gpu: Option<&GpuId>, code: u64) -> Event {
 }
 
 /// The value of the one line that begins with this.
-fn value<'a>(text: &'a str, start: &str) -> &'a str {
+pub(super) fn value<'a>(text: &'a str, start: &str) -> &'a str {
     let found: Vec<_> = text.lines().filter(|line| line.starts_with(start)).collect();
     let [line] = found[..] else { panic!("{start} begins {} lines of\n{text}", found.len()) };
     line.rsplit_once(' ').unwrap().1
 }
 
-/// The labels of a line by name, in their order. No value holds a comma or a quote.
-fn label_names<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
+/// The names of the labels of the first line that begins with this, in their order. No value holds a comma.
+pub(super) fn label_names<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
     let line = text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in\n{text}"));
     let (_, labels) = line.rsplit_once('}').unwrap().0.split_once('{').unwrap();
     labels.split(',').map(|label| label.split_once('=').unwrap().0).collect()
@@ -127,7 +127,9 @@ fn every_family_of_the_table_is_written_once_where_everything_is_known() {
     let (before, events) = (everything(), []);
     let snapshot = later(&before);
     let text = Metrics::new(&snapshot).before(&before).events(&events).render().unwrap();
-    let gpus: Vec<&Family> = families().filter(|family| !family.name.starts_with("nacp_replica")).collect();
+    let others =
+        |family: &&Family| !["nacp_replica", "nacp_telemetry"].iter().any(|part| family.name.starts_with(part));
+    let gpus: Vec<&Family> = families().filter(others).collect();
     let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
     assert_eq!(names, gpus.iter().map(|family| family.name).collect::<Vec<_>>());
     for family in gpus {
@@ -224,13 +226,41 @@ fn the_last_xid_is_told_for_each_gpu_and_none_where_nobody_listens() {
     events.push(xid(&snapshot, Some(first), 79));
     events.push(Event::new(snapshot.at, Some(first.clone()), EventKind::Clock, Via::Simulated));
     events.push(xid(&snapshot, None, 48));
+    events.push(xid(&snapshot, Some(&snapshot.gpus[3].gpu.id), 4711));
     let text = Metrics::new(&snapshot).events(&events).render().unwrap();
-    for (gpu, code) in [(0, "79"), (1, "13"), (2, "0")] {
+    let message = |code| crate::gpu::xid::lookup(code).unwrap().meaning;
+    for (gpu, code, message) in
+        [(0, "79", message(79)), (1, "13", message(13)), (2, "0", "No Error"), (3, "4711", "Unknown Error")]
+    {
         assert_eq!(value(&text, &format!("DCGM_FI_DEV_XID_ERRORS{{gpu=\"{gpu}\",")), code);
         let line = text.lines().find(|line| line.starts_with(&format!("DCGM_FI_DEV_XID_ERRORS{{gpu=\"{gpu}\",")));
-        assert!(line.unwrap().contains(&format!("err_code=\"{code}\"")), "{line:?}");
+        assert!(line.unwrap().contains(&format!("err_code=\"{code}\",err_msg=\"{message}\"")), "{line:?}");
     }
     assert!(!Metrics::new(&snapshot).render().unwrap().contains("XID"));
+}
+
+#[test]
+fn a_poller_tells_how_it_fares_and_what_it_has_not_measured_is_no_line() {
+    let snapshot = laptop();
+    let mut status = PollerStatus::default();
+    (status.ticks, status.missed, status.errors, status.lagged) = (100, 2, 3, 4);
+    status.last = Some(snapshot.at);
+    status.last_duration = Some(Duration::from_micros(250));
+    let text = Metrics::new(&snapshot).telemetry(&status).render().unwrap();
+    for (name, expected) in [
+        ("ticks_total", "100"),
+        ("missed_total", "2"),
+        ("errors_total", "3"),
+        ("lagged_total", "4"),
+        ("failing", "0"),
+        ("listening", "0"),
+        ("last_timestamp_seconds", "0.0"),
+        ("last_duration_seconds", "0.00025"),
+    ] {
+        assert_eq!(value(&text, &format!("nacp_telemetry_{name}{{simulated=\"true\"}}")), expected, "{name}");
+    }
+    assert!(!text.contains("nacp_telemetry_longest_duration_seconds"), "{text}");
+    assert!(!metrics(&snapshot, &[]).unwrap().contains("nacp_telemetry"));
 }
 
 #[test]

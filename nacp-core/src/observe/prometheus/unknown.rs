@@ -1,12 +1,24 @@
-//! Which readings of a sample are unknown, and why.
+//! Which readings are unknown, and why.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::gpu::{Sample, Snapshot, Unknown};
+use super::encode::{Block, Value};
+use super::family::Family;
+use super::labels::simulated;
+use crate::gpu::{Fields, Sample, Snapshot, Unknown};
+
+static UNKNOWN: Family =
+    Family::gauge("nacp_gpu_unknown", "", "every reading", "How many readings of the GPUs are unknown for this reason");
+
+pub(super) fn families() -> impl Iterator<Item = &'static Family> {
+    std::iter::once(&UNKNOWN)
+}
 
 /// How many readings of each name are unknown for each reason, over all GPUs.
-pub(super) fn unknown(snapshot: &Snapshot) -> BTreeMap<(&'static str, String), u64> {
-    let mut counts = BTreeMap::new();
+pub(super) fn block(snapshot: &Snapshot) -> Block {
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
     for state in &snapshot.gpus {
         each(&state.sample, &mut |name, reason| {
             if let Some(reason) = reason {
@@ -14,23 +26,24 @@ pub(super) fn unknown(snapshot: &Snapshot) -> BTreeMap<(&'static str, String), u
             }
         });
     }
-    counts
+    let mut block = Block::new(&UNKNOWN);
+    for ((reading, reason), count) in counts {
+        let mut labels = vec![("reading", Cow::Borrowed(reading)), ("reason", Cow::Owned(reason))];
+        labels.extend(simulated(snapshot.origin.simulated));
+        block.push(&Arc::new(labels), Vec::new(), Value::Integer(count));
+    }
+    block
 }
 
 /// Calls `tell` for each reading, also for those within another that is known, with why it has no value if so.
 fn each(sample: &Sample, tell: &mut impl FnMut(&'static str, Option<Unknown>)) {
-    macro_rules! readings {
-        ($($field:ident)*) => { $(tell(stringify!($field), sample.$field.unknown());)* };
-    }
     macro_rules! parts {
         ($field:ident, $part:ident: $($name:ident)*) => {
             $(tell(concat!(stringify!($field), ".", stringify!($name)), $part.$name.unknown());)*
         };
     }
-    readings! {
-        memory utilization temperature power power_limit clocks processes video_clock performance clock_events slowdown
-        energy memory_temperature margin fans encoder decoder jpeg optical_flow bar1_used pcie pcie_replays pcie_sent
-        pcie_received ecc sram rows retired_pages nvlink recovery profile mig
+    for (name, field) in Fields::names() {
+        tell(name, sample.reason(field));
     }
     if let Some(held) = sample.slowdown.known() {
         parts!(slowdown, held: power thermal sync_boost board low_utilization reliability);
@@ -54,7 +67,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::gpu::{Fan, Fields, LinkCounters, MigUse, Process, ProcessKind, Reading, Slowdown};
+    use crate::gpu::{Fan, LinkCounters, MigUse, Process, ProcessKind, Reading, Slowdown};
 
     fn names(sample: &Sample) -> BTreeSet<&'static str> {
         let mut names = BTreeSet::new();
@@ -84,7 +97,6 @@ mod tests {
     fn every_reading_of_a_sample_is_told_also_those_within_others() {
         let mut sample =
             Sample::unknown("GPU-5bd9f9a4-1d2e-4c8f-9a61-0123456789ab".parse().unwrap(), Unknown::NotSupported);
-        assert_eq!(names(&sample), Fields::names().map(|(name, _)| name).collect());
         sample.slowdown = Reading::Known(Slowdown::default());
         sample.nvlink = Reading::Known(LinkCounters::default());
         sample.fans = Reading::Known(vec![Fan::default()]);
