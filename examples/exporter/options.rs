@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nacp_core::gpu::Node;
 use nacp_core::observe::HostnameLabel;
@@ -13,6 +14,7 @@ exporter: the GPUs of this machine at /metrics, with the names of dcgm-exporter
   --listen ADDRESS        where to answer; 127.0.0.1:9400 if not given, port 0 takes any free one
   --node NODE             auto: what the NVIDIA driver tells (if not given); simulated:NAME or simulated:FILE.json: a
                           made-up machine
+  --every SECONDS         how often to read the GPUs; 1 if not given
   --hostname NAME         the machine's name; the kernel's if not given
   --hostname-label LABEL  where it stands: hostname (if not given), Hostname, both, none
   --help                  this text
@@ -25,6 +27,7 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALH
 pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
     pub(crate) node: String,
+    pub(crate) every: Duration,
     pub(crate) hostname: Option<String>,
     pub(crate) label: HostnameLabel,
 }
@@ -32,8 +35,13 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the arguments; nothing when help is asked for.
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, Error> {
-        let mut options =
-            Self { listen: LISTEN, node: "auto".to_owned(), hostname: None, label: HostnameLabel::default() };
+        let mut options = Self {
+            listen: LISTEN,
+            node: "auto".to_owned(),
+            every: Duration::from_secs(1),
+            hostname: None,
+            label: HostnameLabel::default(),
+        };
         while let Some(argument) = arguments.next() {
             if argument == "--help" {
                 return Ok(None);
@@ -51,6 +59,11 @@ impl Options {
                     })?;
                 }
                 "--node" => options.node = value?,
+                "--every" => {
+                    let text = value?;
+                    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                    options.every = seconds.ok_or_else(|| wrong("not a number of seconds", name, &text))?;
+                }
                 "--hostname" => options.hostname = Some(value?),
                 "--hostname-label" => options.label = value?.parse()?,
                 _ => return Err(wrong("no such option", name, "").hint("--help lists them")),

@@ -1,7 +1,7 @@
 //! A small HTTP server: one request a connection, and limits on everything that a client decides.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,10 +33,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// Answers `GET` and `HEAD` with what `answer` makes of the path, until `stop` ends.
-pub(crate) async fn serve<F>(listener: TcpListener, answer: impl Fn(String) -> F + Clone + 'static, stop: impl Future)
-where
-    F: Future<Output = Reply> + 'static,
-{
+pub(crate) async fn serve(listener: TcpListener, answer: impl Fn(&str) -> Reply + Clone + 'static, stop: impl Future) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
@@ -66,21 +63,15 @@ where
     let _ = timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn connection<F>(stream: TcpStream, answer: impl Fn(String) -> F)
-where
-    F: Future<Output = Reply>,
-{
+async fn connection(stream: TcpStream, answer: impl Fn(&str) -> Reply) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES).keep_alive(false);
     let service = service_fn(|request: Request<Incoming>| {
-        let read = matches!(*request.method(), Method::GET | Method::HEAD);
-        let answer = read.then(|| answer(request.uri().path().to_owned()));
-        async {
-            Ok::<_, Infallible>(match answer {
-                Some(answer) => answer.await,
-                None => refuse_method(),
-            })
-        }
+        let reply = match *request.method() {
+            Method::GET | Method::HEAD => answer(request.uri().path()),
+            _ => refuse_method(),
+        };
+        ready(Ok::<_, Infallible>(reply))
     });
     // A client that goes away is no concern of ours.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
