@@ -17,6 +17,7 @@
 
 mod boot;
 mod event;
+pub mod health;
 mod id;
 mod inventory;
 pub mod kernel_log;
