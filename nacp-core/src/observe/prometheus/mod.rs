@@ -4,6 +4,7 @@ mod dcgm;
 mod encode;
 mod family;
 mod gpu;
+mod health;
 mod labels;
 mod process;
 mod replica;
@@ -23,6 +24,7 @@ pub use self::labels::HostnameLabel;
 use self::process::Owners;
 use crate::control::AppStatus;
 use crate::error::Result;
+use crate::gpu::health::Health;
 use crate::gpu::owner::Owner;
 use crate::gpu::telemetry::PollerStatus;
 use crate::gpu::{Event, Snapshot};
@@ -34,7 +36,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Every metric family that [`Metrics`] can write, in the order of the text.
 pub fn families() -> impl Iterator<Item = &'static Family> {
     let dcgm = dcgm::DCGM.iter().map(|row| &row.family);
-    let of_gpus = traffic::families().chain(process::families()).chain(unknown::families());
+    let of_gpus = traffic::families().chain(process::families()).chain(health::families()).chain(unknown::families());
     dcgm.chain(of_gpus).chain(telemetry::families()).chain(replica::families())
 }
 
@@ -83,6 +85,7 @@ pub struct Metrics<'a> {
     hostname: Option<(HostnameLabel, Cow<'a, str>)>,
     events: Option<&'a [Event]>,
     owners: &'a [Owner],
+    health: Option<&'a Health>,
     telemetry: Option<&'a PollerStatus>,
     apps: &'a [AppStatus],
 }
@@ -90,7 +93,16 @@ pub struct Metrics<'a> {
 impl<'a> Metrics<'a> {
     /// The GPUs as they are in this snapshot.
     pub fn new(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, before: None, hostname: None, events: None, owners: &[], telemetry: None, apps: &[] }
+        Self {
+            snapshot,
+            before: None,
+            hostname: None,
+            events: None,
+            owners: &[],
+            health: None,
+            telemetry: None,
+            apps: &[],
+        }
     }
 
     /// The snapshot before. With it there is `DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL`, which is an average over the time
@@ -120,6 +132,12 @@ impl<'a> Metrics<'a> {
         self
     }
 
+    /// How healthy the GPUs are, as it was found on this snapshot or one before.
+    pub fn health(mut self, health: &'a Health) -> Self {
+        self.health = Some(health);
+        self
+    }
+
     /// How the poller fares that has read the snapshot.
     pub fn telemetry(mut self, status: &'a PollerStatus) -> Self {
         self.telemetry = Some(status);
@@ -142,6 +160,7 @@ impl<'a> Metrics<'a> {
         let mut blocks: Vec<_> = gpu::blocks(self, &owners).collect();
         blocks.extend(traffic::blocks(self, &gpus));
         blocks.push(owners.memory(self, &gpus));
+        blocks.extend(self.health.into_iter().flat_map(|health| health::blocks(health, self.snapshot, &gpus)));
         blocks.push(unknown::block(self.snapshot));
         blocks.extend(telemetry::blocks(self.telemetry, self.snapshot.origin.simulated));
         blocks.extend(replica::blocks(self.apps));

@@ -127,8 +127,11 @@ fn every_family_of_the_table_is_written_once_where_everything_is_known() {
     let (before, events) = (everything(), []);
     let snapshot = later(&before);
     let text = Metrics::new(&snapshot).before(&before).events(&events).render().unwrap();
-    let others =
-        |family: &&Family| !["nacp_replica", "nacp_telemetry"].iter().any(|part| family.name.starts_with(part));
+    let others = |family: &&Family| {
+        !["nacp_replica", "nacp_telemetry", "nacp_gpu_health", "nacp_gpu_verdict", "nacp_gpu_unchecked"]
+            .iter()
+            .any(|part| family.name.starts_with(part))
+    };
     let gpus: Vec<&Family> = families().filter(others).collect();
     let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
     assert_eq!(names, gpus.iter().map(|family| family.name).collect::<Vec<_>>());
