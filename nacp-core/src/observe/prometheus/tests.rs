@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::control::ReplicaStatus;
+use crate::engine::{ContainerId, ContainerState};
+use crate::gpu::health::{Facts, Thresholds, assess};
 use crate::gpu::{
     Ecc, EventKind, GpuId, LinkCounters, MemoryUse, MetricKind, MigDevice, MigUse, Node, Process, ProcessKind, Profile,
     Reading, RetiredPages, Rows, Slowdown, Unknown, Via,
@@ -70,6 +73,35 @@ pub(super) fn everything() -> Snapshot {
     snapshot
 }
 
+/// An app with one replica, which runs and is not ready.
+fn app() -> AppStatus {
+    let replica = ReplicaStatus {
+        service: "llm".to_owned(),
+        replica: 3,
+        name: "nacp-demo-llm-3".to_owned(),
+        container: ContainerId("c1".to_owned()),
+        image: "example/llm:1".to_owned(),
+        model: None,
+        simulated: false,
+        state: ContainerState::Running,
+        ready: false,
+        address: None,
+        gpus: Vec::new(),
+        memory: Bytes::gib(2),
+        gpu_injection: None,
+    };
+    AppStatus { app: "demo".to_owned(), replicas: vec![replica] }
+}
+
+#[test]
+fn the_replicas_of_an_app_are_told_with_what_was_promised_to_them() {
+    let text = metrics(&laptop(), &[app()]).unwrap();
+    let labels = "{app=\"demo\",service=\"llm\",replica=\"3\"}";
+    for (name, expected) in [("ready", "0"), ("running", "1"), ("gpu_memory_bytes", "2147483648")] {
+        assert_eq!(value(&text, &format!("nacp_replica_{name}{labels}")), expected);
+    }
+}
+
 /// A reading of the same node two seconds later, in which 3 GB went over the NVLinks.
 fn later(before: &Snapshot) -> Snapshot {
     let mut later = before.clone();
@@ -126,18 +158,19 @@ fn an_unknown_reading_is_no_line_at_all_and_is_counted() {
 fn every_family_of_the_table_is_written_once_where_everything_is_known() {
     let (before, events) = (everything(), []);
     let snapshot = later(&before);
-    let text = Metrics::new(&snapshot).before(&before).events(&events).render().unwrap();
-    let others = |family: &&Family| {
-        !["nacp_replica", "nacp_telemetry", "nacp_gpu_health", "nacp_gpu_verdict", "nacp_gpu_unchecked"]
-            .iter()
-            .any(|part| family.name.starts_with(part))
-    };
-    let gpus: Vec<&Family> = families().filter(others).collect();
+    let health = assess(&Thresholds::default(), &snapshot, &Facts::default());
+    let mut status = PollerStatus::default();
+    status.last = Some(snapshot.at);
+    (status.last_duration, status.longest_duration) = (Some(Duration::ZERO), Some(Duration::ZERO));
+    let apps = [app()];
+    let metrics =
+        Metrics::new(&snapshot).before(&before).events(&events).health(&health).telemetry(&status).apps(&apps);
+    let text = metrics.render().unwrap();
     let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
-    assert_eq!(names, gpus.iter().map(|family| family.name).collect::<Vec<_>>());
-    for family in gpus {
+    assert_eq!(names, families().map(|family| family.name).collect::<Vec<_>>());
+    for family in families() {
         let kind = if family.kind == MetricKind::Counter { "counter" } else { "gauge" };
-        assert!(text.contains(&format!("\n# TYPE {} {kind}\n{}{{", family.name, family.name)), "{}", family.name);
+        assert!(text.contains(&format!("# TYPE {} {kind}\n{}{{", family.name, family.name)), "{}", family.name);
         assert!(!family.help.contains(['\n', '\\']) && !family.help.ends_with('.'), "{}", family.help);
     }
     assert!(!text.contains("# EOF"), "it is no OpenMetrics");
