@@ -5,14 +5,15 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nacp_core::clock::{Clock, SystemClock};
+use nacp_core::Error;
+use nacp_core::clock::SystemClock;
 use nacp_core::gpu::{self, Event};
-use nacp_core::{Error, ErrorKind};
 use pyo3::prelude::*;
 
 use crate::errors::guard;
 use crate::json;
-use crate::runtime::{SIGNAL_POLL, forked};
+use crate::number;
+use crate::runtime::{forked, wait_in_turns};
 
 /// A wait for events. It belongs to the process that opened it.
 #[pyclass(frozen, module = "nacp._nacp")]
@@ -59,38 +60,24 @@ impl Events {
     }
 }
 
+/// An event as JSON with a line of text.
+pub(crate) fn described(event: &Event) -> Result<String, Error> {
+    json::text(&json::with_text(event, event.kind.to_string())?)
+}
+
 #[pymethods]
 impl Events {
     /// Waits until `take` has something to give or nothing more will come, at most this many seconds. False when they
     /// have passed.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
-        guard(py, || {
-            let limit = Duration::try_from_secs_f64(seconds).map_err(|error| {
-                Error::new(ErrorKind::InvalidArgument, "gpu.events", "not a time to wait")
-                    .with("seconds", seconds)
-                    .with("reason", error)
-                    .hint("choose a number of seconds that is not below 0")
-            })?;
-            let start = self.clock.monotonic();
-            loop {
-                let left = limit.saturating_sub(self.clock.monotonic().saturating_sub(start));
-                if py.detach(|| self.listen(left.min(SIGNAL_POLL)))? {
-                    return Ok(true);
-                }
-                py.check_signals()?;
-                if left <= SIGNAL_POLL {
-                    return Ok(false);
-                }
-            }
-        })
+        guard(py, || wait_in_turns(py, number::seconds("seconds", seconds)?, |turn| self.listen(turn)))
     }
 
     /// The event that came first of those that were not taken yet, as JSON with a line of text.
     fn take(&self, py: Python<'_>) -> PyResult<Option<String>> {
         guard(py, || {
-            let Some(event) = py.detach(|| Ok::<_, Error>(self.held()?.came.pop_front()))? else { return Ok(None) };
-            let text = event.kind.to_string();
-            Ok(Some(json::text(&json::with_text(&event, text)?)?))
+            let event = py.detach(|| self.held().map(|mut held| held.came.pop_front()))?;
+            Ok(event.map(|event| described(&event)).transpose()?)
         })
     }
 

@@ -12,14 +12,19 @@ mod app;
 mod errors;
 mod events;
 mod gateway;
+mod history;
 mod host;
 mod json;
 mod node;
 mod number;
+mod owner;
 mod plane;
 mod router;
 mod runtime;
 mod sampler;
+mod subscription;
+mod telemetry;
+mod topology;
 
 #[pymodule(gil_used = false)]
 mod _nacp {
@@ -32,6 +37,8 @@ mod _nacp {
     #[pymodule_export]
     use crate::gateway::Gateway;
     #[pymodule_export]
+    use crate::history::History;
+    #[pymodule_export]
     use crate::host::{detect, probe_cuda};
     #[pymodule_export]
     use crate::node::{Node, place, size};
@@ -41,6 +48,12 @@ mod _nacp {
     use crate::router::{Endpoint, EndpointLoad, Lease, Router};
     #[pymodule_export]
     use crate::sampler::{Sampler, fields, metrics};
+    #[pymodule_export]
+    use crate::subscription::{Frame, Subscription};
+    #[pymodule_export]
+    use crate::telemetry::Telemetry;
+    #[pymodule_export]
+    use crate::topology::Topology;
 
     /// The version of the package.
     #[pymodule_export]

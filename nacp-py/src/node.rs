@@ -10,8 +10,13 @@ use crate::app::App;
 use crate::errors::guard;
 use crate::events::Events;
 use crate::json;
-use crate::runtime::wait_blocking;
+use crate::number::number;
+use crate::owner;
+use crate::plane::connect;
+use crate::runtime::{wait, wait_blocking};
 use crate::sampler::Sampler;
+use crate::telemetry::{Pace, Telemetry};
+use crate::topology::Topology;
 
 /// A machine with its GPUs.
 #[pyclass(frozen, module = "nacp._nacp")]
@@ -70,10 +75,49 @@ impl Node {
         guard(py, || Ok(Sampler::new(&self.0, fields)?))
     }
 
+    /// Reads the GPUs at a steady pace from now on. A tier without a time is not read.
+    #[pyo3(signature = (
+        fast: "float | None", medium: "float | None", slow: "float | None", history: "float", fields: "str",
+        memory: "int", buffer: "int"
+    ) -> "Telemetry")]
+    #[expect(clippy::too_many_arguments, reason = "the options of the core, which Python names")]
+    fn telemetry(
+        &self,
+        py: Python<'_>,
+        fast: Option<f64>,
+        medium: Option<f64>,
+        slow: Option<f64>,
+        history: f64,
+        fields: &str,
+        memory: &Bound<'_, PyAny>,
+        buffer: &Bound<'_, PyAny>,
+    ) -> PyResult<Telemetry> {
+        let (memory, buffer) =
+            guard(py, || Ok((number("memory", memory, u64::MAX)?, number("buffer", buffer, u32::MAX)? as usize)))?;
+        Telemetry::start(py, &self.0, &Pace { fast, medium, slow, history, memory, buffer }, fields)
+    }
+
     /// What each two GPUs are to each other, as JSON.
     fn pairs(&self, py: Python<'_>) -> PyResult<String> {
         let node = self.0.clone();
         wait_blocking(py, move || json::text(&node.pairs()?))
+    }
+
+    /// How the GPUs reach each other.
+    fn topology(&self, py: Python<'_>) -> PyResult<Topology> {
+        let node = self.0.clone();
+        wait_blocking(py, move || node.topology()).map(Topology)
+    }
+
+    /// The processes on the GPUs with their owners, as JSON; containers have the names that this engine knows.
+    #[pyo3(signature = (engine: "str | None") -> "str")]
+    fn processes(&self, py: Python<'_>, engine: Option<String>) -> PyResult<String> {
+        let node = self.0.clone();
+        let names = match engine {
+            None => Vec::new(),
+            Some(engine) => wait(py, async move { connect(&engine).await?.names().await })?,
+        };
+        wait_blocking(py, move || owner::processes(&node, &names))
     }
 
     /// What every call of the driver's library was answered with, as JSON.

@@ -18,6 +18,7 @@ from nacp import exceptions, gpu
 from nacp._app import App, GpuNeed, Probe, Service, plan
 from nacp._event import Event, Events
 from nacp._gpu import Gpu
+from nacp._history import History
 from nacp._host import (
     CudaDevice,
     CudaFault,
@@ -35,11 +36,15 @@ from nacp._host import (
 from nacp._metric import Metric, fields, metrics
 from nacp._nacp import VERSION as __version__
 from nacp._nacp import Endpoint, EndpointLoad, Lease, Router, Sampler
-from nacp._node import Node, Snapshot, discover, simulated_node, simulated_nodes
+from nacp._node import Node, discover, simulated_node, simulated_nodes
+from nacp._owner import Owner, Processes
 from nacp._pair import Pair
 from nacp._plane import ControlPlane, Gateway
 from nacp._sample import ClockEvents, Clocks, MemoryUse, Process, Sample, Utilization
+from nacp._snapshot import Snapshot
 from nacp._support import Call, Support
+from nacp._telemetry import Energy, Failed, Frame, Lagged, Subscription, Telemetry, TelemetryStatus, Update, Window
+from nacp._topology import Link, Topology
 from nacp._types import (
     Action,
     AppStatus,
@@ -89,11 +94,14 @@ __all__ = [
     "DriverUnavailable",
     "Endpoint",
     "EndpointLoad",
+    "Energy",
     "EngineInfo",
     "EngineUnavailable",
     "Event",
     "Events",
     "Evidence",
+    "Failed",
+    "Frame",
     "Gateway",
     "GatewayStats",
     "Gpu",
@@ -101,24 +109,29 @@ __all__ = [
     "GpuOffer",
     "GpuPath",
     "GpuState",
+    "History",
     "Host",
     "InternalError",
     "InvalidArgument",
+    "Lagged",
     "Latency",
     "Layer",
     "Lease",
+    "Link",
     "MemoryUse",
     "Metric",
     "NacpError",
     "Node",
     "NotFound",
     "Origin",
+    "Owner",
     "Pair",
     "PermissionDenied",
     "Placement",
     "Plan",
     "Probe",
     "Process",
+    "Processes",
     "ReplicaStatus",
     "RequestCount",
     "ResourceExhausted",
@@ -129,11 +142,17 @@ __all__ = [
     "ServiceFailed",
     "SilentDevice",
     "Snapshot",
+    "Subscription",
     "Support",
+    "Telemetry",
+    "TelemetryStatus",
     "Timeout",
+    "Topology",
     "Undecided",
     "Unsupported",
+    "Update",
     "Utilization",
+    "Window",
     "__version__",
     "detect",
     "discover",

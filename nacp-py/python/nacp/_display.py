@@ -9,7 +9,7 @@ from nacp._nacp import size
 from nacp._types import GpuState, Origin
 
 if TYPE_CHECKING:
-    from nacp._node import Snapshot
+    from nacp._snapshot import Snapshot
 
 HEAD = ("", "GPU", "id", "compute", "memory", "busy", "temperature", "power")
 BAR = "display:inline-block;width:6em;height:0.7em;border:1px solid currentColor;border-radius:2px;margin-right:0.5em"
@@ -62,4 +62,4 @@ def html(snapshot: Snapshot) -> str:
         share = 100 * memory.used / memory.total
         return f'<span style="{BAR}"><span style="{FILL};width:{share:.1f}%"></span></span>'
 
-    return _table.html(title(snapshot), HEAD, [cells(state) for state in snapshot.gpus], "no GPU", bar)
+    return _table.html(title(snapshot), HEAD, [cells(state) for state in snapshot.gpus], "no GPU", draw=bar)

@@ -1,7 +1,8 @@
+from _typeshed import SupportsGetItem
 from collections.abc import Sequence
 from typing import Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Gateway", "Lease", "Node", "Plane", "Router", "Sampler", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "size"]
+__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "History", "Lease", "Node", "Plane", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "size"]
 
 VERSION: Final[str]
 """
@@ -118,6 +119,35 @@ class Events:
         """
 
 @final
+class Frame:
+    """
+    What all GPUs were doing at one tick. It stays native until somebody looks into it.
+    """
+    @property
+    def at(self, /) -> int:
+        """
+        When it was read, in microseconds since 1970.
+        """
+    @property
+    def fields(self, /) -> list[str]:
+        """
+        The names of the readings that were read at this tick.
+        """
+    def samples(self, /) -> str:
+        """
+        A sample of each GPU, as JSON.
+        """
+    @property
+    def tick(self, /) -> int:
+        """
+        Which tick it was, from 1.
+        """
+    def values(self, /, metric: str) -> list[float | None]:
+        """
+        A number of each GPU, in the order of the samples; None where it is not known.
+        """
+
+@final
 class Gateway:
     """
     A running gateway. It belongs to the process that opened it: a forked child has none of its threads.
@@ -143,6 +173,52 @@ class Gateway:
     def stats(self, /) -> str:
         """
         What it has done so far, as JSON.
+        """
+
+@final
+class History:
+    """
+    A table: a row for each tick and GPU, by time; a column for each number.
+    """
+    def __len__(self, /) -> int: ...
+    def arrow(self, /) -> "object":
+        """
+        All of it as a stream of Arrow record batches: a capsule of the Arrow PyCapsule interface.
+        """
+    def at(self, /) -> bytes:
+        """
+        When each row was read, in microseconds since 1970, as bytes of 64-bit integers.
+        """
+    @property
+    def columns(self, /) -> list[str]:
+        """
+        The names of the numbers.
+        """
+    def gpu(self, /) -> bytes:
+        """
+        Of which GPU each row is, as its position among them, as bytes of 32-bit integers without a sign.
+        """
+    @property
+    def gpus(self, /) -> list[str]:
+        """
+        The ids of the GPUs.
+        """
+    def known(self, /, name: str) -> int:
+        """
+        How many values of a column are known.
+        """
+    def outline(self, /, name: str, gpu: SupportsIndex, points: SupportsIndex) -> list[tuple[int, float]]:
+        """
+        The known values of a column of one GPU: position among the GPU's rows, and value; at most so many, each the mean
+        of a stretch of rows.
+        """
+    def raw(self, /, name: str) -> bytes:
+        """
+        The values of a column as bytes of 64-bit floats, NaN where one is not known.
+        """
+    def values(self, /, name: str) -> list[float | None]:
+        """
+        The values of a column, None where one is not known.
         """
 
 @final
@@ -202,6 +278,10 @@ class Node:
         """
         What each two GPUs are to each other, as JSON.
         """
+    def processes(self, /, engine: "str | None") -> "str":
+        """
+        The processes on the GPUs with their owners, as JSON; containers have the names that this engine knows.
+        """
     def reread(self, /) -> Node:
         """
         The same node with its GPUs read anew.
@@ -227,6 +307,14 @@ class Node:
     def support(self, /) -> str:
         """
         What every call of the driver's library was answered with, as JSON.
+        """
+    def telemetry(self, /, fast: "float | None", medium: "float | None", slow: "float | None", history: "float", fields: "str", memory: "int", buffer: "int") -> "Telemetry":
+        """
+        Reads the GPUs at a steady pace from now on. A tier without a time is not read.
+        """
+    def topology(self, /) -> Topology:
+        """
+        How the GPUs reach each other.
         """
 
 @final
@@ -273,6 +361,10 @@ class Plane:
     def plan(self, /, app: App) -> str:
         """
         What `apply` would do, as JSON.
+        """
+    def processes(self, /) -> str:
+        """
+        The processes on the GPUs with their owners, whose containers have the engine's names, as JSON.
         """
     def refresh(self, /) -> None:
         """
@@ -362,6 +454,104 @@ class Sampler:
 
         Raises:
             DriverUnavailable: The driver has stopped answering.
+        """
+
+@final
+class Subscription:
+    """
+    What one subscriber has still to be told.
+    """
+    def close(self, /) -> None:
+        """
+        Ends the subscription. In a forked child it does nothing.
+        """
+    @property
+    def closed(self, /) -> bool:
+        """
+        Whether nothing more will come, or it was opened by another process.
+        """
+    def take(self, /) -> Frame | str | int | BaseException | None:
+        """
+        The next update, if there is one: a `Frame`, an event's JSON, the number of updates that were lost, or the
+        exception of a source that has begun to fail.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits until `take` has something to give or nothing more will come, at most this many seconds. False when they
+        have passed.
+        """
+
+@final
+class Telemetry:
+    """
+    A running poller. It belongs to the process that started it: a forked child has none of its threads.
+    """
+    def close(self, /) -> None:
+        """
+        Ends it. What was read can still be asked for. In a forked child it does nothing.
+        """
+    @property
+    def closed(self, /) -> bool:
+        """
+        Whether it has ended, or was started by another process.
+        """
+    def energy(self, /, gpu: str | None, last: SupportsFloat | SupportsIndex) -> str:
+        """
+        The energy that a GPU used in the last seconds, as JSON.
+        """
+    def history(self, /, metrics: SupportsGetItem[int, str] | None, gpus: SupportsGetItem[int, str] | None, last: SupportsFloat | SupportsIndex | None) -> History:
+        """
+        The readings that are kept: of these numbers and GPUs, where they are named, and of the last seconds.
+        """
+    def latest(self, /) -> str | None:
+        """
+        The last readings as a snapshot, as JSON; None before the first.
+        """
+    def metrics(self, /) -> list[str]:
+        """
+        The names of the numbers that are read.
+        """
+    def status(self, /) -> str:
+        """
+        How the poller fares, as JSON.
+        """
+    def subscribe(self, /) -> Subscription:
+        """
+        Begins to be told every reading and every event from now on.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits for the first reading, so many seconds at most.
+        """
+    def window(self, /, metric: str, gpu: str | None, last: SupportsFloat | SupportsIndex) -> str:
+        """
+        The figures of a number over the last seconds, as JSON.
+        """
+
+@final
+class Topology:
+    """
+    A computed topology.
+    """
+    def best_group(self, /, count: "int", among: "list[str] | None") -> "list[str]":
+        """
+        The ids of the GPUs that work best together, among these where some are given.
+        """
+    def json(self, /) -> str:
+        """
+        Everything that is known about it, as JSON.
+        """
+    def nearest(self, /, gpu: str) -> list[str]:
+        """
+        The ids of the other GPUs, the nearest first.
+        """
+    def text(self, /) -> str:
+        """
+        The matrix as `nvidia-smi topo -m` prints it.
+        """
+    def tree_text(self, /) -> str:
+        """
+        The tree as indented lines.
         """
 
 def detect() -> str:

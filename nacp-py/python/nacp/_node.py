@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from nacp import _display, _nacp
-from nacp._decode import Record, decode
+from nacp import _nacp
+from nacp._decode import decode
 from nacp._event import Events
 from nacp._gpu import Gpu
+from nacp._owner import Processes
 from nacp._pair import Pair
+from nacp._snapshot import Snapshot
 from nacp._support import Support
-from nacp._types import GpuState, Origin
+from nacp._telemetry import Telemetry
+from nacp._topology import Topology
+from nacp._types import Origin
 from nacp.exceptions import NacpError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Snapshot(Record):
-    """One reading of a whole node: what each GPU is and what it was doing at that moment."""
-
-    at: datetime
-    """When it was read, in UTC."""
-    origin: Origin
-    """What it was read from."""
-    gpus: tuple[GpuState, ...]
-    """The GPUs, in the driver's order."""
-
-    def __repr__(self) -> str:
-        return _display.text(self)
-
-    def _repr_html_(self) -> str:
-        return _display.html(self)
 
 
 class Node:
@@ -101,7 +85,34 @@ class Node:
         Raises:
             InvalidArgument: There is no such reading, or no number is in it.
         """
-        return self._native.sampler(fields if isinstance(fields, str) else ",".join(fields))
+        return self._native.sampler(_names(fields))
+
+    def telemetry(
+        self,
+        *,
+        fast: float | None = 0.1,
+        medium: float | None = 1.0,
+        slow: float | None = 10.0,
+        history: float = 3600.0,
+        fields: str | Iterable[str] = "all",
+        memory: int = 64 << 20,
+        buffer: int = 64,
+    ) -> Telemetry:
+        """Reads the GPUs at a steady pace from now on, on a thread of its own, and keeps what it reads.
+
+        Args:
+            fast: Seconds between two readings of utilisation and power; None to leave them out.
+            medium: The same for memory, temperatures, clocks and what holds them back, energy.
+            slow: The same for all the rest: fans, PCIe, errors, processes.
+            history: For how many seconds readings are kept.
+            fields: Which readings at all, as for `sampler`.
+            memory: How much memory they may take, in bytes.
+            buffer: How many updates wait for a slow subscriber before it loses the oldest.
+
+        Raises:
+            InvalidArgument: An option is out of range, or the history needs more memory than it may take.
+        """
+        return Telemetry(self._native.telemetry(fast, medium, slow, history, _names(fields), memory, buffer))
 
     def reread(self) -> Node:
         """The same node with its GPUs read anew: after partitions were made, a mode was set, or a GPU was replaced.
@@ -118,6 +129,26 @@ class Node:
             DriverUnavailable: The driver has stopped answering.
         """
         return decode(tuple[Pair, ...], json.loads(self._native.pairs()))
+
+    def topology(self) -> Topology:
+        """How the GPUs reach each other: PCIe, NVLink, NUMA, and who is nearest to whom.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+        return Topology(self._native.topology())
+
+    def processes(self, engine: str | None = None) -> Processes:
+        """The processes on the GPUs, each with who is behind it: command, user, container and pod.
+
+        Args:
+            engine: `"docker"` to ask Docker Engine for the names of containers; without it they have their ids.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+            EngineUnavailable: There is no such engine.
+        """
+        return decode(Processes, json.loads(self._native.processes(engine)))
 
     def support(self) -> Support:
         """Makes every call that NACP knows once, and tells what was answered: the evidence behind each unknown.
@@ -169,6 +200,10 @@ class Node:
         except NacpError:
             return {"text/plain": repr(self)}
         return {"text/plain": repr(snapshot), "text/html": snapshot._repr_html_()}
+
+
+def _names(fields: str | Iterable[str]) -> str:
+    return fields if isinstance(fields, str) else ",".join(fields)
 
 
 def discover() -> Node:

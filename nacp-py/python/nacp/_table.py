@@ -37,12 +37,15 @@ def text(title: str, head: Row, rows: Sequence[Row], empty: str) -> str:
     return f"{title}\n{columns(head, rows) if rows else empty}"
 
 
-def cell(content: str, before: str = "") -> str:
-    """One cell: its text escaped, after HTML that is already safe."""
-    return f'<td style="{CELL}">{before}{escape(content)}</td>'
-
-
-def html(title: str, head: Row, rows: Sequence[Row], empty: str, draw: Callable[[int, int], str] | None = None) -> str:
+def html(
+    title: str,
+    head: Row,
+    rows: Sequence[Row],
+    empty: str,
+    *,
+    draw: Callable[[int, int], str] | None = None,
+    style: Callable[[int, int], str] | None = None,
+) -> str:
     """A title and a table for a notebook.
 
     Args:
@@ -51,12 +54,20 @@ def html(title: str, head: Row, rows: Sequence[Row], empty: str, draw: Callable[
         rows: The cells.
         empty: What stands there when there is no row.
         draw: What is drawn before the text of a cell, by row and column, as HTML.
+        style: What is added to the style of a cell, by row and column, as CSS.
     """
+
+    def cell(row: int, column: int, content: str) -> str:
+        own = style(row, column) if style else ""
+        drawn = draw(row, column) if draw else ""
+        return f'<td style="{CELL}{own and ";" + own}">{drawn}{escape(content)}</td>'
+
     heads = "".join(f'<th style="{CELL}">{escape(name)}</th>' for name in head)
-    body = "".join(
-        "<tr>" + "".join(cell(part, draw(at, column) if draw else "") for column, part in enumerate(row)) + "</tr>"
-        for at, row in enumerate(rows)
+    cells = (
+        "".join(cell(row, column, content) for column, content in enumerate(contents))
+        for row, contents in enumerate(rows)
     )
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
     nothing = "" if rows else f'<tr><td style="{CELL}" colspan="{len(head)}">{escape(empty)}</td></tr>'
     caption = f'<caption style="{CELL};caption-side:top">{escape(title)}</caption>'
     return (
