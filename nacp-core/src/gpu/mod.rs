@@ -15,11 +15,17 @@
 //! # Ok::<(), nacp_core::Error>(())
 //! ```
 
+mod boot;
 mod event;
+pub mod health;
 mod id;
 mod inventory;
+pub mod kernel_log;
 mod node;
+pub mod owner;
 mod pair;
+#[cfg(feature = "nvml")]
+pub mod probe;
 mod reading;
 #[cfg(feature = "record")]
 pub mod record;
@@ -27,6 +33,8 @@ mod sample;
 mod source;
 mod support;
 pub mod telemetry;
+pub mod topology;
+pub mod xid;
 
 pub use event::{Event, EventKind, Events, Via};
 pub use id::GpuId;
