@@ -12,6 +12,7 @@ mod app;
 mod errors;
 mod events;
 mod gateway;
+mod health;
 mod history;
 mod host;
 mod json;
@@ -19,6 +20,7 @@ mod node;
 mod number;
 mod owner;
 mod plane;
+mod record;
 mod router;
 mod runtime;
 mod sampler;
@@ -37,13 +39,17 @@ mod _nacp {
     #[pymodule_export]
     use crate::gateway::Gateway;
     #[pymodule_export]
+    use crate::health::{HealthMonitor, check_health, thresholds_template};
+    #[pymodule_export]
     use crate::history::History;
     #[pymodule_export]
     use crate::host::{detect, probe_cuda};
     #[pymodule_export]
-    use crate::node::{Node, place, size};
+    use crate::node::{Node, answer_probe, place, size};
     #[pymodule_export]
     use crate::plane::Plane;
+    #[pymodule_export]
+    use crate::record::{Recording, Replay};
     #[pymodule_export]
     use crate::router::{Endpoint, EndpointLoad, Lease, Router};
     #[pymodule_export]

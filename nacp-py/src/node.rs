@@ -1,16 +1,20 @@
 //! Machines and their GPUs. What is read goes to Python as JSON, where `nacp._types` gives it its classes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nacp_core::clock::SystemClock;
-use nacp_core::{Bytes, gpu, observe, placement, sim};
+use nacp_core::gpu::probe::{self, Guard};
+use nacp_core::observe::{HostnameLabel, Metrics};
+use nacp_core::{Bytes, gpu, placement, sim};
 use pyo3::prelude::*;
 
 use crate::app::App;
 use crate::errors::guard;
 use crate::events::Events;
+use crate::health;
 use crate::json;
-use crate::number::number;
+use crate::number::{self, number};
 use crate::owner;
 use crate::plane::connect;
 use crate::runtime::{wait, wait_blocking};
@@ -29,6 +33,17 @@ impl Node {
     #[staticmethod]
     fn discover(py: Python<'_>) -> PyResult<Self> {
         wait_blocking(py, gpu::Node::discover).map(Self)
+    }
+
+    /// The same after a child process did it first: this program with these arguments, within so many seconds.
+    #[staticmethod]
+    fn discover_guarded(py: Python<'_>, program: PathBuf, arguments: Vec<String>, seconds: f64) -> PyResult<Self> {
+        let limit = guard(py, || Ok(number::seconds("limit", seconds)?))?;
+        wait_blocking(py, move || {
+            let guard = Guard::new(program).limit(limit);
+            gpu::Node::discover_guarded(&arguments.into_iter().fold(guard, Guard::arg))
+        })
+        .map(Self)
     }
 
     /// A simulated machine that comes with NACP.
@@ -132,10 +147,26 @@ impl Node {
         wait_blocking(py, move || node.events()).map(Events::new)
     }
 
-    /// One reading of every GPU, as OpenMetrics text.
-    fn metrics(&self, py: Python<'_>) -> PyResult<String> {
+    /// How healthy the GPUs are, by these thresholds, as JSON.
+    #[pyo3(signature = (thresholds))]
+    fn health(&self, py: Python<'_>, thresholds: Option<String>) -> PyResult<String> {
         let node = self.0.clone();
-        wait_blocking(py, move || observe::metrics(&node.snapshot(&SystemClock::new())?, &[]))
+        wait_blocking(py, move || health::of_node(&node, thresholds.as_deref()))
+    }
+
+    /// One reading of every GPU as Prometheus text, with the machine's name under this label where there is one.
+    #[pyo3(signature = (hostname, label))]
+    fn metrics(&self, py: Python<'_>, hostname: Option<String>, label: &str) -> PyResult<String> {
+        let label: HostnameLabel = guard(py, || Ok(label.parse()?))?;
+        let node = self.0.clone();
+        wait_blocking(py, move || {
+            let snapshot = node.snapshot(&SystemClock::new())?;
+            let metrics = Metrics::new(&snapshot);
+            match hostname {
+                Some(name) => metrics.hostname(label, name).render(),
+                None => metrics.render(),
+            }
+        })
     }
 }
 
@@ -150,4 +181,10 @@ pub(crate) fn place(py: Python<'_>, app: &App, node: &Node) -> PyResult<String> 
 #[pyfunction]
 pub(crate) fn size(bytes: u64) -> String {
     Bytes(bytes).to_string()
+}
+
+/// Probes the driver if this process was started to; whether it was.
+#[pyfunction]
+pub(crate) fn answer_probe() -> bool {
+    probe::answer()
 }

@@ -1,9 +1,11 @@
 //! Telemetry: the poller of the core, and what it tells.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nacp_core::clock::SystemClock;
+use nacp_core::gpu::record::RecordOptions;
 use nacp_core::gpu::telemetry::{self as core, EnergyBy, Listening, TelemetryOptions, Tier, View};
 use nacp_core::gpu::{self, Fields, GpuId, Metric, MetricKind, Reading};
 use nacp_core::{Bytes, Error, ErrorKind, Result};
@@ -14,6 +16,7 @@ use crate::errors::guard;
 use crate::history::History;
 use crate::json;
 use crate::number;
+use crate::record::Recording;
 use crate::runtime::{forked, wait_blocking, wait_in_turns};
 use crate::subscription::Subscription;
 
@@ -82,9 +85,13 @@ impl Telemetry {
             (None, [only]) => Ok(only.id.clone()),
             (None, gpus) => {
                 let known: Vec<_> = gpus.iter().map(|gpu| gpu.id.as_str()).collect();
-                Err(Error::new(ErrorKind::InvalidArgument, "gpu.telemetry", "there are several GPUs, and none is named")
-                    .with("known", known.join(","))
-                    .hint("name one: gpu=\"GPU-…\""))
+                Err(Error::new(
+                    ErrorKind::InvalidArgument,
+                    "gpu.telemetry",
+                    "there are several GPUs, and none is named",
+                )
+                .with("known", known.join(","))
+                .hint("name one: gpu=\"GPU-…\""))
             }
         }
     }
@@ -197,6 +204,21 @@ impl Telemetry {
     /// Begins to be told every reading and every event from now on.
     fn subscribe(&self, py: Python<'_>) -> PyResult<Subscription> {
         guard(py, || Ok(Subscription::new(self.view()?.subscribe())))
+    }
+
+    /// Records every reading and every event from now on to a new file.
+    fn record(&self, py: Python<'_>, path: PathBuf, scrub: bool, level: i32) -> PyResult<Recording> {
+        guard(py, || {
+            self.view()?;
+            py.detach(move || {
+                let held = self.held();
+                let telemetry = held.as_ref().ok_or_else(|| {
+                    Error::new(ErrorKind::Conflict, "gpu.record", "the telemetry has ended")
+                        .with("path", path.display())
+                })?;
+                Ok(Recording::new(telemetry.record_to(&path, RecordOptions { scrub, level })?))
+            })
+        })
     }
 
     /// Whether it has ended, or was started by another process.
