@@ -18,6 +18,17 @@ from nacp import exceptions, gpu
 from nacp._app import App, GpuNeed, Probe, Service, plan
 from nacp._event import Event, Events
 from nacp._gpu import Gpu
+from nacp._health import (
+    Change,
+    Condition,
+    Cordon,
+    GpuHealth,
+    Health,
+    HealthMonitor,
+    Unchecked,
+    health,
+    thresholds,
+)
 from nacp._history import History
 from nacp._host import (
     CudaDevice,
@@ -40,6 +51,8 @@ from nacp._node import Node, discover, simulated_node, simulated_nodes
 from nacp._owner import Owner, Processes
 from nacp._pair import Pair
 from nacp._plane import ControlPlane, Gateway
+from nacp._record import Recorded, Recording
+from nacp._replay import Progress, Replay, replay
 from nacp._sample import ClockEvents, Clocks, MemoryUse, Process, Sample, Utilization
 from nacp._snapshot import Snapshot
 from nacp._support import Call, Support
@@ -82,10 +95,13 @@ __all__ = [
     "AppStatus",
     "Call",
     "Cancelled",
+    "Change",
     "ClockEvents",
     "Clocks",
+    "Condition",
     "Conflict",
     "ControlPlane",
+    "Cordon",
     "CudaDevice",
     "CudaFault",
     "CudaLibrary",
@@ -105,10 +121,13 @@ __all__ = [
     "Gateway",
     "GatewayStats",
     "Gpu",
+    "GpuHealth",
     "GpuNeed",
     "GpuOffer",
     "GpuPath",
     "GpuState",
+    "Health",
+    "HealthMonitor",
     "History",
     "Host",
     "InternalError",
@@ -132,6 +151,10 @@ __all__ = [
     "Probe",
     "Process",
     "Processes",
+    "Progress",
+    "Recorded",
+    "Recording",
+    "Replay",
     "ReplicaStatus",
     "RequestCount",
     "ResourceExhausted",
@@ -148,6 +171,7 @@ __all__ = [
     "TelemetryStatus",
     "Timeout",
     "Topology",
+    "Unchecked",
     "Undecided",
     "Unsupported",
     "Update",
@@ -159,9 +183,12 @@ __all__ = [
     "exceptions",
     "fields",
     "gpu",
+    "health",
     "metrics",
     "plan",
     "probe_cuda",
+    "replay",
     "simulated_node",
     "simulated_nodes",
+    "thresholds",
 ]

@@ -1,8 +1,9 @@
 from _typeshed import SupportsGetItem
 from collections.abc import Sequence
+from os import PathLike
 from typing import Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "History", "Lease", "Node", "Plane", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "size"]
+__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "answer_probe", "check_health", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "size", "thresholds_template"]
 
 VERSION: Final[str]
 """
@@ -176,6 +177,36 @@ class Gateway:
         """
 
 @final
+class HealthMonitor:
+    """
+    A watch over the health of a node. It belongs to the process that made it.
+    """
+    def __new__(cls, /, node: Node, thresholds: str | None) -> HealthMonitor:
+        """
+        A monitor of this node that knows of nothing yet.
+        """
+    def forget(self, /, gpu: str) -> str:
+        """
+        A GPU was taken out; what that ended, as JSON.
+        """
+    def health(self, /) -> str | None:
+        """
+        What stands, as it was seen last, as JSON; None before the first look.
+        """
+    def observe(self, /) -> str:
+        """
+        Reads the node once and tells what changed, as JSON.
+        """
+    def rebooted(self, /) -> str:
+        """
+        The machine was restarted; what that ended, as JSON.
+        """
+    def reset(self, /, gpu: str) -> str:
+        """
+        A GPU was reset; what that ended, as JSON.
+        """
+
+@final
 class History:
     """
     A table: a row for each tick and GPU, by time; a column for each number.
@@ -254,6 +285,11 @@ class Node:
         """
         Finds the GPUs of this machine through the NVIDIA driver.
         """
+    @staticmethod
+    def discover_guarded(program: str | PathLike[str], arguments: SupportsGetItem[int, str], seconds: SupportsFloat | SupportsIndex) -> Node:
+        """
+        The same after a child process did it first: this program with these arguments, within so many seconds.
+        """
     def events(self, /) -> Events:
         """
         Begins to listen for what happens to the GPUs.
@@ -266,9 +302,13 @@ class Node:
         """
         The GPUs, as JSON.
         """
-    def metrics(self, /) -> str:
+    def health(self, /, thresholds: str | None) -> str:
         """
-        One reading of every GPU, as Prometheus text.
+        How healthy the GPUs are, by these thresholds, as JSON.
+        """
+    def metrics(self, /, hostname: str | None, label: str) -> str:
+        """
+        One reading of every GPU as Prometheus text, with the machine's name under this label where there is one.
         """
     def origin(self, /) -> str:
         """
@@ -377,6 +417,34 @@ class Plane:
     def status(self, /, app: str) -> str:
         """
         What of an app is there, as JSON.
+        """
+
+@final
+class Recording:
+    """
+    A recording under way. It belongs to the process that began it.
+    """
+    def finish(self, /) -> str | None:
+        """
+        Ends it and tells what was written, as JSON; None where it had ended before.
+        """
+
+@final
+class Replay:
+    """
+    A recording that is played back.
+    """
+    def __new__(cls, /, path: str | PathLike[str], speed: SupportsFloat | SupportsIndex | None, at_end: str) -> Replay:
+        """
+        Opens a recording. Without a speed it goes on by one frame at each reading.
+        """
+    def node(self, /) -> Node:
+        """
+        The node that was recorded.
+        """
+    def progress(self, /) -> str:
+        """
+        How far it has come, as JSON.
         """
 
 @final
@@ -511,6 +579,10 @@ class Telemetry:
         """
         The names of the numbers that are read.
         """
+    def record(self, /, path: str | PathLike[str], scrub: bool, level: SupportsIndex) -> Recording:
+        """
+        Records every reading and every event from now on to a new file.
+        """
     def status(self, /) -> str:
         """
         How the poller fares, as JSON.
@@ -554,6 +626,16 @@ class Topology:
         The tree as indented lines.
         """
 
+def answer_probe() -> bool:
+    """
+    Probes the driver if this process was started to; whether it was.
+    """
+
+def check_health(thresholds: str | None) -> str:
+    """
+    The health of this machine as JSON, also where the driver does not answer.
+    """
+
 def detect() -> str:
     """
     The layers on which this process runs, as JSON, each with its line of text.
@@ -592,4 +674,9 @@ def probe_cuda() -> str:
 def size(bytes: SupportsIndex) -> str:
     """
     A number of bytes with the binary unit that fits, such as `3.50 GiB`.
+    """
+
+def thresholds_template() -> str:
+    """
+    The default thresholds, as JSON.
     """

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from nacp import _nacp
 from nacp._decode import decode
 from nacp._event import Events
 from nacp._gpu import Gpu
+from nacp._health import Health, Thresholds, text_of
 from nacp._owner import Processes
 from nacp._pair import Pair
+from nacp._record import LEVEL, Recording
 from nacp._snapshot import Snapshot
 from nacp._support import Support
 from nacp._telemetry import Telemetry
 from nacp._topology import Topology
 from nacp._types import Origin
 from nacp.exceptions import NacpError
+
+# The child that touches the driver first. This package is where it was found: with `-I` Python would not look there.
+PACKAGES = str(Path(__file__).resolve().parent.parent)
+PROGRAM = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_module('nacp._probe', None, '__main__')"
+PROBE = ("-I", "-c", PROGRAM)
 
 
 class Node:
@@ -177,9 +187,61 @@ class Node:
         """A new snapshot as nested dictionaries, in the form of `to_json()`."""
         return dict(json.loads(self.to_json()))
 
-    def metrics(self) -> str:
-        """A new snapshot as Prometheus text, with the names of NVIDIA's dcgm-exporter."""
-        return self._native.metrics()
+    def health(self, thresholds: Thresholds | None = None) -> Health:
+        """How healthy the GPUs are at this moment: conditions with evidence, verdicts, and advice for placement.
+
+        What only shows over time is unchecked; a `HealthMonitor` watches.
+
+        Args:
+            thresholds: From where on something counts: what differs from `nacp.thresholds()`, as a mapping, as text in
+                YAML or JSON, or as the path of a file with such text.
+
+        Raises:
+            InvalidArgument: A threshold is wrong, with the field and what would do.
+            DriverUnavailable: The driver has stopped answering.
+        """
+        return decode(Health, json.loads(self._native.health(text_of(thresholds))))
+
+    def record(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        scrub: bool = True,
+        fast: float | None = 0.1,
+        medium: float | None = 1.0,
+        slow: float | None = 10.0,
+    ) -> Recording:
+        """Records every reading and every event to a new file, until it is closed: `with node.record(path): …`.
+
+        `nacp.replay(path)` makes a node of it again.
+
+        Args:
+            path: The file; JSON lines compressed with zstd.
+            scrub: Whether to replace ids and leave out what identifies the machine, so that it can be given away.
+            fast: Seconds between two readings, as for `telemetry`.
+            medium: The same.
+            slow: The same.
+
+        Raises:
+            Conflict: There is such a file.
+        """
+        live = self.telemetry(fast=fast, medium=medium, slow=slow, history=0)
+        try:
+            return Recording(live._native.record(os.fspath(path), scrub, LEVEL), live)
+        except BaseException:
+            live.close()
+            raise
+
+    def metrics(
+        self, hostname: str | None = None, label: Literal["hostname", "Hostname", "both", "none"] = "hostname"
+    ) -> str:
+        """A new snapshot as Prometheus text, with the names of NVIDIA's dcgm-exporter.
+
+        Args:
+            hostname: The name of the machine, where it should stand at each metric.
+            label: Under which label: dcgm-exporter wrote `Hostname` until 4.5.3 and `hostname` since.
+        """
+        return self._native.metrics(hostname, label)
 
     def __repr__(self) -> str:
         try:
@@ -206,15 +268,24 @@ def _names(fields: str | Iterable[str]) -> str:
     return fields if isinstance(fields, str) else ",".join(fields)
 
 
-def discover() -> Node:
+def discover(guard: Literal["auto"] | bool = "auto", limit: float = 30.0) -> Node:
     """Finds the GPUs of this machine through the NVIDIA driver.
 
     A driver without a GPU is no error: the node is empty.
 
+    Args:
+        guard: Whether a child process touches the driver first, because its library can crash or hang the program that
+            opens it. `"auto"` does so where that was seen: under WSL2.
+        limit: How many seconds the child may take.
+
     Raises:
-        DriverUnavailable: There is no NVIDIA driver, or it is broken.
+        DriverUnavailable: There is no NVIDIA driver, or it is broken, or it has crashed the child.
+        Timeout: The child has hung.
     """
-    return Node(_nacp.Node.discover())
+    guarded = os.path.exists("/dev/dxg") and bool(sys.executable) if guard == "auto" else guard
+    if not guarded:
+        return Node(_nacp.Node.discover())
+    return Node(_nacp.Node.discover_guarded(sys.executable, [*PROBE, PACKAGES], limit))
 
 
 def simulated_node(name: str = "rtx3050ti-laptop-wsl2") -> Node:
@@ -232,7 +303,7 @@ def simulated_node(name: str = "rtx3050ti-laptop-wsl2") -> Node:
 def simulated_nodes() -> tuple[str, ...]:
     """The names of the simulated machines.
 
-    >>> nacp.simulated_nodes()
-    ('h100x8', 'rtx3050ti-laptop-wsl2')
+    >>> {"h100x8", "rtx3050ti-laptop-wsl2"} <= set(nacp.simulated_nodes())
+    True
     """
     return tuple(_nacp.Node.simulated_names())

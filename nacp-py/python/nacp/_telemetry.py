@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from nacp import _nacp
 from nacp._decode import Record, decode
 from nacp._event import Event, decode_event
 from nacp._history import EPOCH, History
+from nacp._record import LEVEL, Recording
 from nacp._sample import Sample
 from nacp._snapshot import Snapshot
 from nacp._stream import Stream
@@ -296,6 +298,14 @@ class Telemetry:
             timeout: The iteration ends when nothing has come for so many seconds; None for never.
         """
         return Subscription(self._native.subscribe(), timeout)
+
+    def record(self, path: str | os.PathLike[str], *, scrub: bool = True) -> Recording:
+        """Records every reading and every event from now on to a new file; as `Node.record`.
+
+        Raises:
+            Conflict: There is such a file, or this has ended.
+        """
+        return Recording(self._native.record(os.fspath(path), scrub, LEVEL))
 
     def status(self) -> TelemetryStatus:
         """How it fares."""
