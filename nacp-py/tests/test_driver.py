@@ -38,6 +38,13 @@ def test_discovery_reads_the_driver(script: Script, name: str) -> None:
     assert read["origin"]["driver"] == expected["origin"]["driver"]
 
 
+def test_a_child_may_touch_the_driver_first(script: Script) -> None:
+    program = "import nacp; print(nacp.discover(guard=True).gpus == nacp.discover(guard=False).gpus)"
+    library = folder("NACP_SIM_NVML_DIR", "libnvidia-ml.so.1")
+    done = script(program, LD_LIBRARY_PATH=library, NACP_SIM_NODE="h100x8")
+    assert (done.stdout, done.returncode) == ("True\n", 0), done
+
+
 def test_the_probe_reads_the_cuda_driver(script: Script) -> None:
     program = "import json, nacp; print(json.dumps(nacp.probe_cuda().to_dict()))"
     library = folder("NACP_SIM_CUDA_DIR", "libcuda.so.1")

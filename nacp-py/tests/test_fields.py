@@ -17,6 +17,7 @@ CORE = Path(__file__).resolve().parents[2] / "nacp-core" / "src" / "gpu"
 FILES = sorted(
     [*CORE.glob("inventory/*.rs"), *CORE.glob("sample/*.rs"), *(CORE / f"{n}.rs" for n in ("pair", "event"))]
 )
+RECORDINGS = CORE.parents[1] / "tests" / "recordings"
 # Text, numbers, and what only Rust has.
 NO_CLASS = {"ClockEvents", "ComputeCapability", "Fields", "Metric", "MetricKind"}
 
@@ -102,6 +103,16 @@ def test_no_value_of_a_simulated_node_is_lost(name: str) -> None:
     for kind, text in ((tuple[nacp.Pair, ...], node._native.pairs()), (nacp.Support, node._native.support())):
         assert list(lost(kind, json.loads(text), str(kind))) == []
     assert len(node.pairs()) == len(json.loads(node._native.pairs()))
+
+
+@pytest.mark.parametrize("file", sorted(RECORDINGS.glob("*.zst")), ids=lambda file: file.name)
+def test_no_value_of_a_recording_is_lost(file: Path) -> None:
+    replay = nacp.replay(file, speed=None)
+    events = replay.events(timeout=0)
+    for _ in range(12):
+        assert list(lost(nacp.Snapshot, json.loads(replay.to_json()), "snapshot")) == []
+    for event in events:
+        assert event.kind in get_args(nacp.gpu.EventKind)
 
 
 def test_the_core_is_asked_for_every_field_by_the_name_that_it_has_in_a_sample() -> None:

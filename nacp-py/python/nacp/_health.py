@@ -136,12 +136,12 @@ class Health(Record):
         return tuple(condition for condition in self.conditions if condition.gpu == gpu)
 
     def _title(self) -> str:
-        return f"health of {source(self.origin)}, {self.at:%Y-%m-%d %H:%M:%S} UTC: {self.summary}"
+        return f"health of {source(self.origin)}, {self.at:%Y-%m-%d %H:%M:%S} UTC\n{self.summary}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = [(gpu.verdict, gpu.id, gpu.name, "", "") for gpu in self.gpus]
         rows += [
-            (one.severity, one.gpu or "machine", one.kind, one.message, one.command or one.action)
+            (one.severity, one.gpu or "machine", one.kind, one.message, one.command or one.action.replace("_", " "))
             for one in self.conditions
         ]
         return rows
