@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use nacp_core::gpu::{Gpu, Nvml, Origin, Process, Reading, Sample, Source, Unknown};
+use nacp_core::gpu::{Fields, Gpu, Nvml, Origin, Process, Reading, Sample, Source, Unknown};
 use nacp_core::{Error, ErrorKind, sim};
 use serde::{Deserialize, Serialize};
 use tempfile::{TempDir, tempdir};
@@ -65,7 +65,7 @@ fn this_machine_answers_or_says_why() {
         let mut samples = Vec::new();
         // As a node does it: first who is there, then how they are.
         let inventory = nvml.inventory().map_err(Failure::from);
-        let sampled = nvml.sample(&mut samples);
+        let sampled = nvml.sample(Fields::ALL, &mut samples);
         Opened { origin: nvml.origin().clone(), inventory, samples: sampled.map(|()| samples).map_err(Failure::from) }
     });
     let report = Report { pid: std::process::id(), opened };
@@ -122,7 +122,7 @@ fn file(folder: &TempDir, name: &str, content: &[u8]) -> PathBuf {
 /// What `sim::Node` says in the process `pid`, in the words of the NVML source.
 fn expected(node: &sim::Node, pid: u32) -> (Vec<Gpu>, Vec<Sample>) {
     let mut samples = Vec::new();
-    node.sample(&mut samples).unwrap();
+    node.sample(Fields::ALL, &mut samples).unwrap();
     for sample in &mut samples {
         if let Reading::Known(processes) = &mut sample.processes {
             let own = processes.iter_mut().filter(|process| process.pid == std::process::id());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nacp_core::control::ControlPlane;
 use nacp_core::engine::{Docker, Engine, EngineInfo};
-use nacp_core::gpu::{Gpu, Node, Origin, Sample, Source};
+use nacp_core::gpu::{Fields, Gpu, Node, Origin, Sample, Source};
 use nacp_core::route::Router;
 use nacp_core::{Error, ErrorKind, Result, sim};
 use tokio::runtime::Runtime;
@@ -71,7 +71,7 @@ impl Source for NoGpus {
         Ok(Vec::new())
     }
 
-    fn sample(&self, samples: &mut Vec<Sample>) -> Result<()> {
+    fn sample(&self, _fields: Fields, samples: &mut Vec<Sample>) -> Result<()> {
         samples.clear();
         Ok(())
     }

@@ -15,16 +15,40 @@
 //! # Ok::<(), nacp_core::Error>(())
 //! ```
 
+mod boot;
+mod event;
 mod id;
 mod inventory;
+pub mod kernel_log;
 mod node;
+pub mod owner;
+mod pair;
+#[cfg(feature = "nvml")]
+pub mod probe;
 mod reading;
+mod sample;
 mod source;
+mod support;
+pub mod telemetry;
+pub mod topology;
+pub mod xid;
 
+pub use event::{Event, EventKind, Events, Via};
 pub use id::GpuId;
-pub use inventory::{Clocks, ComputeCapability, Gpu, MemoryUse, Process, ProcessKind, Sample, Utilization};
+pub use inventory::{
+    Affinity, ComputeCapability, ComputeMode, DriverModel, Fabric, FabricState, Gpu, GpuInstance, Identity, InfoRom,
+    Limits, Mig, MigDevice, MigPlacement, MigProfile, Modes, NvLink, Pcie, Persistent, Platform, Processor,
+    RemoteDevice, TemperatureLimits,
+};
 pub use node::{GpuState, Node, Snapshot};
+pub use pair::{Ancestor, Pair, PeerAccess, PeerStatus};
 pub use reading::{Reading, Unknown};
+pub use sample::{
+    ClockEvents, Clocks, Ecc, Fan, Fields, LinkCounters, MemoryUse, Metric, MetricKind, MigUse, Partition, PcieLink,
+    Process, ProcessKind, ProcessUtilization, Profile, RecoveryAction, RetiredPages, Rows, Sample, Slowdown, SramEcc,
+    Utilization,
+};
 #[cfg(feature = "nvml")]
 pub use source::Nvml;
 pub use source::{Origin, Source};
+pub use support::{Call, Support};

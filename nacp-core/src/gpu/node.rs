@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gpu, GpuId, Origin, Sample, Source, Unknown};
+use super::topology::Topology;
+use super::{Events, Fields, Gpu, GpuId, Origin, Pair, Sample, Source, Support, Unknown};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -24,6 +25,17 @@ impl Node {
     #[cfg(feature = "nvml")]
     pub fn discover() -> Result<Self> {
         Self::from_source(Arc::new(super::Nvml::open()?))
+    }
+
+    /// The same, after a child process did it first: the driver's library can crash or hang the program that opens it.
+    ///
+    /// # Errors
+    /// Those of [`Guard::check`](super::probe::Guard::check), and those of [`discover`](Self::discover).
+    #[cfg(feature = "nvml")]
+    pub fn discover_guarded(guard: &super::probe::Guard) -> Result<Self> {
+        guard.check()?;
+        let nvml = guard.library_path().map_or_else(super::Nvml::open, super::Nvml::open_at)?;
+        Self::from_source(Arc::new(nvml))
     }
 
     /// Reads the GPUs of any source.
@@ -58,13 +70,63 @@ impl Node {
         })
     }
 
+    /// What the node is read from.
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
+    /// The same node with its GPUs read anew: after partitions were made, a mode was set, or a GPU was replaced.
+    ///
+    /// # Errors
+    /// What the source answers.
+    pub fn reread(&self) -> Result<Self> {
+        Self::from_source(Arc::clone(&self.source))
+    }
+
+    /// What each two GPUs are to each other.
+    ///
+    /// # Errors
+    /// What the source answers.
+    pub fn pairs(&self) -> Result<Vec<Pair>> {
+        self.source.pairs()
+    }
+
+    /// How the GPUs reach each other: PCIe, NVLink, NUMA, and who is nearest to whom.
+    ///
+    /// # Errors
+    /// What the source answers.
+    ///
+    /// ```no_run
+    /// println!("{}", nacp_core::gpu::Node::discover()?.topology()?);
+    /// # Ok::<(), nacp_core::Error>(())
+    /// ```
+    pub fn topology(&self) -> Result<Topology> {
+        Ok(Topology::new(&self.gpus, &self.pairs()?))
+    }
+
+    /// Begins to listen for what happens to the GPUs.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) where the source tells nothing of the kind.
+    pub fn events(&self) -> Result<Box<dyn Events>> {
+        self.source.events()
+    }
+
+    /// What every call that NACP makes is answered with: the evidence behind each unknown reading.
+    ///
+    /// # Errors
+    /// What the source answers.
+    pub fn support(&self) -> Result<Support> {
+        self.source.support()
+    }
+
     /// One consistent reading of every GPU.
     ///
     /// # Errors
     /// What the source answers.
     pub fn snapshot(&self, clock: &dyn Clock) -> Result<Snapshot> {
         let mut samples = Vec::with_capacity(self.gpus.len());
-        self.source.sample(&mut samples)?;
+        self.source.sample(Fields::ALL, &mut samples)?;
         let gpus = self.gpus.iter().map(|gpu| {
             let sample = samples.iter().position(|sample| sample.id == gpu.id).map(|at| samples.swap_remove(at));
             let sample = sample.unwrap_or_else(|| Sample::unknown(gpu.id.clone(), Unknown::NotRead));

@@ -7,8 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gpu, Sample};
-use crate::error::Result;
+use super::{Events, Fields, Gpu, Pair, Sample, Support};
+use crate::error::{Error, ErrorKind, Result};
 
 #[cfg(feature = "nvml")]
 mod image;
@@ -30,12 +30,41 @@ pub trait Source: Send + Sync + fmt::Debug {
     /// that does not answer is no error: its readings are unknown.
     fn inventory(&self) -> Result<Vec<Gpu>>;
 
-    /// Reads every GPU once, into `samples`, in the order of the inventory. The buffer is reused: its old contents are
-    /// replaced.
+    /// What each two GPUs of the machine are to each other; empty where nothing is known about it.
     ///
     /// # Errors
     /// As for [`inventory`](Self::inventory).
-    fn sample(&self, samples: &mut Vec<Sample>) -> Result<()>;
+    fn pairs(&self) -> Result<Vec<Pair>> {
+        Ok(Vec::new())
+    }
+
+    /// Reads these fields of every GPU into `samples`, in the order of the inventory. The buffer is reused: a sample of
+    /// a GPU that is still there keeps its other fields, and one of a GPU that is not is dropped. A GPU that no longer
+    /// answers keeps its place, and all its fields are unknown.
+    ///
+    /// A source that reads often allocates nothing here once it has read each field.
+    ///
+    /// # Errors
+    /// As for [`inventory`](Self::inventory).
+    fn sample(&self, fields: Fields, samples: &mut Vec<Sample>) -> Result<()>;
+
+    /// Begins to listen for what happens to the GPUs.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) where the source tells nothing of the kind, as NVML under WSL2
+    /// and Windows. [`DriverUnavailable`](crate::ErrorKind::DriverUnavailable) when the driver does not answer.
+    fn events(&self) -> Result<Box<dyn Events>> {
+        Err(Error::new(ErrorKind::Unsupported, "gpu.events", "this source tells no events")
+            .with("source", &self.origin().name))
+    }
+
+    /// Makes every call that the source knows once and tells what was answered; empty where it makes none.
+    ///
+    /// # Errors
+    /// As for [`inventory`](Self::inventory).
+    fn support(&self) -> Result<Support> {
+        Ok(Support::default())
+    }
 }
 
 /// What a source is: real or simulated, and by what it answers.

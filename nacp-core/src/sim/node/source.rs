@@ -9,7 +9,7 @@ use super::process::Children;
 use super::script::{GpuState, TICK, Timeline};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Clocks, Gpu, MemoryUse, Origin, Process, Reading, Sample, Source, Unknown};
+use crate::gpu::{Clocks, Fields, Gpu, MemoryUse, Origin, Process, Reading, Sample, Source, Unknown};
 
 /// A simulated machine as a source of GPUs. Everything that it says is labelled simulated, and nothing changes by
 /// itself: every sample is that of the file, until a step of the file's script changes it.
@@ -100,7 +100,7 @@ impl Source for Node {
         Ok(gpus.collect())
     }
 
-    fn sample(&self, samples: &mut Vec<Sample>) -> Result<()> {
+    fn sample(&self, _fields: Fields, samples: &mut Vec<Sample>) -> Result<()> {
         samples.clear();
         for (index, state) in self.states()?.into_iter().enumerate() {
             samples.push(match state.lost {
@@ -153,14 +153,11 @@ impl Node {
             .filter_map(|(nth, _, process)| {
                 let pid = self.children.resolve(process.pid, GpuFile::process_key(index, nth));
                 let pid = pid.inspect_err(|error| tracing::warn!(%error, "a simulated process does not start"));
-                Some(Process {
-                    pid: pid.ok()?,
-                    kind: process.kind,
-                    memory: match self.file.process_memory {
-                        true => Reading::Known(process.memory),
-                        false => Reading::Unknown(Unknown::NotAvailable),
-                    },
-                })
+                let memory = match self.file.process_memory {
+                    true => Reading::Known(process.memory),
+                    false => Reading::Unknown(Unknown::NotAvailable),
+                };
+                Some(Process::new(pid.ok()?, process.kind, memory))
             })
             .collect();
         processes.sort_by_key(|process| process.pid);
@@ -179,7 +176,7 @@ mod tests {
             let node = Node::named(name).unwrap().with_clock(Arc::new(ManualClock::default()));
             assert_eq!(node.file().name, name);
             let mut samples = Vec::new();
-            node.sample(&mut samples).unwrap();
+            node.sample(Fields::ALL, &mut samples).unwrap();
             assert_eq!(samples.len(), node.inventory().unwrap().len());
             for memory in samples.iter().filter_map(|sample| sample.memory.known()) {
                 assert_eq!(memory.used + memory.free + memory.reserved, memory.total, "{name}");
@@ -191,7 +188,7 @@ mod tests {
     fn what_wsl2_does_not_tell_is_unknown_not_zero() {
         let node = Node::named("rtx3050ti-laptop-wsl2").unwrap();
         let mut samples = Vec::new();
-        node.sample(&mut samples).unwrap();
+        node.sample(Fields::ALL, &mut samples).unwrap();
         assert_eq!(samples[0].power_limit, Reading::Unknown(Unknown::NotSupported));
         let process = &samples[0].processes.known().unwrap()[0];
         assert_eq!(process.memory, Reading::Unknown(Unknown::NotAvailable));
@@ -211,7 +208,7 @@ mod tests {
         let mut samples = Vec::new();
         let mut readings = |by| {
             clock.advance(Duration::from_millis(by));
-            node.sample(&mut samples).unwrap();
+            node.sample(Fields::ALL, &mut samples).unwrap();
             (samples[0].temperature.clone(), samples[1].temperature.clone())
         };
         assert_eq!(readings(299), (Reading::Known(31), Reading::Known(44)));
