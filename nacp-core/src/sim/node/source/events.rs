@@ -37,10 +37,9 @@ impl Listener {
         while let Some(happening) = self.to_come.pop_front_if(|happening| happening.tick <= now) {
             let gpu = self.node.file.gpus.get(happening.gpu).map(|gpu| gpu.uuid.clone());
             let event = happening.event;
-            let partition = event.gpu_instance.map(|gpu_instance| Partition {
-                gpu_instance,
-                compute_instance: event.compute_instance,
-            });
+            let partition = event
+                .gpu_instance
+                .map(|gpu_instance| Partition { gpu_instance, compute_instance: event.compute_instance });
             events.extend(EventKind::from_bits(event.kind.bits(), event.data).map(|kind| {
                 let mut told = Event::new(clock.wall(), gpu.clone(), kind, Via::Simulated);
                 told.partition = partition;

@@ -3,8 +3,8 @@
 use super::Node;
 use super::ask::Answer;
 use crate::gpu::{
-    ClockEvents, Clocks, Ecc, Fan, Fields, LinkCounters, MemoryUse, MigUse, PcieLink, Profile, Reading,
-    RecoveryAction, RetiredPages, Rows, Sample, Slowdown, SramEcc, Unknown, Utilization,
+    ClockEvents, Clocks, Ecc, Fan, Fields, LinkCounters, MemoryUse, MigUse, PcieLink, Profile, Reading, RecoveryAction,
+    RetiredPages, Rows, Sample, Slowdown, SramEcc, Unknown, Utilization,
 };
 use crate::sim::node::{ClockReason, EccFile, GpuFile, MigDevice, PcieFile, Support, bits};
 use crate::units::Bytes;
