@@ -52,6 +52,21 @@ impl Node {
         guard(py, || Ok(Self(gpu::Node::from_source(Arc::new(sim::Node::named(name)?))?)))
     }
 
+    /// A simulated machine from a node file.
+    #[staticmethod]
+    fn simulated_from(py: Python<'_>, file: &str) -> PyResult<Self> {
+        guard(py, || {
+            let node = sim::Node::from(sim::NodeFile::parse(file)?);
+            Ok(Self(gpu::Node::from_source(Arc::new(node))?))
+        })
+    }
+
+    /// The node file of a simulated machine that comes with NACP, as JSON.
+    #[staticmethod]
+    fn node_file(py: Python<'_>, name: &str) -> PyResult<String> {
+        guard(py, || Ok(json::text(&sim::NodeFile::shipped(name)?)?))
+    }
+
     /// The names of the simulated machines.
     #[staticmethod]
     fn simulated_names() -> Vec<&'static str> {

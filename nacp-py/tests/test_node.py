@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import pickle
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,20 @@ def test_a_sample_has_values_or_reasons_never_zero_for_unknown(node: nacp.Node) 
     assert sample.processes is not None
     [process] = sample.processes
     assert (process.memory, process.unknown["memory"]) == (None, "not available")
+
+
+def test_a_machine_of_your_own_begins_with_a_file(tmp_path: Path) -> None:
+    file = nacp.node_file("h100x8")
+    file["name"], file["gpus"] = "half", file["gpus"][:4]
+    path = tmp_path / "half.json"
+    path.write_text(json.dumps(file))
+    for node in (nacp.simulated_node(file), nacp.simulated_node(path)):
+        assert (node.origin.name, len(node.gpus), node.simulated) == ("half", 4, True)
+    assert node.gpus == nacp.simulated_node("h100x8").gpus[:4]
+    with pytest.raises(nacp.InvalidArgument, match="not a node file"):
+        nacp.simulated_node({"name": "nothing"})
+    with pytest.raises(FileNotFoundError):
+        nacp.simulated_node(tmp_path / "absent.json")
 
 
 def test_a_snapshot_knows_when_it_was_read(node: nacp.Node) -> None:

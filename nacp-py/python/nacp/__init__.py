@@ -47,7 +47,7 @@ from nacp._host import (
 from nacp._metric import Metric, fields, metrics
 from nacp._nacp import VERSION as __version__
 from nacp._nacp import Endpoint, EndpointLoad, Lease, Router, Sampler
-from nacp._node import Node, discover, simulated_node, simulated_nodes
+from nacp._node import Node, discover, node_file, simulated_node, simulated_nodes
 from nacp._owner import Owner, Processes
 from nacp._pair import Pair
 from nacp._plane import ControlPlane, Gateway
@@ -185,6 +185,7 @@ __all__ = [
     "gpu",
     "health",
     "metrics",
+    "node_file",
     "plan",
     "probe_cuda",
     "replay",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -288,16 +288,40 @@ def discover(guard: Literal["auto"] | bool = "auto", limit: float = 30.0) -> Nod
     return Node(_nacp.Node.discover_guarded(sys.executable, [*PROBE, PACKAGES], limit))
 
 
-def simulated_node(name: str = "rtx3050ti-laptop-wsl2") -> Node:
+def simulated_node(name: str | os.PathLike[str] | Mapping[str, Any] = "rtx3050ti-laptop-wsl2") -> Node:
     """A made-up machine, labelled simulated in everything that it says.
 
     >>> len(nacp.simulated_node("h100x8").gpus)
     8
 
+    Args:
+        name: One that comes with NACP, by its name; or a node file of your own, as its path or as a mapping.
+
+    Raises:
+        NotFound: There is none of this name; `simulated_nodes()` lists them.
+        InvalidArgument: The node file is wrong.
+    """
+    match name:
+        case str():
+            return Node(_nacp.Node.simulated(name))
+        case Mapping():
+            return Node(_nacp.Node.simulated_from(json.dumps(dict(name))))
+        case _:
+            return Node(_nacp.Node.simulated_from(Path(name).read_text(encoding="utf-8")))
+
+
+def node_file(name: str) -> dict[str, Any]:
+    """The node file of a simulated machine, to begin one of your own with.
+
+    >>> file = nacp.node_file("h100x8")
+    >>> file["script"] = [{"tick": 0, "gpu": 3, "set": {"temperature": 97}}]
+    >>> nacp.simulated_node(file).snapshot().gpus[3].sample.temperature
+    97
+
     Raises:
         NotFound: There is none of this name; `simulated_nodes()` lists them.
     """
-    return Node(_nacp.Node.simulated(name))
+    return dict(json.loads(_nacp.Node.node_file(name)))
 
 
 def simulated_nodes() -> tuple[str, ...]:
