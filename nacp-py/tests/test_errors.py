@@ -26,6 +26,9 @@ BUILTIN = {
     "Timeout": TimeoutError,
 }
 
+# What calls run through, all of which end in `errors::guard`.
+GUARDS = "guard|wait|wait_blocking|wait_for_task|change|ask|read_with"
+
 
 def c_door() -> ctypes.CDLL:
     """The C library: the file that NACP_LIBNACP names, or the one that cargo built here."""
@@ -106,5 +109,7 @@ def test_every_class_is_frozen_and_every_call_guarded() -> None:
             continue  # they are the guard
         for name, body in re.findall(r"fn (\w+)\([^{]*-> PyResult<[^{]*\{(.*?)\n    }\n", text, re.DOTALL):
             calls += 1
-            assert re.search(r"\b(guard|wait|wait_blocking|wait_for_task|change|ask|read_with)\(py, ", body), f"{path.name}: {name}"
+            assert re.search(r"\b(guard|wait|wait_blocking|wait_for_task|change|ask|read_with)\(py, ", body), (
+                f"{path.name}: {name}"
+            )
     assert classes >= 8 and calls >= 25, "the patterns no longer find them"

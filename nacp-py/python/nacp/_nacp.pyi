@@ -310,6 +310,11 @@ class Node:
         """
         One reading of every GPU as Prometheus text, with the machine's name under this label where there is one.
         """
+    @staticmethod
+    def node_file(name: str) -> str:
+        """
+        The node file of a simulated machine that comes with NACP, as JSON.
+        """
     def origin(self, /) -> str:
         """
         What the node is read from, as JSON.
@@ -334,6 +339,11 @@ class Node:
     def simulated(name: str) -> Node:
         """
         A simulated machine that comes with NACP.
+        """
+    @staticmethod
+    def simulated_from(file: str) -> Node:
+        """
+        A simulated machine from a node file.
         """
     @staticmethod
     def simulated_names() -> list[str]:
