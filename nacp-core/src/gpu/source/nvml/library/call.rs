@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "calls the functions of a foreign library")]
 
 use std::ffi::{c_char, c_uint};
+use std::fmt;
 
 use nvml_wrapper_sys::bindings::{
     nvmlBAR1Memory_t, nvmlC2cModeInfo_v1_t, nvmlComputeInstance_t, nvmlComputeInstanceInfo_t,
@@ -15,7 +16,7 @@ use nvml_wrapper_sys::bindings::{
     nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t, nvmlMarginTemperature_v1_t, nvmlMemory_t,
     nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v1_t, nvmlPlatformInfo_v2_t, nvmlProcessInfo_v1_t,
     nvmlProcessInfo_v2_t, nvmlProcessUtilizationSample_t, nvmlReturn_t, nvmlTemperature_v1_t, nvmlUtilization_t,
-    nvmlValue_t, nvmlViolationTime_t,
+    nvmlValue_t,
 };
 
 use super::code::{Answer, Code};
@@ -70,9 +71,24 @@ impl In for Choice {
 macro_rules! handles {
     ($($(#[$doc:meta])* $name:ident: $raw:ty,)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(transparent)]
         pub(in crate::gpu::source::nvml) struct $name($raw);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("handle")
+            }
+        }
+
+        #[cfg(test)]
+        impl $name {
+            /// A handle that no library gave.
+            #[allow(dead_code, reason = "not every kind is needed")]
+            pub(in crate::gpu::source::nvml) fn number(number: u32) -> Self {
+                Self(std::ptr::without_provenance_mut(number.try_into().unwrap()))
+            }
+        }
 
         // SAFETY: it is only handed to the library, which NVIDIA documents as safe to call from any thread.
         unsafe impl Send for $name {}
@@ -166,7 +182,6 @@ structures! {
     nvmlProcessUtilizationSample_t,
     nvmlTemperature_v1_t: versioned::<1>,
     nvmlUtilization_t,
-    nvmlViolationTime_t,
 }
 
 impl Code {
@@ -262,6 +277,7 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The version of the firmware of a GPU's system processor.
+    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn gsp_firmware_version(&self, device: Device) -> Answer<String> {
         // NVML_GSP_FIRMWARE_VERSION_BUF_SIZE; the function is not told how much room there is.
         let mut buffer = [0; 64];
@@ -272,6 +288,7 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// A GPU's place in a fabric: the newest version that the driver knows, with the health that version 1 lacks.
+    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn fabric(&self, device: Device) -> Answer<nvmlGpuFabricInfo_v3_t> {
         let newest = {
             let mut info = nvmlGpuFabricInfo_v3_t::BLANK;
@@ -307,19 +324,20 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// Waits for an event, at most so many milliseconds. The older function tells no partition.
-    pub(in crate::gpu::source::nvml) fn event_set_wait(
-        &self,
-        set: RawEventSet,
-        milliseconds: u32,
-    ) -> Answer<nvmlEventData_t> {
+    pub(in crate::gpu::source::nvml) fn event_set_wait(&self, set: RawEventSet, milliseconds: u32) -> Answer<Told> {
         let mut data = nvmlEventData_t::BLANK;
-        let answer = invoke!(self.nvmlEventSetWait_v2(In::raw(set), &raw mut data, milliseconds));
-        if !answer.is_err_and(Code::is_too_new) {
-            return answer.map(|()| data);
+        let mut answer = invoke!(self.nvmlEventSetWait_v2(In::raw(set), &raw mut data, milliseconds));
+        if answer.is_err_and(Code::is_too_new) {
+            answer = invoke!(self.nvmlEventSetWait(In::raw(set), &raw mut data, milliseconds));
+            (data.gpuInstanceId, data.computeInstanceId) = (u32::MAX, u32::MAX);
         }
-        let answer = invoke!(self.nvmlEventSetWait(In::raw(set), &raw mut data, milliseconds));
-        (data.gpuInstanceId, data.computeInstanceId) = (u32::MAX, u32::MAX);
-        answer.map(|()| data)
+        answer.map(|()| Told {
+            device: Device(data.device),
+            bits: data.eventType,
+            data: data.eventData,
+            gpu_instance: data.gpuInstanceId,
+            compute_instance: data.computeInstanceId,
+        })
     }
 
     /// Works out what happened within a chip between two samples.
@@ -328,6 +346,16 @@ impl<E: Ear> Calls<'_, E> {
         self.ear.heard("nvmlGpmMetricsGet", String::new, &answer);
         answer
     }
+}
+
+/// What the driver tells of an event (`nvmlEventData_t`).
+#[derive(Clone, Copy, Debug)]
+pub(in crate::gpu::source::nvml) struct Told {
+    pub(in crate::gpu::source::nvml) device: Device,
+    pub(in crate::gpu::source::nvml) bits: u64,
+    pub(in crate::gpu::source::nvml) data: u64,
+    pub(in crate::gpu::source::nvml) gpu_instance: u32,
+    pub(in crate::gpu::source::nvml) compute_instance: u32,
 }
 
 /// A question about two samples of a chip's counters, with room for the answers.

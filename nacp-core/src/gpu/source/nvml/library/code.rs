@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use nvml_wrapper::error::{NvmlError, nvml_try};
+
 use crate::gpu::{Reading, Unknown};
 
 /// A return code of the library that is not success (`nvmlReturn_t`), kept as it came.
@@ -12,49 +14,49 @@ pub(in crate::gpu::source::nvml) struct Code(pub(in crate::gpu::source::nvml) i3
 pub(in crate::gpu::source::nvml) type Answer<T> = Result<T, Code>;
 
 macro_rules! codes {
-    ($($name:ident = $code:literal $words:literal,)*) => {
+    ($($name:ident = $code:literal,)*) => {
         #[allow(dead_code, reason = "the list is whole")]
         impl Code {
             $(pub(in crate::gpu::source::nvml) const $name: Self = Self($code);)*
 
-            /// The name in nvml.h without its `NVML_ERROR_`, and what NVIDIA says that it means.
-            const NAMES: &[(Self, &str, &str)] = &[$((Self::$name, stringify!($name), $words)),*];
+            /// The name in nvml.h without its `NVML_ERROR_`.
+            const NAMES: &[(Self, &str)] = &[$((Self::$name, stringify!($name))),*];
         }
     };
 }
 
 codes! {
-    UNINITIALIZED = 1 "the library is not initialised",
-    INVALID_ARGUMENT = 2 "an argument is invalid",
-    NOT_SUPPORTED = 3 "not available on this GPU",
-    NO_PERMISSION = 4 "no permission",
-    ALREADY_INITIALIZED = 5 "already initialised",
-    NOT_FOUND = 6 "not found",
-    INSUFFICIENT_SIZE = 7 "the buffer is too small",
-    INSUFFICIENT_POWER = 8 "the GPU's power cable is not attached",
-    DRIVER_NOT_LOADED = 9 "the driver is not loaded",
-    TIMEOUT = 10 "the time ran out",
-    IRQ_ISSUE = 11 "the kernel found an issue with interrupts",
-    LIBRARY_NOT_FOUND = 12 "a library that it needs is missing",
-    FUNCTION_NOT_FOUND = 13 "the library does not have the function",
-    CORRUPTED_INFOROM = 14 "the InfoROM is corrupted",
-    GPU_IS_LOST = 15 "the GPU has fallen off the bus or is inaccessible",
-    RESET_REQUIRED = 16 "the GPU must be reset before it can be used",
-    OPERATING_SYSTEM = 17 "the operating system blocks the GPU's control device",
-    LIB_RM_VERSION_MISMATCH = 18 "library and driver have different versions",
-    IN_USE = 19 "in use by somebody else",
-    MEMORY = 20 "the memory does not suffice",
-    NO_DATA = 21 "no data",
-    VGPU_ECC_NOT_SUPPORTED = 22 "not possible on a vGPU host with ECC",
-    INSUFFICIENT_RESOURCES = 23 "resources other than memory have run out",
-    FREQ_NOT_SUPPORTED = 24 "no such frequency",
-    ARGUMENT_VERSION_MISMATCH = 25 "the version of an argument is not supported",
-    DEPRECATED = 26 "no longer offered",
-    NOT_READY = 27 "not ready",
-    GPU_NOT_FOUND = 28 "no GPU found",
-    INVALID_STATE = 29 "invalid in this state",
-    RESET_TYPE_NOT_SUPPORTED = 30 "no such kind of reset",
-    UNKNOWN = 999 "an internal error of the driver",
+    UNINITIALIZED = 1,
+    INVALID_ARGUMENT = 2,
+    NOT_SUPPORTED = 3,
+    NO_PERMISSION = 4,
+    ALREADY_INITIALIZED = 5,
+    NOT_FOUND = 6,
+    INSUFFICIENT_SIZE = 7,
+    INSUFFICIENT_POWER = 8,
+    DRIVER_NOT_LOADED = 9,
+    TIMEOUT = 10,
+    IRQ_ISSUE = 11,
+    LIBRARY_NOT_FOUND = 12,
+    FUNCTION_NOT_FOUND = 13,
+    CORRUPTED_INFOROM = 14,
+    GPU_IS_LOST = 15,
+    RESET_REQUIRED = 16,
+    OPERATING_SYSTEM = 17,
+    LIB_RM_VERSION_MISMATCH = 18,
+    IN_USE = 19,
+    MEMORY = 20,
+    NO_DATA = 21,
+    VGPU_ECC_NOT_SUPPORTED = 22,
+    INSUFFICIENT_RESOURCES = 23,
+    FREQ_NOT_SUPPORTED = 24,
+    ARGUMENT_VERSION_MISMATCH = 25,
+    DEPRECATED = 26,
+    NOT_READY = 27,
+    GPU_NOT_FOUND = 28,
+    INVALID_STATE = 29,
+    RESET_TYPE_NOT_SUPPORTED = 30,
+    UNKNOWN = 999,
 }
 
 impl Code {
@@ -70,23 +72,34 @@ impl Code {
 
     /// Whether the GPU's handle is no longer to be trusted: who it is must be asked again.
     pub(in crate::gpu::source::nvml) fn is_about_the_handle(self) -> bool {
-        matches!(self, Self::UNINITIALIZED | Self::GPU_IS_LOST | Self::RESET_REQUIRED)
+        matches!(
+            self,
+            Self::UNINITIALIZED
+                | Self::DRIVER_NOT_LOADED
+                | Self::GPU_IS_LOST
+                | Self::RESET_REQUIRED
+                | Self::LIB_RM_VERSION_MISMATCH
+                | Self::GPU_NOT_FOUND
+        )
     }
 }
 
 impl fmt::Display for Code {
+    /// The words of nvml-wrapper, where it has some.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Self::NAMES.iter().find(|(code, ..)| code == self) {
-            Some((_, _, words)) => f.write_str(words),
-            None => write!(f, "nvml code {}", self.0),
+        match nvml_try(u32::try_from(self.0).unwrap_or(u32::MAX)) {
+            Err(NvmlError::UnexpectedVariant(_)) | Ok(()) => write!(f, "{self:?}"),
+            Err(known) => known.fmt(f),
         }
     }
 }
 
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::NAMES.iter().find(|(code, ..)| code == self).map_or("?", |(_, name, _)| name);
-        write!(f, "{name}({})", self.0)
+        match Self::NAMES.iter().find(|(code, _)| code == self) {
+            Some((Self(code), name)) => write!(f, "{name} ({code})"),
+            None => write!(f, "code {}", self.0),
+        }
     }
 }
 
@@ -113,9 +126,18 @@ impl<T> From<Answer<T>> for Reading<T> {
     }
 }
 
+impl<T> From<Result<T, Unknown>> for Reading<T> {
+    fn from(answer: Result<T, Unknown>) -> Self {
+        match answer {
+            Ok(value) => Self::Known(value),
+            Err(reason) => Self::Unknown(reason),
+        }
+    }
+}
+
 /// A number whose largest value means that there is none (`NVML_VALUE_NOT_AVAILABLE`).
-pub(in crate::gpu::source::nvml) fn available(value: u64) -> Reading<u64> {
-    if value == u64::MAX { Reading::Unknown(Unknown::NotAvailable) } else { Reading::Known(value) }
+pub(in crate::gpu::source::nvml) fn available(value: u64) -> Result<u64, Unknown> {
+    if value == u64::MAX { Err(Unknown::NotAvailable) } else { Ok(value) }
 }
 
 #[cfg(test)]
@@ -124,18 +146,19 @@ mod tests {
 
     #[test]
     fn every_code_has_its_words_and_its_reason() {
-        for (code, name, words) in Code::NAMES {
-            assert_eq!(code.to_string(), *words);
-            assert_eq!(format!("{code:?}"), format!("{name}({})", code.0));
+        for (code, name) in Code::NAMES {
+            assert_eq!(format!("{code:?}"), format!("{name} ({})", code.0));
+            assert!(!code.to_string().contains("variant"), "{code:?}");
         }
-        assert_eq!((Code(77).to_string(), format!("{:?}", Code(77))), ("nvml code 77".into(), "?(77)".into()));
+        assert_eq!(Code::NO_DATA.to_string(), "no data");
+        assert_eq!((Code::NOT_READY.to_string(), Code(77).to_string()), ("NOT_READY (27)".into(), "code 77".into()));
         assert_eq!(Unknown::from(Code::FUNCTION_NOT_FOUND), Unknown::TooOld);
         assert_eq!(Unknown::from(Code::NOT_READY), Unknown::Code(27));
     }
 
     #[test]
     fn the_largest_number_is_none() {
-        assert_eq!(available(u64::MAX), Reading::Unknown(Unknown::NotAvailable));
-        assert_eq!(available(0), Reading::Known(0));
+        assert_eq!(available(u64::MAX), Err(Unknown::NotAvailable));
+        assert_eq!(available(0), Ok(0));
     }
 }

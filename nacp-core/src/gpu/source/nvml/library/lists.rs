@@ -45,11 +45,11 @@ fn list<T: Out<Raw = T> + Copy>(
 }
 
 /// Which programs are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::gpu::source::nvml) enum ProcessList {
     Compute,
-    Graphics,
     Mps,
+    Graphics,
 }
 
 /// The newest version of a list of programs, and each older one when the driver does not know it.
@@ -145,6 +145,7 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The nearest logical processors, as bits of words, the lowest first.
+    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn cpu_affinity(&self, device: Device, scope: Choice) -> Answer<Vec<c_ulong>> {
         let mut set = [0; 64];
         let mut answer =
@@ -158,6 +159,7 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The nearest NUMA nodes, as bits of words, the lowest first.
+    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn memory_affinity(&self, device: Device, scope: Choice) -> Answer<Vec<c_ulong>> {
         let mut set = [0; 16];
         let answer = invoke!(self.nvmlDeviceGetMemoryAffinity(In::raw(device), 16, set.as_mut_ptr(), scope.code))
@@ -167,6 +169,7 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The GPU instances of one profile.
+    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn gpu_instances(&self, device: Device, profile: u32) -> Answer<Vec<GpuInstance>> {
         self.handles("nvmlDeviceGetGpuInstances", profile, |count, all: &mut [nvmlGpuInstance_t]| {
             invoke!(self.nvmlDeviceGetGpuInstances(In::raw(device), profile, all.as_mut_ptr(), count))
@@ -174,6 +177,7 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The compute instances of one profile.
+    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn compute_instances(
         &self,
         instance: GpuInstance,
@@ -184,6 +188,7 @@ impl<E: Ear> Calls<'_, E> {
         })
     }
 
+    #[allow(dead_code, reason = "the inventory asks it")]
     fn handles<H: Out<Raw: Copy> + fmt::Debug>(
         &self,
         function: &'static str,
@@ -202,6 +207,7 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// Where a GPU instance of one profile may lie.
+    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn possible_placements(
         &self,
         device: Device,
@@ -246,11 +252,6 @@ impl Field {
             nvmlReturn: Code::NO_DATA.0.cast_unsigned(),
             ..nvmlFieldValue_t::BLANK
         })
-    }
-
-    /// The field's id.
-    pub(in crate::gpu::source::nvml) const fn id(&self) -> u32 {
-        self.0.fieldId
     }
 
     fn name(&self) -> String {

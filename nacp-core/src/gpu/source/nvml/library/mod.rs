@@ -16,13 +16,12 @@ use nvml_wrapper_sys::bindings::{
     nvmlDeviceAddressingMode_v1_t, nvmlDeviceAttributes_t, nvmlEccSramErrorStatus_v1_t, nvmlGpmSupport_t,
     nvmlGpuInstanceInfo_t, nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t, nvmlMarginTemperature_v1_t,
     nvmlMemory_t, nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v2_t, nvmlTemperature_v1_t, nvmlUtilization_t,
-    nvmlViolationTime_t,
 };
 
 use self::call::{In, Out, calls, invoke, texts, words};
 
 #[allow(unused_imports, reason = "the inventory takes them")]
-pub(super) use self::call::{ComputeInstance, Device, GpmQuery, GpuInstance, RawEventSet, RawGpmSample, text};
+pub(super) use self::call::{ComputeInstance, Device, GpmQuery, GpuInstance, RawEventSet, RawGpmSample, Told, text};
 pub(super) use self::code::{Answer, Code, available};
 pub(super) use self::lists::{Field, ProcessList};
 
@@ -159,7 +158,6 @@ impl<E: Ear> Calls<'_, E> {
         retired_pages_pending(device: Device) -> [pending: u32] = nvmlDeviceGetRetiredPagesPendingStatus;
         nvlink_state(device: Device, link: u32) -> [active: u32] = nvmlDeviceGetNvLinkState;
         nvlink_errors(device: Device, link: u32, counter: Choice) -> [count: u64] = nvmlDeviceGetNvLinkErrorCounter;
-        violation(device: Device, policy: u32) -> [time: nvmlViolationTime_t] = nvmlDeviceGetViolationStatus;
     }
 }
 
