@@ -171,7 +171,8 @@ mod tests {
             (5120, "7.0", 80),
             (3584, "6.0", 56),
         ];
-        let count = |cores, compute: &str| multiprocessors(&Reading::Known(cores), &Reading::Known(compute.parse().unwrap()));
+        let count =
+            |cores, compute: &str| multiprocessors(&Reading::Known(cores), &Reading::Known(compute.parse().unwrap()));
         for (cores, compute, expected) in sheets {
             assert_eq!(count(cores, compute), Reading::Known(expected), "{compute}");
         }

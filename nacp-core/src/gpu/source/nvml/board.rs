@@ -3,7 +3,7 @@
 use nvml_wrapper_sys::bindings::nvmlPlatformInfo_v2_t;
 
 use super::inventory::{decoded, number, switch, words};
-use super::library::{Calls, Choice, Code, Device, Ear, available, text};
+use super::library::{Answer, Calls, Choice, Device, Ear, available, text};
 use crate::gpu::inventory::decode;
 use crate::gpu::{
     Affinity, Clocks, Gpu, Identity, InfoRom, Limits, Modes, Pcie, Persistent, Platform, Processor, Reading,
@@ -74,9 +74,9 @@ pub(super) fn processor<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Process
     }
 }
 
-fn bytes(answer: Result<u64, Code>) -> Reading<Bytes> {
+fn bytes(answer: Answer<u64>) -> Reading<Bytes> {
     match answer {
-        Ok(value) => available(value).map(Bytes),
+        Ok(value) => available(value).map(Bytes).into(),
         Err(code) => Reading::Unknown(code.into()),
     }
 }
@@ -84,7 +84,7 @@ fn bytes(answer: Result<u64, Code>) -> Reading<Bytes> {
 pub(super) fn limits<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Limits {
     let power = calls.power_limits(device);
     let clock = |domain| calls.max_clock(device, domain);
-    let clocks = || {
+    let clocks = || -> Answer<Clocks> {
         Ok(Clocks {
             graphics: clock(Choice::CLOCK_GRAPHICS)?,
             sm: clock(Choice::CLOCK_SM)?,
@@ -125,7 +125,7 @@ pub(super) fn modes<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Modes {
         driver_model: decoded(model.map(|(current, _)| current), decode::driver_model),
         addressing: Reading::from(calls.addressing_mode(device)).map(|mode| decode::addressing(mode.value)),
         confidential_memory: match calls.confidential_memory(device) {
-            Ok(sizes) => available(sizes.protectedMemSizeKib).map(Bytes::kib),
+            Ok(sizes) => available(sizes.protectedMemSizeKib).map(|kib| Bytes(kib.saturating_mul(1024))).into(),
             Err(code) => Reading::Unknown(code.into()),
         },
     }
@@ -140,21 +140,24 @@ pub(super) fn affinity<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Affinity
 }
 
 /// The positions of the bits that are set; none set says nothing.
-fn members<W: Copy + Into<u64>>(answer: Result<Vec<W>, Code>) -> Reading<Vec<u32>> {
+fn members<W: Copy + Into<u64>>(answer: Answer<Vec<W>>) -> Reading<Vec<u32>> {
     let words = match answer {
         Ok(words) => words,
         Err(code) => return Reading::Unknown(code.into()),
     };
     let width = u32::try_from(size_of::<W>() * 8).unwrap_or(64);
-    let set = words.into_iter().map(Into::<u64>::into).zip(0u32..).flat_map(|(word, at)| {
-        (0..width).filter(move |bit| word >> bit & 1 != 0).map(move |bit| at * width + bit)
-    });
+    let set = words
+        .into_iter()
+        .map(Into::<u64>::into)
+        .zip(0u32..)
+        .flat_map(|(word, at)| (0..width).filter(move |bit| word >> bit & 1 != 0).map(move |bit| at * width + bit));
     let set: Vec<u32> = set.collect();
     if set.is_empty() { Reading::Unknown(Unknown::NotAvailable) } else { Reading::Known(set) }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::library::Code;
     use super::*;
 
     #[test]

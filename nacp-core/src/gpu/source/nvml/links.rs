@@ -36,7 +36,8 @@ pub(super) fn nvlinks<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Reading<V
     if !answered {
         return Reading::Unknown(refused.map_or(Unknown::NotSupported, Unknown::from));
     }
-    for (link, speed) in links.iter_mut().zip(speeds(calls, device, &links)) {
+    let speeds = speeds(calls, device, &links);
+    for (link, speed) in links.iter_mut().zip(speeds) {
         link.version = number(calls.nvlink_version(device, link.link));
         link.remote = match calls.nvlink_remote(device, link.link) {
             Ok(pci) => words(Ok(text(&pci.busId))),

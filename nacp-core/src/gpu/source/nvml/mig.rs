@@ -19,8 +19,7 @@ pub(super) fn mig<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Mig {
         _ => profiles(calls, device),
     };
     Mig {
-        mode: Reading::from(mode)
-            .map(|(current, pending)| Persistent { current: current != 0, pending: pending != 0 }),
+        mode: Reading::from(mode).map(|(current, pending)| Persistent { current: current != 0, pending: pending != 0 }),
         devices: devices(calls, device).into(),
         instances: match mode {
             Err(code) => Reading::Unknown(code.into()),

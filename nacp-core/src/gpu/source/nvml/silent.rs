@@ -42,7 +42,9 @@ mod tests {
         fn leaves(path: &str, value: &Value, others: &mut Vec<String>) {
             match value {
                 _ if *value == json!({ "unknown": "gpu lost" }) => {}
-                Value::Object(group) => group.iter().for_each(|(key, value)| leaves(&format!("{path}.{key}"), value, others)),
+                Value::Object(group) => {
+                    group.iter().for_each(|(key, value)| leaves(&format!("{path}.{key}"), value, others));
+                }
                 _ => others.push(path.to_owned()),
             }
         }
