@@ -178,6 +178,11 @@ impl MigDevice<'_> {
         }
     }
 
+    /// The part of something that the GPU instance has of the GPU's: as many eighths as slices of memory.
+    pub fn share(&self, whole: Bytes) -> Bytes {
+        Bytes(whole.0 / 8 * u64::from(self.profile.size))
+    }
+
     /// What is neither used nor reserved of the GPU instance's memory.
     pub fn free(&self) -> Bytes {
         self.profile.memory.saturating_sub(self.instance.used + self.instance.reserved)

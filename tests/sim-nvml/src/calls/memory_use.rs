@@ -16,13 +16,11 @@ functions! { device:
         let Sizes { total, used, reserved, free } = sizes(gpu);
         value.set(sys::nvmlMemory_v2_t { version: asked.version, total, reserved, free, used })
     };
-}
-
-functions! { gpu:
     fn nvmlDeviceGetBAR1MemoryInfo(value: Out<sys::nvmlBAR1Memory_t>) = |gpu| {
         let bar1 = told(gpu.bar1)?;
-        let free = bar1.total.saturating_sub(bar1.used);
-        value.set(sys::nvmlBAR1Memory_t { bar1Total: bar1.total.0, bar1Free: free.0, bar1Used: bar1.used.0 })
+        // A part has its share of the window, and uses none of it.
+        let (total, used) = gpu.part.map_or((bar1.total.0, bar1.used.0), |part| (part.share(bar1.total).0, 0));
+        value.set(sys::nvmlBAR1Memory_t { bar1Total: total, bar1Free: total.saturating_sub(used), bar1Used: used })
     };
 }
 

@@ -1,10 +1,11 @@
 //! What is kept about a GPU from one tick to the next.
 
+use std::sync::Arc;
+
 use super::library::{Answer, Calls, Code, Device, Ear, Library};
 use super::partitions::Partitions;
 use super::profile::Counters;
 use crate::gpu::Unknown;
-use std::sync::Arc;
 
 /// One thing that a GPU is asked at a tick. What it refuses for good is not asked again until the next inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
