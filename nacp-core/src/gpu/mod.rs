@@ -24,10 +24,16 @@ pub mod kernel_log;
 mod node;
 pub mod owner;
 mod pair;
+#[cfg(feature = "nvml")]
+pub mod probe;
 mod reading;
+#[cfg(feature = "record")]
+pub mod record;
 mod sample;
 mod source;
 mod support;
+pub mod telemetry;
+pub mod topology;
 pub mod xid;
 
 pub use event::{Event, EventKind, Events, Via};
@@ -47,5 +53,7 @@ pub use sample::{
 };
 #[cfg(feature = "nvml")]
 pub use source::Nvml;
+#[cfg(feature = "record")]
+pub use source::{AtEnd, Progress, Replay};
 pub use source::{Origin, Source};
 pub use support::{Call, Support};

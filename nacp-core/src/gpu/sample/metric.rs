@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::{Fields, Sample};
 use crate::error::{Error, ErrorKind, nearest};
+use crate::gpu::Unknown;
 use crate::units::Bytes;
 
 /// How a number behaves over time.
@@ -255,6 +256,28 @@ impl Metric {
     }
 }
 
+impl Metric {
+    /// Why it has no value in a sample; nothing when it has one.
+    pub fn unknown(self, sample: &Sample) -> Option<Unknown> {
+        if self.read(sample).is_some() {
+            return None;
+        }
+        // A reading of several parts may be known without this one.
+        let links = sample.nvlink.known();
+        let slowdown = sample.slowdown.known();
+        let part = match self {
+            M::NvlinkSent => links.and_then(|links| links.sent.unknown()),
+            M::NvlinkReceived => links.and_then(|links| links.received.unknown()),
+            M::NvlinkActive => links.and_then(|links| links.active.unknown()),
+            M::SlowdownPower => slowdown.and_then(|slowdown| slowdown.power.unknown()),
+            M::SlowdownThermal => slowdown.and_then(|slowdown| slowdown.thermal.unknown()),
+            M::Fan => sample.fans.known().and_then(|fans| fans.iter().find_map(|fan| fan.speed.unknown())),
+            _ => None,
+        };
+        part.or_else(|| sample.reason(self.field())).or(Some(Unknown::NotAvailable))
+    }
+}
+
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -297,7 +320,7 @@ fn float(value: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::{Fan, Reading, Unknown};
+    use crate::gpu::{Fan, LinkCounters, Reading};
 
     #[test]
     fn the_table_is_in_the_order_of_the_indices_and_names_are_found_again() {
@@ -314,7 +337,11 @@ mod tests {
         let id = "GPU-5bd9f9a4-1d2e-4c8f-9a61-0123456789ab".parse().unwrap();
         let mut sample = Sample::unknown(id, Unknown::NotSupported);
         for metric in Metric::all() {
-            assert_eq!(metric.read(&sample), None, "{metric}");
+            assert_eq!(
+                (metric.read(&sample), metric.unknown(&sample)),
+                (None, Some(Unknown::NotSupported)),
+                "{metric}"
+            );
         }
         sample.power = Reading::Known(12_500);
         sample.energy = Reading::Known(3_500);
@@ -322,6 +349,12 @@ mod tests {
         sample.fans = Reading::Known(vec![fan(Reading::Known(30)), fan(Reading::Known(45)), fan(Reading::default())]);
         assert_eq!(Metric::Power.read(&sample), Some(12.5));
         assert_eq!(Metric::Energy.read(&sample), Some(3.5));
-        assert_eq!(Metric::Fan.read(&sample), Some(45.0));
+        assert_eq!((Metric::Fan.read(&sample), Metric::Fan.unknown(&sample)), (Some(45.0), None));
+
+        sample.nvlink =
+            Reading::Known(LinkCounters { sent: Reading::Unknown(Unknown::TooOld), ..LinkCounters::default() });
+        assert_eq!(Metric::NvlinkSent.unknown(&sample), Some(Unknown::TooOld));
+        sample.fans = Reading::Known(Vec::new());
+        assert_eq!(Metric::Fan.unknown(&sample), Some(Unknown::NotAvailable));
     }
 }

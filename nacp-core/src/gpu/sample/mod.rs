@@ -4,6 +4,7 @@ mod fields;
 mod metric;
 mod parts;
 mod process;
+mod update;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,22 @@ pub use self::process::{Partition, Process, ProcessKind, ProcessUtilization};
 
 use super::{GpuId, Reading, Unknown};
 use crate::units::Bytes;
+
+/// Calls a macro with every field and the reading that it names.
+macro_rules! each_reading {
+    ($then:ident) => {
+        $then! {
+            MEMORY = memory, UTILIZATION = utilization, TEMPERATURE = temperature, POWER = power,
+            POWER_LIMIT = power_limit, CLOCKS = clocks, PROCESSES = processes, VIDEO_CLOCK = video_clock,
+            PERFORMANCE = performance, CLOCK_EVENTS = clock_events, SLOWDOWN = slowdown, ENERGY = energy,
+            MEMORY_TEMPERATURE = memory_temperature, MARGIN = margin, FANS = fans, ENCODER = encoder,
+            DECODER = decoder, JPEG = jpeg, OPTICAL_FLOW = optical_flow, BAR1_USED = bar1_used, PCIE = pcie,
+            PCIE_REPLAYS = pcie_replays, PCIE_SENT = pcie_sent, PCIE_RECEIVED = pcie_received, ECC = ecc,
+            SRAM = sram, ROWS = rows, RETIRED_PAGES = retired_pages, NVLINK = nvlink, RECOVERY = recovery,
+            PROFILE = profile, MIG = mig,
+        }
+    };
+}
 
 /// What changes: one reading of one GPU.
 ///
@@ -168,16 +185,20 @@ impl Sample {
                 $(if fields.contains(Fields::$field) { self.$name = Reading::Unknown(reason); })*
             };
         }
-        forget! {
-            MEMORY = memory, UTILIZATION = utilization, TEMPERATURE = temperature, POWER = power,
-            POWER_LIMIT = power_limit, CLOCKS = clocks, PROCESSES = processes, VIDEO_CLOCK = video_clock,
-            PERFORMANCE = performance, CLOCK_EVENTS = clock_events, SLOWDOWN = slowdown, ENERGY = energy,
-            MEMORY_TEMPERATURE = memory_temperature, MARGIN = margin, FANS = fans, ENCODER = encoder,
-            DECODER = decoder, JPEG = jpeg, OPTICAL_FLOW = optical_flow, BAR1_USED = bar1_used, PCIE = pcie,
-            PCIE_REPLAYS = pcie_replays, PCIE_SENT = pcie_sent, PCIE_RECEIVED = pcie_received, ECC = ecc,
-            SRAM = sram, ROWS = rows, RETIRED_PAGES = retired_pages, NVLINK = nvlink, RECOVERY = recovery,
-            PROFILE = profile, MIG = mig,
+        each_reading!(forget);
+    }
+
+    /// Why the first of these fields that is unknown is so; nothing when all are known.
+    pub fn reason(&self, fields: Fields) -> Option<Unknown> {
+        macro_rules! reason {
+            ($($field:ident = $name:ident),* $(,)?) => {
+                $(if fields.contains(Fields::$field) && let Some(reason) = self.$name.unknown() {
+                    return Some(reason);
+                })*
+            };
         }
+        each_reading!(reason);
+        None
     }
 }
 
@@ -196,9 +217,13 @@ mod tests {
         for (name, field) in Fields::names() {
             let mut after = before.clone();
             after.forget(field, Unknown::GpuLost);
-            let (before, after) = (json(&before), json(&after));
-            let changed: Vec<_> = names.iter().filter(|key| before[key.as_str()] != after[key.as_str()]).collect();
+            let (old, new) = (json(&before), json(&after));
+            let changed: Vec<_> = names.iter().filter(|key| old[key.as_str()] != new[key.as_str()]).collect();
             assert_eq!(changed, [name]);
+            assert_eq!(
+                (before.reason(field), after.reason(field)),
+                (Some(Unknown::NotSupported), Some(Unknown::GpuLost))
+            );
         }
     }
 }
