@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import nacp
+from nacp import _decode
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -88,6 +89,30 @@ def record(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+def compare(data: Any, value: Any, path: str) -> Iterator[str]:
+    """What of the core's JSON is not in a value of Python."""
+    if isinstance(data, list):
+        for at, item in enumerate(data):
+            yield from compare(item, value[at], f"{path}[{at}]")
+    elif isinstance(data, dict) and isinstance(value, _decode.Record):
+        for key, item in data.items():
+            if not hasattr(value, key):
+                yield f"{path}.{key}"
+            elif isinstance(item, dict) and item.keys() == {"unknown"}:
+                if getattr(value, key) is not None or value.unknown[key] != item["unknown"]:  # type: ignore[attr-defined]
+                    yield f"{path}.{key}: {item}"
+            else:
+                yield from compare(item, getattr(value, key), f"{path}.{key}")
+    elif data != value and path != ".at":
+        yield f"{path}: {data!r} became {value!r}"
+
+
+@pytest.fixture
+def lost() -> Callable[[Any, Any], list[str]]:
+    """What of the core's JSON has no place in a class."""
+    return lambda kind, data: list(compare(data, _decode.decode(kind, data), ""))
 
 
 @pytest.fixture(autouse=True)

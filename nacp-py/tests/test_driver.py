@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,24 @@ def test_discovery_reads_the_driver(script: Script, name: str) -> None:
         state["sample"]["memory"] for state in expected["gpus"]
     ]
     assert read["origin"]["driver"] == expected["origin"]["driver"]
+
+
+WHOLE = """
+import json, nacp
+node = nacp.discover()
+print(json.dumps([node.to_dict(), json.loads(node._native.pairs()), json.loads(node._native.support())]))
+"""
+
+
+@pytest.mark.parametrize("name", nacp.simulated_nodes())
+def test_no_value_of_the_driver_is_lost(script: Script, lost: Callable[[Any, Any], list[str]], name: str) -> None:
+    library = folder("NACP_SIM_NVML_DIR", "libnvidia-ml.so.1")
+    done = script(WHOLE, LD_LIBRARY_PATH=library, NACP_SIM_NODE=name)
+    assert done.returncode == 0, done.stderr
+    snapshot, pairs, support = json.loads(done.stdout)
+    assert lost(nacp.Snapshot, snapshot) == []
+    assert lost(tuple[nacp.Pair, ...], pairs) == []
+    assert support["calls"] and lost(nacp.Support, support) == []
 
 
 def test_a_child_may_touch_the_driver_first(script: Script) -> None:

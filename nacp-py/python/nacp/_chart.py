@@ -44,7 +44,7 @@ def sparkline(points: Sequence[tuple[int, float]], rows: int, label: str) -> str
     )
     return (
         f'<svg role="img" aria-label="{escape(label)}" width="{WIDTH}" height="{HEIGHT}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}" style="vertical-align:middle;margin-right:0.5em">'
+        f'viewBox="0 0 {WIDTH} {HEIGHT}" style="max-width:none;vertical-align:middle;margin-right:0.5em">'
         f'<line x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{HEIGHT - 1}" y2="{HEIGHT - 1}" stroke="currentColor" '
         f'stroke-opacity="0.3"/>{lines}</svg>'
     )

@@ -69,7 +69,7 @@ def html(
     )
     body = "".join(f"<tr>{row}</tr>" for row in cells)
     nothing = "" if rows else f'<tr><td style="{CELL}" colspan="{len(head)}">{escape(empty)}</td></tr>'
-    caption = f'<caption style="{CELL};caption-side:top;white-space:normal">{escape(title)}</caption>'
+    caption = f'<caption style="{CELL};caption-side:top;white-space:pre-line">{escape(title)}</caption>'
     return (
         f'<table style="border-collapse:collapse;color:inherit">{caption}'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}{nothing}</tbody></table>"
