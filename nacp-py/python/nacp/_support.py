@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from nacp import _table
 from nacp._decode import Record
 
-HEAD = ("GPU", "function", "argument", "answer")
+HEAD = ("function", "answered", "the others")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Call(Record):
 class Support(Record):
     """What every call that NACP makes was answered with: the evidence behind each unknown reading.
 
-    It shows itself as a table.
+    It shows itself as a table with a row for each function.
     """
 
     calls: tuple[Call, ...]
@@ -49,13 +51,21 @@ class Support(Record):
         return f"{self.answered} of {len(self.calls)} calls of the driver's library answered"
 
     def _rows(self) -> list[tuple[str, ...]]:
-        return [
-            (call.gpu or "", call.function, call.argument, _table.value(call.answer, call.unknown.get("answer")))
-            for call in self.calls
-        ]
+        """One row for each function: how many of its calls were answered, and why others were not."""
+        rows = []
+        for function, calls in groupby(sorted(self.calls, key=_function), key=_function):
+            answers = Counter(call.unknown.get("answer", "") for call in calls)
+            good = answers.pop("", 0)
+            why = ", ".join(f"{reason} ({count})" for reason, count in answers.items())
+            rows.append((function, f"{good} of {good + answers.total()}", why))
+        return rows
 
     def __repr__(self) -> str:
         return _table.text(self._title(), HEAD, self._rows(), "no call")
 
     def _repr_html_(self) -> str:
         return _table.html(self._title(), HEAD, self._rows(), "no call")
+
+
+def _function(call: Call) -> str:
+    return call.function
