@@ -41,6 +41,11 @@ def test_there_are_examples_for_what_a_user_begins_with() -> None:
         assert ">>>" in (thing.__doc__ or ""), thing
 
 
+def test_the_examples_of_the_book_are_true() -> None:
+    ran = doctest.testfile(str(ROOT / "docs" / "python.md"), module_relative=False)
+    assert (ran.failed, ran.attempted > 10) == (0, True)
+
+
 def test_the_notebook_runs() -> None:
     """Every cell but those that need matplotlib; what a cell shows is its last line."""
     notebook = json.loads((ROOT / "examples" / "notebooks" / "gpus.ipynb").read_text())
