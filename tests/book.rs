@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nacp_core::gpu::MetricKind;
 use nacp_core::gpu::health::{ConditionKind, Thresholds};
+use nacp_core::observe::{Family, FamilySet, families};
 use nacp_core::service::App;
 use nacp_core::{Bytes, ErrorKind};
 
@@ -90,6 +92,20 @@ fn every_app_and_every_threshold_in_the_pages_is_one_that_the_library_reads() {
         Thresholds::parse(&block).unwrap_or_else(|error| panic!("{error}\n{block}"));
     }
     assert!(apps >= 2, "the apps of README.md and concepts.md were not found");
+}
+
+#[test]
+fn the_tables_of_metrics_are_those_of_the_library() {
+    let page = fs::read_to_string(docs().join("metrics.md")).unwrap();
+    let is_row = |line: &&str| line.matches('|').count() == 5 && (line.contains("`DCGM_") || line.contains("`nacp_"));
+    let rows: Vec<&str> = page.lines().filter(is_row).filter(|line| line.starts_with("| `")).collect();
+    let of = |set| families().filter(move |family| family.set == set);
+    let row = |family: &Family| {
+        let kind = if family.kind == MetricKind::Counter { "counter" } else { "gauge" };
+        format!("| `{}` | {kind} | {} | `{}` |", family.name, family.unit, family.source)
+    };
+    let sets = [FamilySet::DcgmDefault, FamilySet::DcgmOptional, FamilySet::Nacp];
+    assert_eq!(rows, sets.into_iter().flat_map(of).map(row).collect::<Vec<_>>());
 }
 
 #[test]

@@ -73,7 +73,7 @@ async fn run(options: &Options) -> Result<(), Error> {
 fn answer(watch: &Watch, path: &str) -> Reply {
     let done = match path {
         "/metrics" => watch.metrics().map(|text| reply(StatusCode::OK, CONTENT_TYPE, text)),
-        "/healthz" => watch.health().map(|()| reply(StatusCode::OK, TEXT, "ok\n")),
+        "/healthz" => watch.answers().map(|()| reply(StatusCode::OK, TEXT, "ok\n")),
         "/" => Ok(reply(StatusCode::OK, HTML, INDEX)),
         _ => Ok(reply(StatusCode::NOT_FOUND, TEXT, "there are /metrics and /healthz\n")),
     };
