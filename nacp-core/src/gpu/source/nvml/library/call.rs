@@ -42,6 +42,7 @@ macro_rules! numbers {
     ($($type:ty),*) => {$(
         impl In for $type {
             type Raw = Self;
+            #[inline]
             fn raw(self) -> Self { self }
             fn text(self) -> Option<String> { Some(self.to_string()) }
         }
@@ -49,6 +50,7 @@ macro_rules! numbers {
         impl Out for $type {
             type Raw = Self;
             const BLANK: Self = 0;
+            #[inline]
             fn from_raw(raw: Self) -> Self { raw }
         }
     )*};
@@ -59,6 +61,7 @@ numbers!(u32, i32, u64);
 impl In for Choice {
     type Raw = u32;
 
+    #[inline]
     fn raw(self) -> u32 {
         self.code
     }
@@ -97,6 +100,7 @@ macro_rules! handles {
 
         impl In for $name {
             type Raw = $raw;
+            #[inline]
             fn raw(self) -> $raw { self.0 }
             fn text(self) -> Option<String> { None }
         }
@@ -104,6 +108,7 @@ macro_rules! handles {
         impl Out for $name {
             type Raw = $raw;
             const BLANK: $raw = std::ptr::null_mut();
+            #[inline]
             fn from_raw(raw: $raw) -> Self { Self(raw) }
         }
     )*};
@@ -133,6 +138,7 @@ macro_rules! structures {
                 $(blank.version = $version(size_of::<Self>());)?
                 blank
             };
+            #[inline]
             fn from_raw(raw: Self) -> Self { raw }
         }
     )*};
