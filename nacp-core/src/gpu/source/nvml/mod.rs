@@ -17,7 +17,6 @@ mod processes;
 mod profile;
 mod roll;
 mod sample;
-mod silent;
 mod support;
 
 use std::fmt;
@@ -31,6 +30,7 @@ use self::sample::Room;
 use self::support::Notes;
 use super::{Origin, Source};
 use crate::error::{Error, ErrorKind, Result};
+use crate::gpu::inventory::silent::silent;
 use crate::gpu::{Events, Fields, Gpu, GpuId, Pair, Sample, Support, Unknown};
 
 /// The GPUs that the NVIDIA driver of this machine knows.
@@ -101,7 +101,7 @@ impl Source for Nvml {
             seat.kept.forget();
             match seat.device {
                 Ok(device) => inventory::describe(&calls, seat.index, seat.id.clone(), device),
-                Err(reason) => silent::silent(seat.index, seat.id.clone(), reason),
+                Err(reason) => silent(seat.index, seat.id.clone(), reason),
             }
         });
         Ok(gpus.collect())
