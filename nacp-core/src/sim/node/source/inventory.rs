@@ -1,6 +1,6 @@
 //! What a GPU of a simulated machine is.
 
-use super::ask::Answer;
+use super::ask::{Answer, reading as told};
 use super::sample::Reader;
 use crate::gpu::inventory::decode;
 use crate::gpu::{
@@ -13,14 +13,6 @@ use crate::units::Bytes;
 
 /// NVIDIA's number as a maker of PCI devices.
 const NVIDIA: u32 = 0x10DE;
-
-/// The answer as a reading.
-fn told<T>(answer: Answer<T>) -> Reading<T> {
-    match answer {
-        Ok(value) => Reading::Known(value),
-        Err(reason) => Reading::Unknown(reason),
-    }
-}
 
 /// NVML's number for something, in NACP's words.
 fn decoded<T>(answer: Answer<u32>, word: impl FnOnce(u32) -> Reading<T>) -> Reading<T> {
