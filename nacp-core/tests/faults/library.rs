@@ -28,7 +28,7 @@ pub(crate) fn without(function: &str, folder: &Path) -> PathBuf {
 /// A node file that lies in a folder of its own.
 pub(crate) struct NodeInFile {
     pub(crate) path: PathBuf,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 /// A node that comes with NACP.
@@ -41,11 +41,11 @@ pub(crate) fn write(node: &Value) -> NodeInFile {
     let folder = tempdir().unwrap();
     let path = folder.path().join("node.json");
     std::fs::write(&path, serde_json::to_vec(node).unwrap()).unwrap();
-    NodeInFile { path, folder }
+    NodeInFile { path, _folder: folder }
 }
 
 /// A node like the shipped one, with `count` GPUs that differ in what identifies them only.
-pub(crate) fn node(name: &str, count: usize) -> NodeInFile {
+pub(crate) fn alike(name: &str, count: usize) -> Value {
     let mut node = shipped(name);
     // The second has the most to tell: it is at work, or divided.
     let model = node["gpus"][1].clone();
@@ -57,7 +57,12 @@ pub(crate) fn node(name: &str, count: usize) -> NodeInFile {
         gpu
     };
     node["gpus"] = (0..count).map(gpu).collect();
-    write(&node)
+    node
+}
+
+/// The same in a file.
+pub(crate) fn node(name: &str, count: usize) -> NodeInFile {
+    write(&alike(name, count))
 }
 
 /// Gives every partition an id of its own, and every process a number that holds in any process.

@@ -95,9 +95,10 @@ impl Default for Kept {
 }
 
 impl Kept {
-    /// Begins anew: the GPU may have been set up otherwise.
+    /// Asks everything anew, because the GPU may have been set up otherwise. What was counted goes on.
     pub(super) fn forget(&mut self) {
-        *self = Self::default();
+        let (counters, used_until) = (self.counters.take(), self.used_until);
+        *self = Self { counters, used_until, ..Self::default() };
     }
 
     /// Why the GPU refuses this question, if it does.

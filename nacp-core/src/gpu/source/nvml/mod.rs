@@ -1,7 +1,8 @@
 //! GPUs through the NVIDIA Management Library, opened at run time.
 //!
 //! [`library`] has the functions, one method each. [`roll`] knows who is there, so that a tick asks nobody for his name.
-//! [`inventory`] asks what a GPU is, with [`board`], [`links`] and [`mig`]; [`sample`] what it is doing, with what is in [`kept`] of the last time.
+//! [`inventory`] asks what a GPU is, with [`board`], [`links`] and [`mig`]; [`sample`] what it is doing, with what is in
+//! [`kept`] of the last time.
 
 mod board;
 mod events;
@@ -94,15 +95,12 @@ impl Source for Nvml {
 
     fn inventory(&self) -> Result<Vec<Gpu>> {
         let calls = self.library.calls();
-        let roll = &mut self.state().roll;
-        roll.call(&calls).map_err(|code| whole_driver("gpu.inventory", code))?;
-        let gpus = roll.seats.iter_mut().map(|seat| {
-            // Modes and partitions may have been set up anew.
-            seat.kept.forget();
-            match seat.device {
-                Ok(device) => inventory::describe(&calls, seat.index, seat.id.clone(), device),
-                Err(reason) => silent(seat.index, seat.id.clone(), reason),
-            }
+        let present = self.present("gpu.inventory")?;
+        // Modes and partitions may have been set up anew.
+        self.state().roll.seats.iter_mut().for_each(|seat| seat.kept.forget());
+        let gpus = present.into_iter().map(|(index, id, device)| match device {
+            Ok(device) => inventory::describe(&calls, index, id, device),
+            Err(reason) => silent(index, id, reason),
         });
         Ok(gpus.collect())
     }

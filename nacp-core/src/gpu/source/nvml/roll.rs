@@ -84,8 +84,8 @@ impl Roll {
                     Ok(_) => tracing::info!(gpu = %seat.id, "a GPU answers again"),
                     Err(reason) => tracing::warn!(gpu = %seat.id, %reason, "a GPU no longer answers"),
                 }
-                // Another handle may be another state of the GPU: what was refused is asked again.
-                seat.kept.forget();
+                // Another handle may be another state of the GPU.
+                seat.kept = Kept::default();
                 seat.device = device;
             }
         }
