@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use nacp_core::gpu::{Fields, Gpu, Nvml, Origin, Process, Reading, Sample, Source, Unknown};
+use nacp_core::gpu::{Fields, Gpu, Nvml, Origin, Pair, Process, Reading, Sample, Source, Unknown};
 use nacp_core::{Error, ErrorKind, sim};
 use serde::{Deserialize, Serialize};
 use tempfile::{TempDir, tempdir};
@@ -32,6 +32,7 @@ struct Opened {
     origin: Origin,
     inventory: Result<Vec<Gpu>, Failure>,
     samples: Result<Vec<Sample>, Failure>,
+    pairs: Result<Vec<Pair>, Failure>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -66,7 +67,8 @@ fn this_machine_answers_or_says_why() {
         // As a node does it: first who is there, then how they are.
         let inventory = nvml.inventory().map_err(Failure::from);
         let sampled = nvml.sample(Fields::ALL, &mut samples);
-        Opened { origin: nvml.origin().clone(), inventory, samples: sampled.map(|()| samples).map_err(Failure::from) }
+        let samples = sampled.map(|()| samples).map_err(Failure::from);
+        Opened { origin: nvml.origin().clone(), inventory, samples, pairs: nvml.pairs().map_err(Failure::from) }
     });
     let report = Report { pid: std::process::id(), opened };
     println!("\n{MARK}{}", serde_json::to_string(&report).unwrap());
@@ -154,7 +156,11 @@ fn the_driver_library_and_the_simulated_node_tell_the_same() {
         let opened = report.opened.unwrap();
         let (inventory, samples) = expected(&node);
         let told = comparable(opened.samples.unwrap(), node.file(), report.pid);
+        for (told, gpu) in opened.inventory.iter().flatten().zip(&inventory) {
+            assert_eq!(serde_json::to_value(told).unwrap(), serde_json::to_value(gpu).unwrap(), "{name}");
+        }
         assert_eq!(opened.inventory.unwrap(), inventory, "{name}");
+        assert_eq!(opened.pairs.unwrap(), node.pairs().unwrap(), "{name}");
         for (told, sample) in told.iter().zip(&samples) {
             assert_eq!(serde_json::to_value(told).unwrap(), serde_json::to_value(sample).unwrap(), "{name}");
         }
@@ -381,8 +387,9 @@ fn faulty(faults: &str) -> Opened {
 }
 
 /// Functions with an older one, which answers when the driver does not know the newer one.
-const HAVE_OLDER: [&str; 4] = [
+const HAVE_OLDER: [&str; 5] = [
     "nvmlDeviceGetMemoryInfo_v2",
+    "nvmlDeviceGetPciInfo_v3",
     "nvmlDeviceGetTemperatureV",
     "nvmlDeviceGetComputeRunningProcesses_v3",
     "nvmlDeviceGetGraphicsRunningProcesses_v3",
@@ -417,10 +424,17 @@ fn a_failing_version_harms_no_gpu() {
 #[test]
 fn a_failing_identity_is_unknown_alone() {
     each_code("nvmlDeviceGetCudaComputeCapability", |opened, _, reason| {
-        each_gpu(opened, |gpu| gpu.compute = Reading::Unknown(reason));
+        each_gpu(opened, |gpu| {
+            gpu.compute = Reading::Unknown(reason);
+            gpu.processor.multiprocessors = Reading::Unknown(reason);
+        });
     });
     each_code("nvmlDeviceGetPciInfo_v3", |opened, _, reason| {
-        each_gpu(opened, |gpu| gpu.pci = Reading::Unknown(reason));
+        each_gpu(opened, |gpu| {
+            gpu.pci = Reading::Unknown(reason);
+            gpu.pcie.device = Reading::Unknown(reason);
+            gpu.pcie.subsystem = Reading::Unknown(reason);
+        });
     });
     each_code("nvmlDeviceGetMemoryInfo_v2", |opened, _, reason| {
         each_gpu(opened, |gpu| gpu.memory = Reading::Unknown(reason));
@@ -458,7 +472,9 @@ fn a_failing_measurement_is_unknown_alone() {
 #[test]
 fn gpus_that_do_not_tell_who_they_are_are_left_out() {
     for function in ["nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID"] {
-        each_code(function, |opened, _, _| (opened.inventory, opened.samples) = (Ok(vec![]), Ok(vec![])));
+        each_code(function, |opened, _, _| {
+            (opened.inventory, opened.samples, opened.pairs) = (Ok(vec![]), Ok(vec![]), Ok(vec![]));
+        });
     }
 }
 
@@ -484,7 +500,7 @@ fn a_driver_that_stops_answering_as_a_whole_is_an_error() {
             message: format!("the NVIDIA driver does not answer: nvml={words}"),
             cause: None,
         };
-        (opened.inventory, opened.samples) = (Err(failure()), Err(failure()));
+        (opened.inventory, opened.samples, opened.pairs) = (Err(failure()), Err(failure()), Err(failure()));
     });
 }
 
@@ -492,7 +508,8 @@ fn a_driver_that_stops_answering_as_a_whole_is_an_error() {
 fn one_lost_gpu_does_not_hide_the_others() {
     let mut right = faulty("");
     right.inventory.as_mut().unwrap().remove(1);
-    right.samples.as_mut().unwrap().remove(1);
+    let lost = right.samples.as_mut().unwrap().remove(1).id;
+    right.pairs.as_mut().unwrap().retain(|pair| pair.a != lost && pair.b != lost);
     for faults in ["GPU1:nvmlDeviceGetUUID=15", "GPU1:nvmlDeviceGetHandleByIndex_v2=15", "GPU1:*=15"] {
         assert_eq!(faulty(faults), right, "{faults}");
     }
@@ -505,6 +522,9 @@ fn one_lost_gpu_does_not_hide_the_others() {
         let samples = right.samples.as_mut().unwrap();
         let reason = if code == 15 { Unknown::GpuLost } else { Unknown::Code(code) };
         samples[1] = Sample::unknown(samples[1].id.clone(), reason);
+        for pair in right.pairs.as_mut().unwrap().iter_mut().filter(|pair| pair.a == lost || pair.b == lost) {
+            *pair = Pair::unknown(pair.a.clone(), pair.b.clone(), reason);
+        }
         assert_eq!(faulty(&format!("{power},GPU1:{fault}={code}@1")), right, "{fault}={code}");
     }
 

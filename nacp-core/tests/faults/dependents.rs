@@ -80,7 +80,7 @@ const DEPENDENTS: &[Dependent] = &[
     one("nvmlDeviceGetGpuFabricInfoV", &[".gpu.fabric"]),
     one("nvmlDeviceGetGpuInstanceId", &[".gpu.mig.devices.gpu_instance", ".sample.processes.partitions"]),
     one("nvmlDeviceGetGpuInstancePossiblePlacements_v2", &[".gpu.mig.profiles.placements"]),
-    one("nvmlDeviceGetGpuInstanceProfileInfoV", &[".gpu.mig.profiles"]),
+    one("nvmlDeviceGetGpuInstanceProfileInfoV", &[".gpu.mig.profiles", ".gpu.mig.instances"]),
     one("nvmlDeviceGetGpuInstanceRemainingCapacity", &[".gpu.mig.profiles.remaining"]),
     one("nvmlDeviceGetGpuInstances", &[".gpu.mig.instances"]),
     one("nvmlDeviceGetGpuMaxPcieLinkGeneration", &[".gpu.pcie.gpu_max_generation"]),

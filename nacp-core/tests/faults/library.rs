@@ -1,7 +1,8 @@
 //! The simulated library, whole and without a function, and nodes with a GPU for each case.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
@@ -9,19 +10,21 @@ use tempfile::{TempDir, tempdir};
 use super::worker::{Case, run};
 use crate::sim_nvml::library;
 
+/// Where the loader's names are, at the beginning of the image.
+const NAMES: u64 = 1 << 18;
+
 /// A copy of the library in which the loader finds this function no more: its name is another.
 pub(crate) fn without(function: &str, folder: &Path) -> PathBuf {
-    static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
-    let mut image = IMAGE.get_or_init(|| std::fs::read(library()).unwrap()).clone();
-    let name = [b"\0", function.as_bytes(), b"\0"].concat();
-    let places: Vec<usize> =
-        image.windows(name.len()).enumerate().filter(|(_, part)| *part == name).map(|(at, _)| at).collect();
-    assert!(!places.is_empty(), "the library has no {function}");
-    for at in places {
-        image[at + 1] = b'N';
-    }
     let path = folder.join(format!("{function}.so"));
-    std::fs::write(&path, image).unwrap();
+    std::fs::copy(library(), &path).unwrap();
+    let mut image = File::options().read(true).write(true).open(&path).unwrap();
+    let mut names = Vec::new();
+    Read::by_ref(&mut image).take(NAMES).read_to_end(&mut names).unwrap();
+    let name = [b"\0", function.as_bytes(), b"\0"].concat();
+    let at = names.windows(name.len()).position(|part| part == name);
+    let at = at.unwrap_or_else(|| panic!("the library has no {function}"));
+    image.seek(SeekFrom::Start(u64::try_from(at).unwrap() + 1)).unwrap();
+    image.write_all(b"N").unwrap();
     path
 }
 
