@@ -37,7 +37,7 @@ impl Reader<'_> {
         gpu.modes = self.modes();
         gpu.affinity = self.affinity();
         gpu.nvlinks = told(self.nvlinks());
-        gpu.c2c = told(self.ask("C2cModeInfoV", Some(file.c2c.is_some())));
+        gpu.c2c = told(self.ask("C2cModeInfoV", file.c2c.map(|_| true)));
         gpu.fabric = self.fabric();
         gpu.mig = self.mig();
         gpu
