@@ -68,3 +68,8 @@ fn a_tick_allocates_nothing_on_a_server() {
 fn a_tick_allocates_nothing_on_a_laptop_that_refuses_much() {
     a_tick_allocates_nothing_on("a_tick_allocates_nothing_on_a_laptop_that_refuses_much", "rtx3050ti-laptop-wsl2");
 }
+
+#[test]
+fn a_tick_allocates_nothing_on_a_server_with_partitions() {
+    a_tick_allocates_nothing_on("a_tick_allocates_nothing_on_a_server_with_partitions", "a100-mig");
+}

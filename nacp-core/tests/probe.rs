@@ -3,6 +3,9 @@
 #![cfg(all(target_os = "linux", feature = "nvml"))]
 #![allow(clippy::disallowed_methods, reason = "a test may sleep and read the real clock")]
 
+#[cfg(feature = "sim")]
+mod sim_nvml;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -42,6 +45,44 @@ fn what_is_wrong_with_the_driver_comes_back_as_it_was() {
     assert_eq!((error.operation(), error.hint_text()), (here.operation(), here.hint_text()));
     let guarded = Node::discover_guarded(&this_program().library(absent)).unwrap_err();
     assert_eq!(guarded.to_string(), here.to_string());
+}
+
+/// This test program as a child that opens the simulated library.
+#[cfg(feature = "sim")]
+fn simulated(node: &str, faults: &str) -> probe::Guard {
+    let guard = this_program().library(sim_nvml::library()).limit(Duration::from_secs(50));
+    guard.env("NACP_SIM_NODE", node).env("NACP_SIM_NVML_FAULTS", faults)
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn a_report_has_every_gpu_every_call_and_the_time_of_each_step() {
+    let report = simulated("h100x8", "").check().unwrap();
+    assert!(report.origin.simulated);
+    assert_eq!((report.gpus.len(), report.samples.len()), (8, 8));
+    assert!(report.support.answered() > 8 * 50, "{}", report.support.answered());
+    let steps: Vec<_> = report.timings.iter().map(|timing| timing.step).collect();
+    assert_eq!(steps, [probe::Step::Open, probe::Step::Inventory, probe::Step::Sample, probe::Step::Support]);
+    assert!(report.timings.iter().all(|timing| timing.micros > 0), "{:?}", report.timings);
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<probe::Report>(&json).unwrap(), report);
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn a_library_that_crashes_or_hangs_harms_the_child_alone() {
+    let crash = simulated("h100x8", "nvmlDeviceGetSerial=crash");
+    let error = fails(&crash, ErrorKind::DriverUnavailable, "crashed");
+    assert_eq!((error.get("signal"), error.get("step")), (Some("SIGSEGV"), Some("inventory")));
+    assert_eq!(Node::discover_guarded(&crash).unwrap_err().to_string(), error.to_string());
+
+    let hang = simulated("h100x8", "nvmlDeviceGetUtilizationRates=hang").limit(Duration::from_secs(5));
+    let error = fails(&hang, ErrorKind::Timeout, "hung");
+    assert_eq!((error.get("limit"), error.get("step")), (Some("5s"), Some("sample")));
+
+    let end = simulated("h100x8", "nvmlShutdown=crash");
+    let error = fails(&end, ErrorKind::DriverUnavailable, "crashed");
+    assert_eq!(error.get("step"), Some("end"), "it read everything, and would crash this process at its end: {error}");
 }
 
 #[test]

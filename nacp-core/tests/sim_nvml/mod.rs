@@ -14,6 +14,7 @@ const LIBRARY: &str = "NACP_TEST_NVML_LIBRARY";
 
 /// In the child, the source over the simulated library. In the parent nothing, after the child has passed: the test
 /// `name` runs there with this environment.
+#[allow(dead_code, reason = "not every test that includes this needs it")]
 pub(crate) fn alone(name: &str, environment: &[(&str, &str)]) -> Option<Nvml> {
     if let Some(library) = std::env::var_os(LIBRARY) {
         return Some(Nvml::open_at(Path::new(&library)).expect("the simulated library opens"));
@@ -34,10 +35,15 @@ pub(crate) fn alone(name: &str, environment: &[(&str, &str)]) -> Option<Nvml> {
     None
 }
 
-/// The simulated library, built and placed once per process, where the next run finds it again.
-fn library() -> PathBuf {
+/// The simulated library: where `tests/run` has placed it, or built and placed once per process, where the next run
+/// finds it again.
+#[allow(dead_code, reason = "not every test that includes this needs it")]
+pub(crate) fn library() -> PathBuf {
     static STAGED: OnceLock<PathBuf> = OnceLock::new();
     let staged = STAGED.get_or_init(|| {
+        if let Some(folder) = std::env::var_os("NACP_SIM_NVML_DIR") {
+            return Path::new(&folder).join("libnvidia-ml.so.1");
+        }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/sim-nvml/stage");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sim-nvml");
         let output = Command::new("timeout").arg("600").arg(script).arg(&folder).output().unwrap();

@@ -77,7 +77,6 @@ impl Action {
             Self::ResetGpu | Self::DrainAndReset => pci.map(|pci| format!("nvidia-smi --gpu-reset -i {pci}")),
             Self::SetPersistence => Some("nvidia-smi -pm 1".into()),
             Self::CheckFabric => Some("systemctl restart nvidia-fabricmanager".into()),
-            Self::Reboot => Some("systemctl reboot".into()),
             _ => None,
         }
     }

@@ -1,10 +1,12 @@
 //! The table of conditions: what each is called, how bad it is, where it is read and what mends it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Severity};
+use crate::error::{Error, ErrorKind, nearest};
 
 /// How fast a condition is raised and cleared: see [`Timings`](super::Timings).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -187,6 +189,22 @@ impl ConditionKind {
     }
 }
 
+impl FromStr for ConditionKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == text).ok_or_else(|| {
+            let error = Error::new(ErrorKind::InvalidArgument, "gpu.health.kind", "no such condition of a GPU")
+                .with("name", format_args!("{text:?}"));
+            let names = || Self::ALL.iter().map(|kind| kind.name());
+            match nearest(text, names()) {
+                Some(near) => error.hint(format!("did you mean {near}?")),
+                None => error.hint(format!("there are: {}", names().collect::<Vec<_>>().join(", "))),
+            }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +213,12 @@ mod tests {
     fn json_and_table_use_one_name() {
         for kind in ConditionKind::ALL {
             assert_eq!(serde_json::to_string(kind).unwrap(), format!("\"{}\"", kind.name()));
+            assert_eq!(kind.name().parse::<ConditionKind>().unwrap(), *kind);
         }
+        let error = "persistance_off".parse::<ConditionKind>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no such condition of a GPU: name=\"persistance_off\"; did you mean persistence_off?"
+        );
     }
 }

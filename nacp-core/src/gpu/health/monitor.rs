@@ -318,13 +318,15 @@ impl Monitor {
     }
 
     fn make_room(&mut self, changes: &mut Vec<Change>) {
-        loop {
-            let told = || self.entries.iter().filter(|(key, _)| key.told.is_some());
-            if told().count() <= MOST_TOLD {
-                return;
-            }
-            let least = told().min_by_key(|(_, entry)| (entry.condition.severity, entry.condition.last));
-            let Some(key) = least.map(|(key, _)| key.clone()) else { return };
+        let told = self.entries.iter().filter(|(key, _)| key.told.is_some());
+        let mut told: Vec<_> =
+            told.map(|(key, entry)| (entry.condition.severity, entry.condition.last, key.clone())).collect();
+        let excess = told.len().saturating_sub(MOST_TOLD);
+        if excess == 0 {
+            return;
+        }
+        told.sort_unstable();
+        for (_, _, key) in told.into_iter().take(excess) {
             let ended = self.entries.remove(&key).filter(|entry| entry.raised);
             changes.extend(ended.map(|entry| Change::Cleared(entry.condition)));
         }

@@ -1,9 +1,13 @@
 //! What does not change while a GPU is in the machine, as plain data.
 
 mod board;
+#[cfg(any(feature = "nvml", feature = "sim"))]
+pub(crate) mod decode;
 mod identity;
 mod link;
 mod mig;
+#[cfg(any(feature = "nvml", feature = "sim"))]
+pub(crate) mod silent;
 
 use std::fmt;
 use std::str::FromStr;

@@ -151,8 +151,8 @@ fn when(holds: bool, finding: impl FnOnce() -> Finding) -> Outcome {
     if holds { Outcome::Holds(finding()) } else { Outcome::Clear }
 }
 
-/// Why the readings of a sample are unknown, each with its field.
-pub(super) fn reasons(sample: &Sample) -> impl Iterator<Item = (Fields, Unknown)> {
+/// For each reading of a sample why it is unknown, or nothing where it is known.
+fn answers(sample: &Sample) -> impl Iterator<Item = (Fields, Option<Unknown>)> {
     macro_rules! reasons {
         ($($field:ident = $name:ident),* $(,)?) => {
             [$((Fields::$field, sample.$name.unknown())),*]
@@ -165,7 +165,12 @@ pub(super) fn reasons(sample: &Sample) -> impl Iterator<Item = (Fields, Unknown)
         RETIRED_PAGES = retired_pages, NVLINK = nvlink, RECOVERY = recovery, MARGIN = margin,
         POWER_LIMIT = power_limit, PCIE_REPLAYS = pcie_replays, BAR1_USED = bar1_used, FANS = fans,
     };
-    all.into_iter().filter_map(|(field, reason)| Some((field, reason?)))
+    all.into_iter()
+}
+
+/// Why the readings of a sample are unknown, each with its field.
+fn reasons(sample: &Sample) -> impl Iterator<Item = (Fields, Unknown)> {
+    answers(sample).filter_map(|(field, reason)| Some((field, reason?)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Whether the GPU is there, what the driver wants done about it, how it is set up, and who still holds it.
 
-use super::{Finding, K, Outcome, View, Why, known, reasons, when};
+use super::{Finding, K, Outcome, View, Why, answers, known, reasons, when};
 use crate::gpu::health::{Action, Evidence};
 use crate::gpu::{Persistent, Reading, RecoveryAction, Unknown};
 
@@ -27,9 +27,9 @@ pub(super) fn reset_required(view: &View<'_>) -> Outcome {
 fn answered(view: &View<'_>, kind: K, message: &str, is_it: fn(Unknown) -> bool) -> Outcome {
     let mut found = reasons(view.sample).filter(|(_, reason)| is_it(*reason));
     let Some((field, reason)) = found.next() else {
-        let read = reasons(view.sample).any(|(_, reason)| reason != Unknown::NotRead);
-        let nothing = !read && view.sample.temperature.known().is_none() && view.sample.memory.known().is_none();
-        return if nothing { Outcome::Unchecked(Why::Unknown(Unknown::NotRead)) } else { Outcome::Clear };
+        let answers_at_all = answers(view.sample).any(|(_, reason)| reason.is_none());
+        let why = reasons(view.sample).next().map_or(Unknown::NotRead, |(_, reason)| reason);
+        return if answers_at_all { Outcome::Clear } else { Outcome::Unchecked(Why::Unknown(why)) };
     };
     let more = found.count();
     let message = format!("{message}: {} readings are answered so", more + 1);

@@ -83,6 +83,8 @@ fn a_gpu_that_is_lost_or_needs_a_reset() {
     assert_eq!(kinds(&refused), [], "an unknown reading is no fault by itself");
     let unread = look(|it| it.sample = Sample::unknown(id(1), Unknown::NotRead));
     assert_eq!(unchecked(&unread, K::GpuLost), Some("not read"), "and no health");
+    let mute = look(|it| it.sample = Sample::unknown(id(1), Unknown::Code(999)));
+    assert_eq!((kinds(&mute), unchecked(&mute, K::GpuLost)), (vec![], Some("nvml code 999")));
 }
 
 #[test]

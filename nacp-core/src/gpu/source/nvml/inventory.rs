@@ -1,6 +1,8 @@
 //! What a GPU is, asked once.
 
-use super::library::{Calls, Device, Ear, text};
+use super::library::{Answer, Calls, Code, Device, Ear};
+use super::{board, links, mig};
+use crate::gpu::inventory::decode;
 use crate::gpu::{ComputeCapability, Gpu, GpuId, Reading, Unknown};
 
 /// The name of a GPU that does not tell its own.
@@ -13,24 +15,55 @@ pub(super) fn describe<E: Ear>(calls: &Calls<'_, E>, index: u32, id: GpuId, devi
         NAMELESS.to_owned()
     });
     let mut gpu = Gpu::new(id, index, name);
-    let capability = Reading::from(calls.compute_capability(device));
-    gpu.compute = match capability {
-        Reading::Known((major, minor)) => match (u32::try_from(major), u32::try_from(minor)) {
-            (Ok(major), Ok(minor)) => Reading::Known(ComputeCapability { major, minor }),
-            _ => Reading::Unknown(Unknown::Code(999)),
-        },
-        Reading::Unknown(reason) => Reading::Unknown(reason),
-    };
+    gpu.compute = compute(calls, device);
     gpu.memory = Reading::from(super::sample::memory(calls, device)).map(|memory| memory.total);
-    gpu.pci = Reading::from(calls.pci(device)).map(|pci| text(&pci.busId));
+    board::pci(calls, device, &mut gpu);
+    gpu.identity = board::identity(calls, device);
+    gpu.processor = board::processor(calls, device);
+    gpu.processor.multiprocessors = decode::multiprocessors(&gpu.processor.cores, &gpu.compute);
+    gpu.limits = board::limits(calls, device);
+    gpu.modes = board::modes(calls, device);
+    gpu.affinity = board::affinity(calls, device);
+    gpu.nvlinks = links::nvlinks(calls, device);
+    gpu.c2c = Reading::from(calls.c2c_mode(device)).map(|mode| mode.isC2cEnabled != 0);
+    gpu.fabric = links::fabric(calls, device);
+    gpu.mig = mig::mig(calls, device);
     gpu
 }
 
-/// A GPU that answered before and does not answer now.
-pub(super) fn silent(index: u32, id: GpuId, reason: Unknown) -> Gpu {
-    let mut gpu = Gpu::new(id, index, NAMELESS);
-    gpu.compute = Reading::Unknown(reason);
-    gpu.memory = Reading::Unknown(reason);
-    gpu.pci = Reading::Unknown(reason);
-    gpu
+fn compute<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Reading<ComputeCapability> {
+    let answer = calls.compute_capability(device).and_then(|(major, minor)| {
+        let number = |value: i32| u32::try_from(value).map_err(|_| Code::UNKNOWN);
+        Ok(ComputeCapability { major: number(major)?, minor: number(minor)? })
+    });
+    answer.into()
+}
+
+/// A number, whose largest value means that there is none.
+pub(super) fn number(answer: Answer<u32>) -> Reading<u32> {
+    match answer {
+        Ok(u32::MAX) => Reading::Unknown(Unknown::NotAvailable),
+        answer => answer.into(),
+    }
+}
+
+/// A text; an empty one says nothing.
+pub(super) fn words(answer: Answer<String>) -> Reading<String> {
+    match answer {
+        Ok(text) if text.is_empty() => Reading::Unknown(Unknown::NotAvailable),
+        answer => answer.into(),
+    }
+}
+
+/// A number of NVML, in NACP's words.
+pub(super) fn decoded<T>(answer: Answer<u32>, word: impl FnOnce(u32) -> Reading<T>) -> Reading<T> {
+    match answer {
+        Ok(code) => word(code),
+        Err(code) => Reading::Unknown(code.into()),
+    }
+}
+
+/// A switch that is on or off.
+pub(super) fn switch(answer: Answer<u32>) -> Reading<bool> {
+    answer.map(|on| on != 0).into()
 }

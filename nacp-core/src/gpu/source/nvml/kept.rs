@@ -1,10 +1,11 @@
 //! What is kept about a GPU from one tick to the next.
 
+use std::sync::Arc;
+
 use super::library::{Answer, Calls, Code, Device, Ear, Library};
 use super::partitions::Partitions;
 use super::profile::Counters;
 use crate::gpu::Unknown;
-use std::sync::Arc;
 
 /// One thing that a GPU is asked at a tick. What it refuses for good is not asked again until the next inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,9 +95,10 @@ impl Default for Kept {
 }
 
 impl Kept {
-    /// Begins anew: the GPU may have been set up otherwise.
+    /// Asks everything anew, because the GPU may have been set up otherwise. What was counted goes on.
     pub(super) fn forget(&mut self) {
-        *self = Self::default();
+        let (counters, used_until) = (self.counters.take(), self.used_until);
+        *self = Self { counters, used_until, ..Self::default() };
     }
 
     /// Why the GPU refuses this question, if it does.

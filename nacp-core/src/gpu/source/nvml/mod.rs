@@ -1,13 +1,17 @@
 //! GPUs through the NVIDIA Management Library, opened at run time.
 //!
 //! [`library`] has the functions, one method each. [`roll`] knows who is there, so that a tick asks nobody for his name.
-//! [`inventory`] asks what a GPU is; [`sample`] what it is doing, with what is in [`kept`] of the last time.
+//! [`inventory`] asks what a GPU is, with [`board`], [`links`] and [`mig`]; [`sample`] what it is doing, with what is in
+//! [`kept`] of the last time.
 
+mod board;
 mod events;
 mod fields;
 mod inventory;
 mod kept;
 mod library;
+mod links;
+mod mig;
 mod open;
 mod partitions;
 mod processes;
@@ -27,7 +31,8 @@ use self::sample::Room;
 use self::support::Notes;
 use super::{Origin, Source};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Events, Fields, Gpu, GpuId, Sample, Support, Unknown};
+use crate::gpu::inventory::silent::silent;
+use crate::gpu::{Events, Fields, Gpu, GpuId, Pair, Sample, Support, Unknown};
 
 /// The GPUs that the NVIDIA driver of this machine knows.
 pub struct Nvml {
@@ -90,17 +95,22 @@ impl Source for Nvml {
 
     fn inventory(&self) -> Result<Vec<Gpu>> {
         let calls = self.library.calls();
-        let roll = &mut self.state().roll;
-        roll.call(&calls).map_err(|code| whole_driver("gpu.inventory", code))?;
-        let gpus = roll.seats.iter_mut().map(|seat| {
-            // Modes and partitions may have been set up anew.
-            seat.kept.forget();
-            match seat.device {
-                Ok(device) => inventory::describe(&calls, seat.index, seat.id.clone(), device),
-                Err(reason) => inventory::silent(seat.index, seat.id.clone(), reason),
-            }
+        let present = self.present("gpu.inventory")?;
+        // Modes and partitions may have been set up anew.
+        self.state().roll.seats.iter_mut().for_each(|seat| seat.kept.forget());
+        let gpus = present.into_iter().map(|(index, id, device)| match device {
+            Ok(device) => inventory::describe(&calls, index, id, device),
+            Err(reason) => silent(index, id, reason),
         });
         Ok(gpus.collect())
+    }
+
+    fn pairs(&self) -> Result<Vec<Pair>> {
+        let present = self.present("gpu.pairs")?;
+        let calls = self.library.calls();
+        let ends: Vec<links::End<'_>> = present.iter().map(|(_, id, device)| (id, *device)).collect();
+        let both = ends.iter().enumerate().flat_map(|(at, a)| ends[at + 1..].iter().map(move |b| (*a, *b)));
+        Ok(both.map(|(a, b)| links::pair(&calls, a, b)).collect())
     }
 
     fn sample(&self, fields: Fields, samples: &mut Vec<Sample>) -> Result<()> {
@@ -120,10 +130,15 @@ impl Source for Nvml {
         let _ = (calls.driver_version(), calls.nvml_version(), calls.cuda_driver_version());
         let present = self.present_to("gpu.support", &calls)?;
         let mut room = Room::default();
+        let answering: Vec<_> = present.iter().filter(|(_, _, device)| device.is_ok()).cloned().collect();
         for (index, id, device) in present {
             match device {
                 Ok(device) => {
                     notes.about(&id);
+                    // One other GPU shows which questions about two are answered.
+                    if let Some((_, other, handle)) = answering.iter().find(|(_, other, _)| *other != id) {
+                        links::pair(&calls, (&id, Ok(device)), (other, *handle));
+                    }
                     self.probe(&calls, index, id, device, &mut room);
                 }
                 Err(reason) => notes.silent(&id, reason),

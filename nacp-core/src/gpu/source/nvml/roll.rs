@@ -42,10 +42,15 @@ impl Roll {
                 let id = calls.uuid(device)?.parse().map_err(|_| Code::UNKNOWN)?;
                 Ok((id, device))
             });
-            let answer = answer.inspect_err(|code| tracing::warn!(index, %code, "a GPU does not answer"));
             (index, answer.map_err(Unknown::from))
         });
-        self.seat(answers.collect());
+        let answers: Vec<Present> = answers.collect();
+        if !self.called {
+            for (index, reason) in answers.iter().filter_map(|(index, answer)| Some((index, answer.as_ref().err()?))) {
+                tracing::warn!(index, %reason, "a GPU does not tell who it is");
+            }
+        }
+        self.seat(answers);
         self.called = true;
         Ok(())
     }
@@ -75,8 +80,12 @@ impl Roll {
             let device = present.remove(&seat.id);
             let device = device.ok_or_else(|| reasons.get(&seat.index).copied().unwrap_or(Unknown::GpuLost));
             if device != seat.device {
-                // Another handle may be another state of the GPU: what was refused is asked again.
-                seat.kept.forget();
+                match device {
+                    Ok(_) => tracing::info!(gpu = %seat.id, "a GPU answers again"),
+                    Err(reason) => tracing::warn!(gpu = %seat.id, %reason, "a GPU no longer answers"),
+                }
+                // Another handle may be another state of the GPU.
+                seat.kept = Kept::default();
                 seat.device = device;
             }
         }

@@ -379,9 +379,9 @@ impl<E: Ear> Reader<'_, E> {
         for link in (0..LINKS).filter(|link| links >> link & 1 != 0) {
             if active >> link & 1 != 0 {
                 let count = self.ask(question, |calls, device| calls.nvlink_errors(device, link, counter))?;
-                sum = Ok(sum.unwrap_or(0) + count);
-            } else if let Ok(count) = self.calls.nvlink_errors(self.device, link, counter) {
-                sum = Ok(sum.unwrap_or(0) + count);
+                sum = Ok(sum.unwrap_or(0u64).saturating_add(available(count)?));
+            } else if let Ok(Ok(count)) = self.calls.nvlink_errors(self.device, link, counter).map(available) {
+                sum = Ok(sum.unwrap_or(0).saturating_add(count));
             }
         }
         sum

@@ -98,7 +98,7 @@ impl Reader<'_> {
         (!self.gpu.partitioned()).then_some(value)
     }
 
-    fn pcie<T>(self, value: impl FnOnce(&PcieFile) -> Option<T>) -> Option<T> {
+    pub(super) fn pcie<T>(self, value: impl FnOnce(&PcieFile) -> Option<T>) -> Option<T> {
         self.gpu.pcie.as_ref().and_then(value)
     }
 

@@ -8,15 +8,14 @@ use std::ffi::{c_char, c_uint};
 use std::fmt;
 
 use nvml_wrapper_sys::bindings::{
-    nvmlBAR1Memory_t, nvmlC2cModeInfo_v1_t, nvmlComputeInstance_t, nvmlComputeInstanceInfo_t,
-    nvmlConfComputeMemSizeInfo_t, nvmlDevice_t, nvmlDeviceAddressingMode_v1_t, nvmlDeviceAttributes_t,
-    nvmlEccSramErrorStatus_v1_t, nvmlEventData_t, nvmlEventSet_t, nvmlFanSpeedInfo_v1_t, nvmlFieldValue_t,
-    nvmlGpmMetricsGet_t, nvmlGpmSample_t, nvmlGpmSupport_t, nvmlGpuFabricInfo_t, nvmlGpuFabricInfo_v2_t,
-    nvmlGpuFabricInfo_v3_t, nvmlGpuInstance_t, nvmlGpuInstanceInfo_t, nvmlGpuInstancePlacement_t,
-    nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t, nvmlMarginTemperature_v1_t, nvmlMemory_t,
-    nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v1_t, nvmlPlatformInfo_v2_t, nvmlProcessInfo_v1_t,
-    nvmlProcessInfo_v2_t, nvmlProcessUtilizationSample_t, nvmlReturn_t, nvmlTemperature_v1_t, nvmlUtilization_t,
-    nvmlValue_t,
+    nvmlBAR1Memory_t, nvmlC2cModeInfo_v1_t, nvmlConfComputeMemSizeInfo_t, nvmlDevice_t, nvmlDeviceAddressingMode_v1_t,
+    nvmlDeviceAttributes_t, nvmlEccSramErrorStatus_v1_t, nvmlEventData_t, nvmlEventSet_t, nvmlFanSpeedInfo_v1_t,
+    nvmlFieldValue_t, nvmlGpmMetricsGet_t, nvmlGpmSample_t, nvmlGpmSupport_t, nvmlGpuFabricInfo_t,
+    nvmlGpuFabricInfo_v2_t, nvmlGpuFabricInfo_v3_t, nvmlGpuInstance_t, nvmlGpuInstanceInfo_t,
+    nvmlGpuInstancePlacement_t, nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t,
+    nvmlMarginTemperature_v1_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v1_t,
+    nvmlPlatformInfo_v2_t, nvmlProcessInfo_v1_t, nvmlProcessInfo_v2_t, nvmlProcessUtilizationSample_t, nvmlReturn_t,
+    nvmlTemperature_v1_t, nvmlUtilization_t, nvmlValue_t,
 };
 
 use super::code::{Answer, Code};
@@ -42,6 +41,7 @@ macro_rules! numbers {
     ($($type:ty),*) => {$(
         impl In for $type {
             type Raw = Self;
+            #[inline]
             fn raw(self) -> Self { self }
             fn text(self) -> Option<String> { Some(self.to_string()) }
         }
@@ -49,6 +49,7 @@ macro_rules! numbers {
         impl Out for $type {
             type Raw = Self;
             const BLANK: Self = 0;
+            #[inline]
             fn from_raw(raw: Self) -> Self { raw }
         }
     )*};
@@ -59,6 +60,7 @@ numbers!(u32, i32, u64);
 impl In for Choice {
     type Raw = u32;
 
+    #[inline]
     fn raw(self) -> u32 {
         self.code
     }
@@ -97,6 +99,7 @@ macro_rules! handles {
 
         impl In for $name {
             type Raw = $raw;
+            #[inline]
             fn raw(self) -> $raw { self.0 }
             fn text(self) -> Option<String> { None }
         }
@@ -104,6 +107,7 @@ macro_rules! handles {
         impl Out for $name {
             type Raw = $raw;
             const BLANK: $raw = std::ptr::null_mut();
+            #[inline]
             fn from_raw(raw: $raw) -> Self { Self(raw) }
         }
     )*};
@@ -114,8 +118,6 @@ handles! {
     Device: nvmlDevice_t,
     /// A part of a GPU's memory and multiprocessors.
     GpuInstance: nvmlGpuInstance_t,
-    /// A part of a GPU instance's multiprocessors.
-    ComputeInstance: nvmlComputeInstance_t,
     /// A set of events that are waited for.
     RawEventSet: nvmlEventSet_t,
     /// A sample of the counters within a chip.
@@ -133,6 +135,7 @@ macro_rules! structures {
                 $(blank.version = $version(size_of::<Self>());)?
                 blank
             };
+            #[inline]
             fn from_raw(raw: Self) -> Self { raw }
         }
     )*};
@@ -154,7 +157,6 @@ const fn plain<const VERSION: u32>(_: usize) -> u32 {
 structures! {
     nvmlBAR1Memory_t,
     nvmlC2cModeInfo_v1_t,
-    nvmlComputeInstanceInfo_t,
     nvmlConfComputeMemSizeInfo_t,
     nvmlDeviceAddressingMode_v1_t: versioned::<1>,
     nvmlDeviceAttributes_t,
@@ -277,7 +279,6 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The version of the firmware of a GPU's system processor.
-    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn gsp_firmware_version(&self, device: Device) -> Answer<String> {
         // NVML_GSP_FIRMWARE_VERSION_BUF_SIZE; the function is not told how much room there is.
         let mut buffer = [0; 64];
@@ -288,7 +289,6 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// A GPU's place in a fabric: the newest version that the driver knows, with the health that version 1 lacks.
-    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn fabric(&self, device: Device) -> Answer<nvmlGpuFabricInfo_v3_t> {
         let newest = {
             let mut info = nvmlGpuFabricInfo_v3_t::BLANK;

@@ -1,0 +1,278 @@
+//! What a tick of the NVML source asks the driver, and what it makes of the answers: which calls, how often, what is
+//! kept, and what happens when a GPU is lost and comes back.
+
+#![cfg(all(target_os = "linux", feature = "nvml", feature = "sim"))]
+
+mod sim_nvml;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use nacp_core::gpu::{Fields, GpuId, Nvml, Reading, Sample, Source, Unknown};
+use nacp_core::sim;
+use serde_json::{Value, json};
+
+use sim_nvml::alone;
+
+/// The functions that the library was asked, each with how often.
+type Trace = BTreeMap<String, u64>;
+
+/// A file in a folder that is named after the test, the same in parent and child.
+fn file(test: &str, name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder.join(name)
+}
+
+/// A machine of one's own: a shipped one with changes, in the words of its file.
+fn node(test: &str, shipped: &str, change: impl FnOnce(&mut Value)) -> String {
+    let mut file_ = serde_json::to_value(sim::NodeFile::shipped(shipped).unwrap()).unwrap();
+    change(&mut file_);
+    let path = file(test, "node.json");
+    std::fs::write(&path, file_.to_string()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Ends the source, and reads what the library was asked by it.
+fn trace(nvml: Nvml, path: &Path) -> Trace {
+    drop(nvml);
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.map(|(name, count)| (name.to_owned(), count.parse().unwrap())).collect()
+}
+
+fn read(nvml: &Nvml, fields: Fields) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    nvml.sample(fields, &mut samples).unwrap();
+    samples
+}
+
+#[test]
+fn a_tick_asks_exactly_the_calls_of_its_fields() {
+    let name = "a_tick_asks_exactly_the_calls_of_its_fields";
+    let path = file(name, "trace");
+    let environment = [("NACP_SIM_NODE", "h100x8"), ("NACP_SIM_NVML_TRACE", path.to_str().unwrap())];
+    let Some(nvml) = alone(name, &environment) else { return };
+    let fields = Fields::FAST | Fields::MEMORY | Fields::CLOCKS | Fields::ENERGY;
+    let mut samples = Vec::new();
+    for _ in 0..10 {
+        nvml.sample(fields, &mut samples).unwrap();
+    }
+    let trace = trace(nvml, &path);
+    for (function, calls) in [
+        ("nvmlDeviceGetCount_v2", 1),
+        ("nvmlDeviceGetHandleByIndex_v2", 8),
+        ("nvmlDeviceGetUUID", 8),
+        ("nvmlDeviceGetUtilizationRates", 80),
+        ("nvmlDeviceGetPowerUsage", 80),
+        ("nvmlDeviceGetMemoryInfo_v2", 80),
+        ("nvmlDeviceGetClockInfo", 240),
+        ("nvmlDeviceGetTotalEnergyConsumption", 80),
+    ] {
+        assert_eq!(trace.get(function), Some(&calls), "{function}");
+    }
+    let of_devices = trace.iter().filter(|(function, _)| function.starts_with("nvmlDevice")).count();
+    assert_eq!(of_devices, 8, "and no others: {trace:?}");
+}
+
+#[test]
+fn all_fields_are_one_call_and_pcie_throughput_is_never_asked() {
+    let name = "all_fields_are_one_call_and_pcie_throughput_is_never_asked";
+    let path = file(name, "trace");
+    let environment = [("NACP_SIM_NODE", "h100x8"), ("NACP_SIM_NVML_TRACE", path.to_str().unwrap())];
+    let Some(nvml) = alone(name, &environment) else { return };
+    nvml.inventory().unwrap();
+    let before = read(&nvml, Fields::ALL);
+    for sample in &before {
+        for known in [
+            sample.memory_temperature.known().is_some(),
+            sample.pcie_sent.known().is_some(),
+            sample.pcie_received.known().is_some(),
+            sample.recovery.known().is_some(),
+            sample.slowdown.known().is_some_and(|slowdown| slowdown.power.known().is_some()),
+            sample.nvlink.known().is_some_and(|links| links.sent.known().is_some()),
+        ] {
+            assert!(known, "{sample:?}");
+        }
+    }
+    let trace = trace(nvml, &path);
+    assert_eq!(trace.get("nvmlDeviceGetPcieThroughput"), None);
+    let inventory = trace["nvmlDeviceGetFieldValues"] - 8;
+    assert!(inventory % 8 == 0, "one for each GPU, and what the inventory asks: {inventory}");
+}
+
+#[test]
+fn what_a_gpu_refuses_is_not_asked_again_until_the_next_inventory() {
+    let name = "what_a_gpu_refuses_is_not_asked_again_until_the_next_inventory";
+    let path = file(name, "trace");
+    let refusing = node(name, "h100x8", |node| node["unsupported"] = json!(["nvmlDeviceGetEnforcedPowerLimit"]));
+    let environment = [("NACP_SIM_NODE", refusing.as_str()), ("NACP_SIM_NVML_TRACE", path.to_str().unwrap())];
+    let Some(nvml) = alone(name, &environment) else { return };
+    for _ in 0..2 {
+        nvml.inventory().unwrap();
+        for _ in 0..10 {
+            for sample in read(&nvml, Fields::POWER | Fields::POWER_LIMIT) {
+                assert!(sample.power.known().is_some());
+                assert_eq!(sample.power_limit, Reading::Unknown(Unknown::NotSupported));
+            }
+        }
+    }
+    let trace = trace(nvml, &path);
+    assert_eq!((trace["nvmlDeviceGetPowerUsage"], trace["nvmlDeviceGetEnforcedPowerLimit"]), (160, 16));
+}
+
+#[test]
+fn a_sample_keeps_what_was_not_asked_again() {
+    let Some(nvml) = alone("a_sample_keeps_what_was_not_asked_again", &[("NACP_SIM_NODE", "h100x8")]) else { return };
+    let mut samples = Vec::new();
+    nvml.sample(Fields::POWER, &mut samples).unwrap();
+    let power = samples[3].power.clone();
+    assert!(power.known().is_some());
+    assert_eq!(samples[3].temperature, Reading::Unknown(Unknown::NotRead));
+
+    // In another order, and with a GPU that is none of these.
+    samples.swap(0, 3);
+    samples.insert(0, Sample::unknown("GPU-00000000-0000-4000-8000-000000000000".parse().unwrap(), Unknown::NotRead));
+    nvml.sample(Fields::TEMPERATURE, &mut samples).unwrap();
+    let ids: Vec<GpuId> = nvml.inventory().unwrap().into_iter().map(|gpu| gpu.id).collect();
+    assert_eq!(samples.iter().map(|sample| sample.id.clone()).collect::<Vec<_>>(), ids);
+    assert_eq!(samples[3].power, power);
+    assert!(samples.iter().all(|sample| sample.temperature.known().is_some()));
+}
+
+#[test]
+fn a_lost_gpu_is_unknown_until_it_answers_again() {
+    let name = "a_lost_gpu_is_unknown_until_it_answers_again";
+    let ticks = file(name, "ticks");
+    let scripted = node(name, "h100x8", |node| {
+        node["script"] = json!([{ "tick": 5, "gpu": 1, "lost": true }, { "tick": 9, "gpu": 1, "lost": false }]);
+    });
+    let environment = [("NACP_SIM_NODE", scripted.as_str()), ("NACP_SIM_TICK_FILE", ticks.to_str().unwrap())];
+    let at = |tick: u32| std::fs::write(&ticks, tick.to_string()).unwrap();
+    at(0);
+    let Some(nvml) = alone(name, &environment) else { return };
+    let gpus = nvml.inventory().unwrap();
+    let mut samples = Vec::new();
+    let mut tick = |number| {
+        at(number);
+        nvml.sample(Fields::FAST, &mut samples).unwrap();
+        samples.clone()
+    };
+    let healthy = tick(4);
+    assert!(healthy.iter().all(|sample| sample.power.known().is_some()));
+    for number in [5, 6, 8] {
+        let samples = tick(number);
+        let lost = Sample::unknown(gpus[1].id.clone(), Unknown::GpuLost);
+        assert_eq!(samples[1], lost, "tick {number}");
+        assert_eq!((samples[0].clone(), samples[2].clone()), (healthy[0].clone(), healthy[2].clone()), "the others");
+    }
+    assert_eq!(tick(9)[1].power, healthy[1].power, "it is back");
+}
+
+#[test]
+fn a_single_answer_that_a_gpu_is_lost_harms_no_other_reading() {
+    let name = "a_single_answer_that_a_gpu_is_lost_harms_no_other_reading";
+    let faults = [("NACP_SIM_NODE", "h100x8"), ("NACP_SIM_NVML_FAULTS", "GPU4:nvmlDeviceGetPowerUsage=15")];
+    let Some(nvml) = alone(name, &faults) else { return };
+    for _ in 0..3 {
+        let samples = read(&nvml, Fields::FAST);
+        assert_eq!(samples[4].power, Reading::Unknown(Unknown::GpuLost));
+        assert!(samples.iter().all(|sample| sample.utilization.known().is_some()));
+        assert_eq!(samples.iter().filter(|sample| sample.power.known().is_some()).count(), 7);
+    }
+}
+
+#[test]
+fn the_driver_s_word_for_no_value_is_unknown() {
+    let name = "the_driver_s_word_for_no_value_is_unknown";
+    let functions = ["TotalEnergyConsumption", "TotalEccErrors", "MemoryInfo_v2", "BAR1MemoryInfo"];
+    let faults = functions.map(|function| format!("nvmlDeviceGet{function}=sentinel")).join(",");
+    let environment = [("NACP_SIM_NODE", "h100x8"), ("NACP_SIM_NVML_FAULTS", faults.as_str())];
+    let Some(nvml) = alone(name, &environment) else { return };
+    for sample in read(&nvml, Fields::ALL) {
+        assert_eq!(sample.energy, Reading::Unknown(Unknown::NotAvailable));
+        assert_eq!(sample.ecc, Reading::Unknown(Unknown::NotAvailable));
+        assert_eq!(sample.memory, Reading::Unknown(Unknown::NotAvailable));
+        assert_eq!(sample.bar1_used, Reading::Unknown(Unknown::NotAvailable));
+        assert!(sample.power.known().is_some());
+    }
+}
+
+#[test]
+fn older_functions_answer_where_newer_ones_are_missing() {
+    let name = "older_functions_answer_where_newer_ones_are_missing";
+    let newer = [
+        "MemoryInfo_v2",
+        "TemperatureV",
+        "CurrentClocksEventReasons",
+        "ComputeRunningProcesses_v3",
+        "ComputeRunningProcesses_v2",
+        "GraphicsRunningProcesses_v3",
+    ];
+    let faults = newer.map(|function| format!("nvmlDeviceGet{function}=13")).join(",");
+    let environment = [("NACP_SIM_NODE", "t4"), ("NACP_SIM_NVML_FAULTS", faults.as_str())];
+    let Some(nvml) = alone(name, &environment) else { return };
+    for sample in read(&nvml, Fields::ALL) {
+        assert_eq!(sample.memory.known().unwrap().reserved.0, 0, "which the older function counts as used");
+        assert!(sample.temperature.known().is_some() && sample.clock_events.known().is_some());
+        let processes = sample.processes.known().unwrap();
+        assert!(processes.iter().all(|process| process.partitions.is_empty()));
+    }
+}
+
+#[test]
+fn the_processes_of_partitions_tell_where_they_run() {
+    let name = "the_processes_of_partitions_tell_where_they_run";
+    let Some(nvml) = alone(name, &[("NACP_SIM_NODE", "a100-mig")]) else { return };
+    let samples = read(&nvml, Fields::MIG | Fields::PROCESSES);
+    let partitioned = samples.iter().filter(|sample| sample.mig.known().is_some_and(|parts| !parts.is_empty()));
+    let mut places = 0;
+    for sample in partitioned {
+        for part in sample.mig.known().unwrap() {
+            assert!(part.id.as_str().starts_with("MIG-"));
+            let memory = part.memory.known().unwrap();
+            assert!(memory.total.0 > 0 && memory.used + memory.free + memory.reserved == memory.total, "{part:?}");
+        }
+        for process in sample.processes.known().unwrap() {
+            assert!(!process.partitions.is_empty(), "{process:?}");
+            places += process.partitions.len();
+        }
+    }
+    assert!(places > 0, "{samples:?}");
+}
+
+#[test]
+fn the_counters_within_a_chip_are_compared_with_those_of_the_last_time() {
+    let name = "the_counters_within_a_chip_are_compared_with_those_of_the_last_time";
+    let Some(nvml) = alone(name, &[("NACP_SIM_NODE", "h100x8")]) else { return };
+    for sample in read(&nvml, Fields::PROFILE) {
+        assert_eq!(sample.profile, Reading::Unknown(Unknown::NotAvailable), "nothing to compare with yet");
+    }
+    for sample in read(&nvml, Fields::PROFILE) {
+        let profile = sample.profile.known().unwrap();
+        assert!(profile.sm <= 1000 && profile.tensor <= 1000, "{profile:?}");
+    }
+}
+
+#[test]
+fn what_is_told_of_support_is_what_was_asked() {
+    let name = "what_is_told_of_support_is_what_was_asked";
+    let path = file(name, "trace");
+    let environment = [("NACP_SIM_NODE", "h100x8"), ("NACP_SIM_NVML_TRACE", path.to_str().unwrap())];
+    let Some(nvml) = alone(name, &environment) else { return };
+    let support = nvml.support().unwrap();
+    let gpus = nvml.inventory().unwrap();
+    let power = support.of(&gpus[7].id, "nvmlDeviceGetPowerUsage").unwrap();
+    assert!(power.answer.known().unwrap().parse::<u32>().unwrap() > 0);
+    let mut seen = std::collections::BTreeSet::new();
+    for call in &support.calls {
+        let key = (call.gpu.clone(), &call.function, &call.argument);
+        assert!(seen.insert(key), "twice: {call:?}");
+    }
+    // What no GPU is asked by an inventory or a tick.
+    let beside = ["nvmlInit", "nvmlShutdown", "nvmlErrorString", "nvmlGpmSampleFree"];
+    for function in trace(nvml, &path).keys() {
+        let told = support.calls.iter().any(|call| call.function == *function);
+        assert!(told || beside.iter().any(|other| function.starts_with(other)), "{function} is not told");
+    }
+}
