@@ -53,11 +53,276 @@ template <typename T> inline T nacp_init() {
 #define NACP_ERROR_INIT NACP_INIT(nacp_error)
 #define NACP_CTX_OPTIONS_INIT NACP_INIT(nacp_ctx_options)
 #define NACP_ENGINE_INFO_INIT NACP_INIT(nacp_engine_info)
+#define NACP_EVENT_INIT NACP_INIT(nacp_event)
 #define NACP_GATEWAY_OPTIONS_INIT NACP_INIT(nacp_gateway_options)
+#define NACP_GPU_INFO_INIT NACP_INIT(nacp_gpu_info)
+#define NACP_VALUE_INIT NACP_INIT(nacp_value)
+#define NACP_MIG_DEVICE_INIT NACP_INIT(nacp_mig_device)
 #define NACP_NODE_INFO_INIT NACP_INIT(nacp_node_info)
 #define NACP_GPU_INIT NACP_INIT(nacp_gpu)
 #define NACP_ACTION_INIT NACP_INIT(nacp_action)
+#define NACP_PROCESS_INIT NACP_INIT(nacp_process)
 #define NACP_REPLICA_INIT NACP_INIT(nacp_replica)
+
+/**
+ * `nacp_event.kind`: bits of the driver that the library does not know; `data` has them.
+ */
+#define NACP_EVENT_UNKNOWN 0
+
+/**
+ * `nacp_event.kind`: a single-bit memory error was corrected.
+ */
+#define NACP_EVENT_SINGLE_BIT_ECC 1
+
+/**
+ * `nacp_event.kind`: a double-bit memory error was not.
+ */
+#define NACP_EVENT_DOUBLE_BIT_ECC 2
+
+/**
+ * `nacp_event.kind`: the performance state changed.
+ */
+#define NACP_EVENT_PERFORMANCE_STATE 3
+
+/**
+ * `nacp_event.kind`: an error that the driver names by number; `data` is the Xid.
+ */
+#define NACP_EVENT_XID 4
+
+/**
+ * `nacp_event.kind`: the clocks changed.
+ */
+#define NACP_EVENT_CLOCK 5
+
+/**
+ * `nacp_event.kind`: the power source changed.
+ */
+#define NACP_EVENT_POWER_SOURCE 6
+
+/**
+ * `nacp_event.kind`: the partitions changed.
+ */
+#define NACP_EVENT_MIG_CONFIGURATION 7
+
+/**
+ * `nacp_event.kind`: single-bit errors come in a storm.
+ */
+#define NACP_EVENT_SINGLE_BIT_STORM 8
+
+/**
+ * `nacp_event.kind`: memory is retired.
+ */
+#define NACP_EVENT_DRAM_RETIREMENT 9
+
+/**
+ * `nacp_event.kind`: memory could not be retired.
+ */
+#define NACP_EVENT_DRAM_FAILURE 10
+
+/**
+ * `nacp_event.kind`: poisoned data that harmed nothing yet.
+ */
+#define NACP_EVENT_NON_FATAL_POISON 11
+
+/**
+ * `nacp_event.kind`: poisoned data was used.
+ */
+#define NACP_EVENT_FATAL_POISON 12
+
+/**
+ * `nacp_event.kind`: the GPU can no longer be used.
+ */
+#define NACP_EVENT_UNAVAILABLE 13
+
+/**
+ * `nacp_event.kind`: what the driver wants done about the GPU changed.
+ */
+#define NACP_EVENT_RECOVERY_ACTION 14
+
+/**
+ * `nacp_event.kind`: an NVSwitch named an error by number; `data` is the SXid.
+ */
+#define NACP_EVENT_SXID 15
+
+/**
+ * `nacp_event.kind`: the GPU has fallen off the bus.
+ */
+#define NACP_EVENT_FELL_OFF_BUS 16
+
+/**
+ * `nacp_event.via`: the driver's management library told it.
+ */
+#define NACP_VIA_NVML 1
+
+/**
+ * `nacp_event.via`: the log of the kernel told it.
+ */
+#define NACP_VIA_KERNEL_LOG 2
+
+/**
+ * `nacp_event.via`: a simulated node made it up.
+ */
+#define NACP_VIA_SIMULATED 3
+
+/**
+ * `nacp_gpu_info.known`: the serial number is known.
+ */
+#define NACP_INFO_SERIAL 1
+
+/**
+ * `nacp_gpu_info.known`: the board's part number is known.
+ */
+#define NACP_INFO_PART_NUMBER 2
+
+/**
+ * `nacp_gpu_info.known`: the version of the video BIOS is known.
+ */
+#define NACP_INFO_VBIOS 4
+
+/**
+ * `nacp_gpu_info.known`: the product line is known.
+ */
+#define NACP_INFO_BRAND 8
+
+/**
+ * `nacp_gpu_info.known`: the architecture is known.
+ */
+#define NACP_INFO_ARCHITECTURE 16
+
+/**
+ * `nacp_gpu_info.known`: the number of CUDA cores is known.
+ */
+#define NACP_INFO_CORES 32
+
+/**
+ * `nacp_gpu_info.known`: the number of multiprocessors is known.
+ */
+#define NACP_INFO_MULTIPROCESSORS 64
+
+/**
+ * `nacp_gpu_info.known`: the width of the memory bus is known.
+ */
+#define NACP_INFO_MEMORY_BUS 128
+
+/**
+ * `nacp_gpu_info.known`: the size of the CPU's window onto the memory is known.
+ */
+#define NACP_INFO_BAR1 256
+
+/**
+ * `nacp_gpu_info.known`: the newest PCIe generation of GPU and slot is known.
+ */
+#define NACP_INFO_PCIE_GENERATION 512
+
+/**
+ * `nacp_gpu_info.known`: the widest PCIe link of GPU and slot is known.
+ */
+#define NACP_INFO_PCIE_WIDTH 1024
+
+/**
+ * `nacp_gpu_info.known`: the lowest power limit is known.
+ */
+#define NACP_INFO_POWER_MIN 2048
+
+/**
+ * `nacp_gpu_info.known`: the highest power limit is known.
+ */
+#define NACP_INFO_POWER_MAX 4096
+
+/**
+ * `nacp_gpu_info.known`: the power limit after a start is known.
+ */
+#define NACP_INFO_POWER_DEFAULT 8192
+
+/**
+ * `nacp_gpu_info.known`: the highest clocks are known.
+ */
+#define NACP_INFO_CLOCKS 16384
+
+/**
+ * `nacp_gpu_info.known`: the temperature of the emergency stop is known.
+ */
+#define NACP_INFO_SHUTDOWN 32768
+
+/**
+ * `nacp_gpu_info.known`: the temperature at which it slows down is known.
+ */
+#define NACP_INFO_SLOWDOWN 65536
+
+/**
+ * `nacp_gpu_info.known`: the number N of /dev/nvidiaN is known.
+ */
+#define NACP_INFO_MINOR 131072
+
+/**
+ * `nacp_gpu_info.known`: the NUMA node is known.
+ */
+#define NACP_INFO_NUMA_NODE 262144
+
+/**
+ * `nacp_gpu_info.known`: the compute mode is known.
+ */
+#define NACP_INFO_COMPUTE_MODE 524288
+
+/**
+ * `nacp_gpu_info.known`: whether the driver stays loaded is known.
+ */
+#define NACP_INFO_PERSISTENCE 1048576
+
+/**
+ * `nacp_gpu_info.known`: the modes of error correction are known.
+ */
+#define NACP_INFO_ECC 2097152
+
+/**
+ * `nacp_gpu_info.known`: the modes of partitioning are known.
+ */
+#define NACP_INFO_MIG 4194304
+
+/**
+ * `nacp_gpu_info.known`: the NVLinks are known.
+ */
+#define NACP_INFO_NVLINKS 8388608
+
+/**
+ * `nacp_gpu_info.known`: whether a link to the CPU is on is known.
+ */
+#define NACP_INFO_C2C 16777216
+
+/**
+ * `nacp_mig_device.known`: the name is known.
+ */
+#define NACP_MIG_NAME 1
+
+/**
+ * `nacp_mig_device.known`: the profile is known.
+ */
+#define NACP_MIG_PROFILE 2
+
+/**
+ * `nacp_mig_device.known`: the id of the GPU instance is known.
+ */
+#define NACP_MIG_GPU_INSTANCE 4
+
+/**
+ * `nacp_mig_device.known`: the id of the compute instance is known.
+ */
+#define NACP_MIG_COMPUTE_INSTANCE 8
+
+/**
+ * `nacp_mig_device.known`: `memory_total` is known.
+ */
+#define NACP_MIG_MEMORY_TOTAL 16
+
+/**
+ * `nacp_mig_device.known`: `memory_used` and `memory_free` are known.
+ */
+#define NACP_MIG_MEMORY_USE 32
+
+/**
+ * `nacp_mig_device.known`: the number of multiprocessors is known.
+ */
+#define NACP_MIG_MULTIPROCESSORS 64
 
 /**
  * `nacp_node_info.known`: the driver's version is known.
@@ -113,6 +378,36 @@ template <typename T> inline T nacp_init() {
  * `nacp_gpu.known`: the clocks are known.
  */
 #define NACP_GPU_CLOCKS 256
+
+/**
+ * `nacp_process.known`: the memory is known.
+ */
+#define NACP_PROCESS_MEMORY 1
+
+/**
+ * `nacp_process.known`: how busy it kept the GPU is known.
+ */
+#define NACP_PROCESS_UTILIZATION 2
+
+/**
+ * `nacp_process.known`: it runs on a partition, `gpu_instance` tells which.
+ */
+#define NACP_PROCESS_PARTITION 4
+
+/**
+ * `nacp_process.kind`: it computes.
+ */
+#define NACP_PROCESS_COMPUTE 1
+
+/**
+ * `nacp_process.kind`: it draws.
+ */
+#define NACP_PROCESS_GRAPHICS 2
+
+/**
+ * `nacp_process.kind`: it does both.
+ */
+#define NACP_PROCESS_BOTH 3
 
 /**
  * The version of the binary interface: it changes when a program has to be compiled anew.
@@ -234,6 +529,13 @@ typedef int32_t nacp_step;
  * NACP_E_UNSUPPORTED, and freeing it there does nothing.
  */
 typedef struct nacp_ctx nacp_ctx;
+
+/**
+ * A wait for what happens to the GPUs of a node, from the moment when it was opened.
+ *
+ * Threads: one at a time.
+ */
+typedef struct nacp_events nacp_events;
 
 /**
  * A running gateway: an HTTP server that speaks the OpenAI API (`/v1/...`) and Ollama's (`/api/...`), and passes each
@@ -399,6 +701,52 @@ typedef struct nacp_engine_info {
 } nacp_engine_info;
 
 /**
+ * Something that happened.
+ */
+typedef struct nacp_event {
+  /**
+   * sizeof(nacp_event); NACP_EVENT_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * What: NACP_EVENT_XID and the like. Be ready for numbers that are not here.
+   */
+  uint32_t kind;
+  /**
+   * The number of the Xid or SXid, or the driver's bits; else 0.
+   */
+  uint64_t data;
+  /**
+   * When, in milliseconds since 1970-01-01 00:00 UTC.
+   */
+  int64_t at_ms;
+  /**
+   * Who told it: NACP_VIA_NVML and the like. Be ready for numbers that are not here.
+   */
+  uint32_t via;
+  /**
+   * 1 when the event is of one partition, else 0.
+   */
+  uint32_t on_partition;
+  /**
+   * The id of the GPU instance (`on_partition`).
+   */
+  uint32_t gpu_instance;
+  /**
+   * Always 0.
+   */
+  uint32_t reserved;
+  /**
+   * The UUID of the GPU; empty where the event is not of one.
+   */
+  char uuid[80];
+  /**
+   * What happened, in words.
+   */
+  char text[256];
+} nacp_event;
+
+/**
  * How a gateway is started.
  */
 typedef struct nacp_gateway_options {
@@ -419,6 +767,238 @@ typedef struct nacp_gateway_options {
    */
   const char *api_key;
 } nacp_gateway_options;
+
+/**
+ * What a GPU is: what does not change while it is in the machine. A field whose bit is not set in `known` means
+ * nothing. There is more in nacp_node_snapshot_json.
+ */
+typedef struct nacp_gpu_info {
+  /**
+   * sizeof(nacp_gpu_info); NACP_GPU_INFO_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * The position in the driver's list. For display only: it can change at the next start.
+   */
+  uint32_t index;
+  /**
+   * Which fields are known: NACP_INFO_SERIAL and the like. UUID, name and index always are.
+   */
+  uint64_t known;
+  /**
+   * The UUID, as the driver spells it.
+   */
+  char uuid[80];
+  /**
+   * The product's name.
+   */
+  char name[96];
+  /**
+   * The serial number on the board.
+   */
+  char serial[32];
+  /**
+   * The board's part number.
+   */
+  char part_number[80];
+  /**
+   * The version of the video BIOS.
+   */
+  char vbios[32];
+  /**
+   * The product line, such as "GeForce".
+   */
+  char brand[32];
+  /**
+   * The architecture, such as "Ampere".
+   */
+  char architecture[32];
+  /**
+   * CUDA cores.
+   */
+  uint32_t cores;
+  /**
+   * Streaming multiprocessors.
+   */
+  uint32_t multiprocessors;
+  /**
+   * Width of the memory bus in bits.
+   */
+  uint32_t memory_bus;
+  /**
+   * The newest PCIe generation that GPU and slot have in common.
+   */
+  uint32_t pcie_max_generation;
+  /**
+   * The widest PCIe link that GPU and slot have in common, in lanes.
+   */
+  uint32_t pcie_max_width;
+  /**
+   * The lowest power limit that can be set, in milliwatts.
+   */
+  uint32_t power_min;
+  /**
+   * The highest power limit that can be set, in milliwatts.
+   */
+  uint32_t power_max;
+  /**
+   * The power limit after a start, in milliwatts.
+   */
+  uint32_t power_default;
+  /**
+   * The highest graphics clock in MHz (NACP_INFO_CLOCKS).
+   */
+  uint32_t clock_graphics;
+  /**
+   * The highest clock of the multiprocessors in MHz (NACP_INFO_CLOCKS).
+   */
+  uint32_t clock_sm;
+  /**
+   * The highest memory clock in MHz (NACP_INFO_CLOCKS).
+   */
+  uint32_t clock_memory;
+  /**
+   * Degrees Celsius at which it switches itself off (NACP_INFO_SHUTDOWN).
+   */
+  uint32_t temperature_shutdown;
+  /**
+   * Degrees Celsius at which it slows down to protect itself (NACP_INFO_SLOWDOWN).
+   */
+  uint32_t temperature_slowdown;
+  /**
+   * The number N of /dev/nvidiaN.
+   */
+  uint32_t minor;
+  /**
+   * The NUMA node of its own memory.
+   */
+  uint32_t numa_node;
+  /**
+   * How many programs may compute: 0 any number, 2 none, 3 one.
+   */
+  uint32_t compute_mode;
+  /**
+   * 1 when the driver stays loaded while nobody uses the GPU, else 0.
+   */
+  uint32_t persistence;
+  /**
+   * 1 when errors of the memory are corrected, else 0 (NACP_INFO_ECC).
+   */
+  uint32_t ecc;
+  /**
+   * The same after the next reset (NACP_INFO_ECC).
+   */
+  uint32_t ecc_pending;
+  /**
+   * 1 when the GPU is partitioned, else 0 (NACP_INFO_MIG).
+   */
+  uint32_t mig;
+  /**
+   * The same after the next reset (NACP_INFO_MIG).
+   */
+  uint32_t mig_pending;
+  /**
+   * NVLinks that are there.
+   */
+  uint32_t nvlinks;
+  /**
+   * NVLinks that are up (NACP_INFO_NVLINKS).
+   */
+  uint32_t nvlinks_active;
+  /**
+   * 1 when a chip-to-chip link to the CPU is on, else 0.
+   */
+  uint32_t c2c;
+  /**
+   * Size of the CPU's window onto the memory, in bytes.
+   */
+  uint64_t bar1;
+} nacp_gpu_info;
+
+/**
+ * One of the numbers of a GPU: one of NACP_METRIC_POWER and the like, from 0 to NACP_METRIC_COUNT - 1.
+ */
+typedef uint32_t nacp_metric;
+
+/**
+ * A number that was read, or why there is none.
+ */
+typedef struct nacp_value {
+  /**
+   * sizeof(nacp_value); NACP_VALUE_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * 1 when the value is known, else 0.
+   */
+  uint32_t known;
+  /**
+   * The number, in the metric's unit; 0 when it is not known.
+   */
+  double value;
+  /**
+   * Why it is not known, such as "not supported"; empty when it is.
+   */
+  char unknown[48];
+} nacp_value;
+
+/**
+ * A partition of a GPU that programs can use. A field whose bit is not set in `known` means nothing.
+ */
+typedef struct nacp_mig_device {
+  /**
+   * sizeof(nacp_mig_device); NACP_MIG_DEVICE_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * Its position among the partitions of its GPU.
+   */
+  uint32_t index;
+  /**
+   * Which fields are known: NACP_MIG_NAME and the like. UUID and index always are.
+   */
+  uint64_t known;
+  /**
+   * Its UUID, such as "MIG-…".
+   */
+  char uuid[80];
+  /**
+   * Its name.
+   */
+  char name[96];
+  /**
+   * Its profile, such as "1g.5gb".
+   */
+  char profile[32];
+  /**
+   * The id of its GPU instance.
+   */
+  uint32_t gpu_instance;
+  /**
+   * The id of its compute instance.
+   */
+  uint32_t compute_instance;
+  /**
+   * Its streaming multiprocessors.
+   */
+  uint32_t multiprocessors;
+  /**
+   * Always 0.
+   */
+  uint32_t reserved;
+  /**
+   * All of its memory, in bytes.
+   */
+  uint64_t memory_total;
+  /**
+   * Bytes allocated by programs (NACP_MIG_MEMORY_USE).
+   */
+  uint64_t memory_used;
+  /**
+   * Bytes not allocated (NACP_MIG_MEMORY_USE).
+   */
+  uint64_t memory_free;
+} nacp_mig_device;
 
 /**
  * What a node is read from. A field whose bit is not set in `known` means nothing.
@@ -572,6 +1152,44 @@ typedef struct nacp_action {
 } nacp_action;
 
 /**
+ * A program that uses a GPU. A field whose bit is not set in `known` means nothing.
+ */
+typedef struct nacp_process {
+  /**
+   * sizeof(nacp_process); NACP_PROCESS_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * The process id, in the namespace of the driver.
+   */
+  uint32_t pid;
+  /**
+   * Which fields are known: NACP_PROCESS_MEMORY and the like.
+   */
+  uint64_t known;
+  /**
+   * NACP_PROCESS_COMPUTE, NACP_PROCESS_GRAPHICS or NACP_PROCESS_BOTH.
+   */
+  uint32_t kind;
+  /**
+   * The id of the GPU instance that it runs on, the first of several (NACP_PROCESS_PARTITION).
+   */
+  uint32_t gpu_instance;
+  /**
+   * Bytes of device memory that it holds; not told under WDDM and WSL2.
+   */
+  uint64_t memory;
+  /**
+   * Percent of the multiprocessors' time (NACP_PROCESS_UTILIZATION).
+   */
+  uint32_t utilization_sm;
+  /**
+   * Percent of the memory's time (NACP_PROCESS_UTILIZATION).
+   */
+  uint32_t utilization_memory;
+} nacp_process;
+
+/**
  * One replica. Its texts live as long as the nacp_replicas.
  */
 typedef struct nacp_replica {
@@ -628,6 +1246,221 @@ typedef struct nacp_replica {
    */
   const char *gpu_injection;
 } nacp_replica;
+
+/**
+ * Percent of the time in which a kernel was running.
+ */
+#define NACP_METRIC_GPU_UTILIZATION 0
+
+/**
+ * Percent of the time in which memory was read or written.
+ */
+#define NACP_METRIC_MEMORY_UTILIZATION 1
+
+/**
+ * Power drawn by the board, in watts.
+ */
+#define NACP_METRIC_POWER 2
+
+/**
+ * The limit at which the board is held, in watts.
+ */
+#define NACP_METRIC_POWER_LIMIT 3
+
+/**
+ * Energy used since the driver was loaded, in joules.
+ */
+#define NACP_METRIC_ENERGY 4
+
+/**
+ * Temperature of the die, in degrees Celsius.
+ */
+#define NACP_METRIC_TEMPERATURE 5
+
+/**
+ * Temperature of the memory, in degrees Celsius.
+ */
+#define NACP_METRIC_MEMORY_TEMPERATURE 6
+
+/**
+ * Degrees Celsius below the temperature at which it slows down.
+ */
+#define NACP_METRIC_MARGIN 7
+
+/**
+ * Memory allocated by programs, in bytes.
+ */
+#define NACP_METRIC_MEMORY_USED 8
+
+/**
+ * Memory not allocated, in bytes.
+ */
+#define NACP_METRIC_MEMORY_FREE 9
+
+/**
+ * Memory kept by driver and firmware, in bytes.
+ */
+#define NACP_METRIC_MEMORY_RESERVED 10
+
+/**
+ * The graphics clock, in MHz.
+ */
+#define NACP_METRIC_GRAPHICS_CLOCK 11
+
+/**
+ * The clock of the multiprocessors, in MHz.
+ */
+#define NACP_METRIC_SM_CLOCK 12
+
+/**
+ * The memory clock, in MHz.
+ */
+#define NACP_METRIC_MEMORY_CLOCK 13
+
+/**
+ * The video clock, in MHz.
+ */
+#define NACP_METRIC_VIDEO_CLOCK 14
+
+/**
+ * The performance state, from 0.
+ */
+#define NACP_METRIC_PERFORMANCE 15
+
+/**
+ * Percent of the time in which the encoder was at work.
+ */
+#define NACP_METRIC_ENCODER 16
+
+/**
+ * Percent of the time in which the decoder was at work.
+ */
+#define NACP_METRIC_DECODER 17
+
+/**
+ * Percent of the time in which the JPEG decoder was at work.
+ */
+#define NACP_METRIC_JPEG 18
+
+/**
+ * Percent of the time in which the optical-flow unit was at work.
+ */
+#define NACP_METRIC_OPTICAL_FLOW 19
+
+/**
+ * The fastest fan, in percent.
+ */
+#define NACP_METRIC_FAN 20
+
+/**
+ * Memory of the CPU's window in use, in bytes.
+ */
+#define NACP_METRIC_BAR1_USED 21
+
+/**
+ * The PCIe generation.
+ */
+#define NACP_METRIC_PCIE_GENERATION 22
+
+/**
+ * The PCIe width, in lanes.
+ */
+#define NACP_METRIC_PCIE_WIDTH 23
+
+/**
+ * PCIe packets sent again.
+ */
+#define NACP_METRIC_PCIE_REPLAYS 24
+
+/**
+ * Bytes sent over PCIe.
+ */
+#define NACP_METRIC_PCIE_SENT 25
+
+/**
+ * Bytes received over PCIe.
+ */
+#define NACP_METRIC_PCIE_RECEIVED 26
+
+/**
+ * Bytes sent over NVLink.
+ */
+#define NACP_METRIC_NVLINK_SENT 27
+
+/**
+ * Bytes received over NVLink.
+ */
+#define NACP_METRIC_NVLINK_RECEIVED 28
+
+/**
+ * NVLinks that are up.
+ */
+#define NACP_METRIC_NVLINK_ACTIVE 29
+
+/**
+ * Memory errors corrected since the driver was loaded.
+ */
+#define NACP_METRIC_ECC_CORRECTED 30
+
+/**
+ * Memory errors not corrected since the driver was loaded.
+ */
+#define NACP_METRIC_ECC_UNCORRECTED 31
+
+/**
+ * Rows remapped because of correctable errors.
+ */
+#define NACP_METRIC_ROWS_CORRECTABLE 32
+
+/**
+ * Rows remapped because of uncorrectable errors.
+ */
+#define NACP_METRIC_ROWS_UNCORRECTABLE 33
+
+/**
+ * Programs that use the GPU.
+ */
+#define NACP_METRIC_PROCESSES 34
+
+/**
+ * Seconds that the clocks were held back by the power limit.
+ */
+#define NACP_METRIC_SLOWDOWN_POWER 35
+
+/**
+ * Seconds that the clocks were held back by temperature.
+ */
+#define NACP_METRIC_SLOWDOWN_THERMAL 36
+
+/**
+ * Share of the time in which any engine was active, 0 to 1.
+ */
+#define NACP_METRIC_GRAPHICS_ACTIVE 37
+
+/**
+ * Share of the time in which the multiprocessors were active, 0 to 1.
+ */
+#define NACP_METRIC_SM_ACTIVE 38
+
+/**
+ * Warps resident on the multiprocessors, as a share of the most, 0 to 1.
+ */
+#define NACP_METRIC_SM_OCCUPANCY 39
+
+/**
+ * Share of the time in which the tensor cores were active, 0 to 1.
+ */
+#define NACP_METRIC_TENSOR_ACTIVE 40
+
+/**
+ * Share of the time in which the memory interface was active, 0 to 1.
+ */
+#define NACP_METRIC_DRAM_ACTIVE 41
+
+/**
+ * How many metrics this header knows; a newer library may know more.
+ */
+#define NACP_METRIC_COUNT 42
 
 #ifdef __cplusplus
 extern "C" {
@@ -801,6 +1634,39 @@ nacp_status nacp_engine_json(const struct nacp_ctx *ctx,
                              struct nacp_error *error);
 
 /**
+ * Begins to listen for what happens to the GPUs of a node. What happened before is not told.
+ *
+ * @param node the node
+ * @param[out] events the wait, freed by nacp_events_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_UNSUPPORTED where nothing of the kind is told, as under WSL2
+ */
+nacp_status nacp_events_open(const struct nacp_node *node,
+                             struct nacp_events **events,
+                             struct nacp_error *error);
+
+/**
+ * Waits for the next event. The calling thread stands still meanwhile.
+ *
+ * @param events the wait, used by no other call
+ * @param limit_ms how long to wait, in milliseconds
+ * @param[out] event a struct that NACP_EVENT_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_TIMEOUT when nothing happened within the limit
+ */
+nacp_status nacp_events_next(struct nacp_events *events,
+                             uint32_t limit_ms,
+                             struct nacp_event *event,
+                             struct nacp_error *error);
+
+/**
+ * Stops listening.
+ *
+ * @param events the wait; NULL does nothing
+ */
+void nacp_events_free(struct nacp_events *events);
+
+/**
  * Starts a gateway over the replicas that are ready. It follows every later nacp_apply and nacp_delete of this context.
  *
  * @param ctx the context
@@ -861,6 +1727,53 @@ nacp_status nacp_detect_json(struct nacp_string *json,
 nacp_status nacp_detect_text(struct nacp_string *text, struct nacp_error *error);
 
 /**
+ * Tells what one GPU is.
+ *
+ * @param node the node
+ * @param index which, from 0 to nacp_node_gpu_count - 1
+ * @param[out] info a struct that NACP_GPU_INFO_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there is no such index
+ */
+nacp_status nacp_node_gpu_info_at(const struct nacp_node *node,
+                                  size_t index,
+                                  struct nacp_gpu_info *info,
+                                  struct nacp_error *error);
+
+/**
+ * The name of a metric, the same in Rust and Python.
+ *
+ * @param metric which
+ * @return text that lives as long as the program; NULL when there is no such metric
+ */
+const char *nacp_metric_name(nacp_metric metric);
+
+/**
+ * The unit of a metric's values, such as "W"; empty for plain numbers.
+ *
+ * @param metric which
+ * @return text that lives as long as the program; NULL when there is no such metric
+ */
+const char *nacp_metric_unit(nacp_metric metric);
+
+/**
+ * Tells one number of a GPU as it was when the node was last read.
+ *
+ * @param node the node
+ * @param index which GPU, from 0 to nacp_node_gpu_count - 1
+ * @param metric which number, such as NACP_METRIC_POWER
+ * @param[out] value a struct that NACP_VALUE_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_OK also for a number that is not known: `value` says why; NACP_E_NOT_FOUND when there is no such index,
+ *         NACP_E_INVALID_ARGUMENT when there is no such metric
+ */
+nacp_status nacp_node_value(const struct nacp_node *node,
+                            size_t index,
+                            nacp_metric metric,
+                            struct nacp_value *value,
+                            struct nacp_error *error);
+
+/**
  * The GPUs and the replicas as text for Prometheus, with dcgm-exporter's names. A value that is unknown has no line;
  * without a driver there are the replicas alone.
  *
@@ -872,6 +1785,32 @@ nacp_status nacp_detect_text(struct nacp_string *text, struct nacp_error *error)
 nacp_status nacp_metrics_text(const struct nacp_ctx *ctx,
                               struct nacp_string *text,
                               struct nacp_error *error);
+
+/**
+ * The number of partitions of a GPU that programs can use; 0 for NULL, for an index that is not there, and for a GPU
+ * without partitions.
+ *
+ * @param node the node
+ * @param index which GPU, from 0 to nacp_node_gpu_count - 1
+ */
+size_t nacp_node_mig_count(const struct nacp_node *node,
+                           size_t index);
+
+/**
+ * Tells one partition of a GPU.
+ *
+ * @param node the node
+ * @param index which GPU, from 0 to nacp_node_gpu_count - 1
+ * @param at which partition, from 0 to nacp_node_mig_count - 1
+ * @param[out] device a struct that NACP_MIG_DEVICE_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there is no such index
+ */
+nacp_status nacp_node_mig_at(const struct nacp_node *node,
+                             size_t index,
+                             size_t at,
+                             struct nacp_mig_device *device,
+                             struct nacp_error *error);
 
 /**
  * Finds the GPUs of the context's node and reads them once.
@@ -938,6 +1877,18 @@ nacp_status nacp_node_snapshot_json(const struct nacp_node *node,
                                     struct nacp_error *error);
 
 /**
+ * What every call to the driver was answered with on every GPU, as JSON: the evidence behind each unknown value.
+ *
+ * @param node the node
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole
+ */
+nacp_status nacp_node_support_json(const struct nacp_node *node,
+                                   struct nacp_string *json,
+                                   struct nacp_error *error);
+
+/**
  * Frees a node.
  *
  * @param node the node; NULL does nothing
@@ -1000,6 +1951,32 @@ nacp_status nacp_plan_at(const struct nacp_plan *plan,
  * @param plan the plan; NULL does nothing
  */
 void nacp_plan_free(struct nacp_plan *plan);
+
+/**
+ * The number of programs that use a GPU, as it was when the node was last read; 0 for NULL, for an index that is not
+ * there, and where the driver does not tell: NACP_METRIC_PROCESSES tells these apart.
+ *
+ * @param node the node
+ * @param index which GPU, from 0 to nacp_node_gpu_count - 1
+ */
+size_t nacp_node_process_count(const struct nacp_node *node,
+                               size_t index);
+
+/**
+ * Tells one program that uses a GPU.
+ *
+ * @param node the node
+ * @param index which GPU, from 0 to nacp_node_gpu_count - 1
+ * @param at which program, from 0 to nacp_node_process_count - 1
+ * @param[out] process a struct that NACP_PROCESS_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there is no such index
+ */
+nacp_status nacp_node_process_at(const struct nacp_node *node,
+                                 size_t index,
+                                 size_t at,
+                                 struct nacp_process *process,
+                                 struct nacp_error *error);
 
 /**
  * The number of replicas that are there; 0 for NULL.

@@ -10,7 +10,7 @@ use nacp_core::{Error, ErrorKind, Result};
 
 use crate::context::nacp_ctx;
 use crate::error::nacp_error;
-use crate::ffi::{Entry, Versioned, answer, zero};
+use crate::ffi::{Call, Entry, Versioned, answer, zero};
 use crate::shared::{Shared, free};
 use crate::status::nacp_status;
 use crate::string::{json, nacp_string};
@@ -46,9 +46,9 @@ pub const NACP_GPU_CLOCKS: u64 = 0x100;
 /// nacp_node_free by one, when no other call uses the node.
 #[derive(Debug)]
 pub struct nacp_node {
-    shared: Arc<Shared>,
-    node: Node,
-    snapshot: Snapshot,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) node: Node,
+    pub(crate) snapshot: Snapshot,
 }
 
 /// What a node is read from. A field whose bit is not set in `known` means nothing.
@@ -232,16 +232,24 @@ pub unsafe extern "C" fn nacp_node_gpu_at(
     let entry = unsafe { Entry::new("nacp_node_gpu_at", error) };
     let gpu = entry.out_struct(gpu, "gpu");
     entry.run(|call| {
-        let gpus = &call.shared(node, "node")?.snapshot.gpus;
+        let held = call.shared(node, "node")?;
         let out = call.out_struct(gpu)?;
-        let state = gpus.get(index).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, call.operation, "there is no GPU of this index")
-                .with("index", index)
-                .with("count", gpus.len())
-        })?;
-        out.fill(&fill(state));
+        out.fill(&fill(gpu_at(call, held, index)?));
         Ok(())
     })
+}
+
+/// The GPU of this index.
+pub(crate) fn gpu_at<'a>(call: &Call, node: &'a nacp_node, index: usize) -> Result<&'a GpuState> {
+    let gpus = &node.snapshot.gpus;
+    gpus.get(index).ok_or_else(|| absent(call, "GPU", index, gpus.len()))
+}
+
+/// Why nothing stands at an index.
+pub(crate) fn absent(call: &Call, what: &str, index: usize, count: usize) -> Error {
+    Error::new(ErrorKind::NotFound, call.operation, format!("there is no {what} of this index"))
+        .with("index", index)
+        .with("count", count)
 }
 
 fn fill(state: &GpuState) -> nacp_gpu {
@@ -272,7 +280,8 @@ fn fill(state: &GpuState) -> nacp_gpu {
     out
 }
 
-fn set<T>(known: &mut u64, bit: u64, reading: &Reading<T>, write: impl FnOnce(&T)) {
+/// Writes a field and sets its bit, if the reading is known.
+pub(crate) fn set<T>(known: &mut u64, bit: u64, reading: &Reading<T>, write: impl FnOnce(&T)) {
     if let Some(value) = reading.known() {
         *known |= bit;
         write(value);
@@ -297,6 +306,30 @@ pub unsafe extern "C" fn nacp_node_snapshot_json(
         let held = call.shared(node, "node")?;
         let out = call.out(json)?;
         out.set(self::json(&held.snapshot)?);
+        Ok(())
+    })
+}
+
+/// What every call to the driver was answered with on every GPU, as JSON: the evidence behind each unknown value.
+///
+/// @param node the node
+/// @param[out] json the text, freed by nacp_string_free
+/// @param[out] error what went wrong; NULL if the caller does not care
+/// @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_node_support_json(
+    node: *const nacp_node,
+    json: *mut nacp_string,
+    error: *mut nacp_error,
+) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_node_support_json", error) };
+    let json = entry.out(json, "json", nacp_string::NONE);
+    entry.run(|call| {
+        let held = call.shared(node, "node")?;
+        let out = call.out(json)?;
+        let support = held.shared.wait(call.operation, async { held.node.support() })?;
+        out.set(self::json(&support)?);
         Ok(())
     })
 }

@@ -65,6 +65,7 @@ int main(void) {
     bad.node = "nowhere";
     HANDLE(nacp_ctx, nacp_ctx_new(&bad, &out, error));
     HANDLE(nacp_node, nacp_discover(NULL, &out, error));
+    HANDLE(nacp_events, nacp_events_open(NULL, &out, error));
     HANDLE(nacp_plan, nacp_plan_app(NULL, "name: a", &out, error));
     HANDLE(nacp_replicas, nacp_apply(NULL, "name: a", 0, &out, error));
     HANDLE(nacp_replicas, nacp_replicas_of(NULL, "a", &out, error));
@@ -78,6 +79,7 @@ int main(void) {
     STRING(nacp_plan_json(NULL, "name: a", &out, error));
     STRING(nacp_engine_json(NULL, &out, error));
     STRING(nacp_node_snapshot_json(NULL, &out, error));
+    STRING(nacp_node_support_json(NULL, &out, error));
     STRING(nacp_metrics_text(NULL, &out, error));
     STRING_ALONE(nacp_detect_json(&out, error));
     STRING_ALONE(nacp_detect_text(&out, error));
@@ -87,6 +89,11 @@ int main(void) {
     STRUCT(nacp_engine_info, nacp_engine_describe(NULL, &out, error));
     STRUCT(nacp_node_info, nacp_node_describe(NULL, &out, error));
     STRUCT(nacp_gpu, nacp_node_gpu_at(NULL, 0, &out, error));
+    STRUCT(nacp_gpu_info, nacp_node_gpu_info_at(NULL, 0, &out, error));
+    STRUCT(nacp_value, nacp_node_value(NULL, 0, NACP_METRIC_POWER, &out, error));
+    STRUCT(nacp_process, nacp_node_process_at(NULL, 0, 0, &out, error));
+    STRUCT(nacp_mig_device, nacp_node_mig_at(NULL, 0, 0, &out, error));
+    STRUCT(nacp_event, nacp_events_next(NULL, 0, &out, error));
     STRUCT(nacp_action, nacp_plan_at(NULL, 0, &out, error));
     STRUCT(nacp_replica, nacp_replicas_at(NULL, 0, &out, error));
 

@@ -138,6 +138,15 @@ int other(void) {
   nacp_engine_info engine = NACP_ENGINE_INFO_INIT;
   nacp_action action = NACP_ACTION_INIT;
   nacp_replica replica = NACP_REPLICA_INIT;
+  nacp_gpu_info gpu_info = NACP_GPU_INFO_INIT;
+  nacp_value value = NACP_VALUE_INIT;
+  nacp_process process = NACP_PROCESS_INIT;
+  nacp_mig_device device = NACP_MIG_DEVICE_INIT;
+  nacp_event event = NACP_EVENT_INIT;
+  if (gpu_info.struct_size != sizeof gpu_info || value.struct_size != sizeof value ||
+      process.struct_size != sizeof process || device.struct_size != sizeof device || event.struct_size != sizeof event) {
+    return 1;
+  }
   return error.struct_size == sizeof error && gpu.struct_size == sizeof gpu && options.struct_size == sizeof options &&
                  gateway.struct_size == sizeof gateway && info.struct_size == sizeof info &&
                  engine.struct_size == sizeof engine && action.struct_size == sizeof action && replica.struct_size == sizeof replica && options.node == NULL &&
