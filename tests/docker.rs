@@ -187,6 +187,23 @@ async fn one_unknown_word_does_not_spoil_the_list() {
     assert_eq!(asked, "GET /containers/json?all=true&filters=%7B%22label%22%3A%5B%22nacp.app%3Dx%22%5D%7D");
 }
 
+#[tokio::test]
+async fn names_are_those_of_whatever_runs_with_or_without_labels() {
+    let daemon = Daemon::start(|request| match request {
+        "GET /containers/json" => Answer::whole(
+            200,
+            r#"[{"Id":"b2","Names":["/k8s_main_trainer"],"Image":"t:1","State":"running",
+                 "Labels":{"io.kubernetes.pod.name":"trainer-0","io.kubernetes.pod.namespace":"research"}},
+                {"Id":"a1","Names":["/a"],"Labels":null,"State":"paused"}]"#,
+        ),
+        _ => Daemon::usual(request),
+    });
+    let names = Docker::connect_to(&daemon.host).await.unwrap().names().await.unwrap();
+    let told: Vec<_> =
+        names.iter().map(|named| (named.name.as_str(), named.pod_name(), named.pod_namespace())).collect();
+    assert_eq!(told, [("a", None, None), ("k8s_main_trainer", Some("trainer-0"), Some("research"))]);
+}
+
 /// A daemon that is removing the container already and is done after it has been asked `asks` times.
 fn removing(asks: usize) -> Daemon {
     let asked = AtomicUsize::new(0);

@@ -41,6 +41,7 @@ behaviours!(
     an_image_that_is_nowhere_is_not_found,
     a_container_that_is_not_there_is_not_found,
     lists_one_app_or_all_and_nothing_else,
+    names_whatever_runs_and_nothing_that_does_not,
     a_program_that_ends_shows_its_code_and_its_last_words,
     a_port_answers_on_loopback,
 );
@@ -168,6 +169,27 @@ async fn lists_one_app_or_all_and_nothing_else(engine: &Bench) {
     let listed = |id| all.iter().any(|container| container.id == id);
     let [first, second, foreign] = ids;
     assert!(listed(first) && listed(second) && !listed(foreign));
+}
+
+async fn names_whatever_runs_and_nothing_that_does_not(engine: &Bench) {
+    let ours = spec("names-a", "names-a");
+    let foreign = ContainerSpec { labels: BTreeMap::new(), ..spec("names-b", "") };
+    let ids = [created(engine, &ours).await, created(engine, &foreign).await];
+    let named = async |id: &ContainerId| {
+        let names = engine.names().await.unwrap();
+        assert!(names.is_sorted_by_key(|container| &container.name));
+        names.into_iter().find(|container| container.id == *id)
+    };
+    assert_eq!((named(&ids[0]).await, named(&ids[1]).await), (None, None));
+    for id in &ids {
+        engine.start(id).await.unwrap();
+    }
+    assert_eq!(comes_to(engine, &ids[0], ContainerState::Running).await, ContainerState::Running);
+    let (first, second) = (named(&ids[0]).await.unwrap(), named(&ids[1]).await.unwrap());
+    assert_eq!((&first.name, first.app(), first.image.as_str()), (&ours.name, Some(unique("names-a").as_str()), IMAGE));
+    assert_eq!((&second.name, second.app()), (&foreign.name, None));
+    engine.stop(&ids[1], Duration::from_secs(5)).await.unwrap();
+    assert_eq!(named(&ids[1]).await, None);
 }
 
 async fn a_program_that_ends_shows_its_code_and_its_last_words(engine: &Bench) {

@@ -78,12 +78,13 @@
 //! | `docker` | running containers on Docker or Podman | bollard |
 //! | `gateway` | the HTTP gateway | hyper's server |
 //! | `sim` | simulated GPUs, engine and services | hyper's server |
+//! | `topology-graph` | the links between GPUs as a graph | petgraph |
 //!
 //! # Errors
 //!
 //! Everything that can fail returns [`Error`]; [`ErrorKind`] says what the caller can do about it. The library never
 //! panics on what it reads, never waits without a limit, never starts a runtime of its own and never writes to the
-//! standard streams; it logs through `tracing`.
+//! standard streams, except in a process that was started to (`gpu::probe::answer`); it logs through `tracing`.
 
 #![deny(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]

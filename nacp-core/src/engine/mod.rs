@@ -17,10 +17,12 @@ use crate::gpu::GpuId;
 #[cfg(feature = "docker")]
 mod docker;
 mod endpoint;
+mod names;
 
 #[cfg(feature = "docker")]
 pub use docker::Docker;
 pub use endpoint::Endpoint;
+pub use names::{NamedContainer, name_owners};
 
 /// The labels that NACP puts on what it owns. Nothing without [`APP`](labels::APP) is ever touched.
 pub mod labels {
@@ -104,6 +106,13 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// # Errors
     /// As for [`info`](Self::info).
     async fn list(&self, app: Option<&str>) -> Result<Vec<Container>>;
+
+    /// Every container that runs or is frozen, NACP's or not, ordered by name: to tell whose a process is
+    /// ([`name_owners`]). Nothing is ever done to a container because it is in this list.
+    ///
+    /// # Errors
+    /// As for [`info`](Self::info).
+    async fn names(&self) -> Result<Vec<NamedContainer>>;
 
     /// The last `lines` lines of what a container wrote, oldest first. An engine may leave out the oldest of them where
     /// they are very long.

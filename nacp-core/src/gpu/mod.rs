@@ -15,15 +15,23 @@
 //! # Ok::<(), nacp_core::Error>(())
 //! ```
 
+mod boot;
 mod event;
 mod id;
 mod inventory;
+pub mod kernel_log;
 mod node;
+pub mod owner;
 mod pair;
+#[cfg(feature = "nvml")]
+pub mod probe;
 mod reading;
 mod sample;
 mod source;
 mod support;
+pub mod telemetry;
+pub mod topology;
+pub mod xid;
 
 pub use event::{Event, EventKind, Events, Via};
 pub use id::GpuId;

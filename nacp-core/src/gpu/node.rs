@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::topology::Topology;
 use super::{Events, Fields, Gpu, GpuId, Origin, Pair, Sample, Source, Support, Unknown};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +25,17 @@ impl Node {
     #[cfg(feature = "nvml")]
     pub fn discover() -> Result<Self> {
         Self::from_source(Arc::new(super::Nvml::open()?))
+    }
+
+    /// The same, after a child process did it first: the driver's library can crash or hang the program that opens it.
+    ///
+    /// # Errors
+    /// Those of [`Guard::check`](super::probe::Guard::check), and those of [`discover`](Self::discover).
+    #[cfg(feature = "nvml")]
+    pub fn discover_guarded(guard: &super::probe::Guard) -> Result<Self> {
+        guard.check()?;
+        let nvml = guard.library_path().map_or_else(super::Nvml::open, super::Nvml::open_at)?;
+        Self::from_source(Arc::new(nvml))
     }
 
     /// Reads the GPUs of any source.
@@ -77,6 +89,19 @@ impl Node {
     /// What the source answers.
     pub fn pairs(&self) -> Result<Vec<Pair>> {
         self.source.pairs()
+    }
+
+    /// How the GPUs reach each other: PCIe, NVLink, NUMA, and who is nearest to whom.
+    ///
+    /// # Errors
+    /// What the source answers.
+    ///
+    /// ```no_run
+    /// println!("{}", nacp_core::gpu::Node::discover()?.topology()?);
+    /// # Ok::<(), nacp_core::Error>(())
+    /// ```
+    pub fn topology(&self) -> Result<Topology> {
+        Ok(Topology::new(&self.gpus, &self.pairs()?))
     }
 
     /// Begins to listen for what happens to the GPUs.

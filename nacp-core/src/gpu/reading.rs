@@ -31,6 +31,9 @@ pub enum Unknown {
     GpuLost,
     /// Nobody asked.
     NotRead,
+    /// A namespace of this process hides it, as in a container: the same question on the machine itself, or with its
+    /// namespaces, has an answer.
+    Namespaced,
     /// The driver answered with this code.
     Code(i32),
 }
@@ -44,6 +47,7 @@ impl fmt::Display for Unknown {
             Self::TooOld => f.write_str("driver library too old"),
             Self::GpuLost => f.write_str("gpu lost"),
             Self::NotRead => f.write_str("not read"),
+            Self::Namespaced => f.write_str("hidden by a namespace"),
             Self::Code(code) => write!(f, "nvml code {code}"),
         }
     }
@@ -51,8 +55,15 @@ impl fmt::Display for Unknown {
 
 impl Unknown {
     fn parse(text: &str) -> Option<Self> {
-        let plain =
-            [Self::NotSupported, Self::NoPermission, Self::NotAvailable, Self::TooOld, Self::GpuLost, Self::NotRead];
+        let plain = [
+            Self::NotSupported,
+            Self::NoPermission,
+            Self::NotAvailable,
+            Self::TooOld,
+            Self::GpuLost,
+            Self::NotRead,
+            Self::Namespaced,
+        ];
         plain
             .into_iter()
             .find(|unknown| unknown.to_string() == text)
@@ -177,6 +188,7 @@ mod tests {
             Reading::Known(0u32),
             Reading::Unknown(Unknown::NotAvailable),
             Reading::Unknown(Unknown::TooOld),
+            Reading::Unknown(Unknown::Namespaced),
             Reading::Unknown(Unknown::Code(999)),
         ] {
             let json = serde_json::to_string(&reading).unwrap();

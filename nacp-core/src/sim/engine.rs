@@ -11,7 +11,8 @@ use tokio::sync::Mutex;
 
 use super::{Service, ServiceOptions};
 use crate::engine::{
-    Container, ContainerId, ContainerSpec, ContainerState, Engine as Seam, EngineInfo, GpuOffer, Image, labels,
+    Container, ContainerId, ContainerSpec, ContainerState, Engine as Seam, EngineInfo, GpuOffer, Image, NamedContainer,
+    labels,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::GpuId;
@@ -166,6 +167,14 @@ impl Seam for Engine {
         let mut described: Vec<_> = wanted.map(Held::describe).collect();
         described.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(described)
+    }
+
+    async fn names(&self) -> Result<Vec<NamedContainer>> {
+        let containers = self.containers.lock().await;
+        let running = containers.values().filter(|held| held.state.is_active());
+        let mut names: Vec<_> = running.map(|held| NamedContainer::from(held.describe())).collect();
+        names.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(names)
     }
 
     async fn logs(&self, id: &ContainerId, lines: usize) -> Result<Vec<String>> {

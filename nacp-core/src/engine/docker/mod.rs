@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use address::Address;
 
-use super::{Container, ContainerId, ContainerSpec, Engine, EngineInfo, GpuOffer, Image, labels};
+use super::{Container, ContainerId, ContainerSpec, Engine, EngineInfo, GpuOffer, Image, NamedContainer, labels};
 use crate::error::{Error, ErrorKind, Result};
 
 mod address;
@@ -139,6 +139,15 @@ impl Docker {
             }
         }
     }
+
+    /// The containers that the daemon lists at this path, ordered by name.
+    async fn listed(&self, path: &str) -> Result<Vec<Container>, Api> {
+        let found = limited(CALL_LIMIT, raw::get::<Vec<_>>(&self.address, path)).await?;
+        let mut containers: Vec<_> = found.into_iter().filter_map(list::container).collect();
+        containers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(containers)
+    }
+
     /// Waits until a container is gone.
     #[expect(clippy::disallowed_methods, reason = "only looking again tells when the daemon is done")]
     async fn gone(&self, id: &ContainerId) -> Result<(), Api> {
@@ -252,11 +261,12 @@ impl Engine for Docker {
         let label = app.map_or_else(|| labels::APP.to_owned(), |app| format!("{}={app}", labels::APP));
         let filters = serde_json::json!({ "label": [label] }).to_string();
         let path = format!("/containers/json?all=true&filters={}", raw::encoded(&filters));
-        let found = limited(CALL_LIMIT, raw::get::<Vec<_>>(&self.address, &path)).await;
-        let found = found.map_err(|error| failure::call("engine.list", error))?;
-        let mut containers: Vec<_> = found.into_iter().filter_map(list::container).collect();
-        containers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(containers)
+        self.listed(&path).await.map_err(|error| failure::call("engine.list", error))
+    }
+
+    async fn names(&self) -> Result<Vec<NamedContainer>> {
+        let running = self.listed("/containers/json").await.map_err(|error| failure::call("engine.names", error))?;
+        Ok(running.into_iter().map(NamedContainer::from).collect())
     }
 
     /// At most the last mebibyte.

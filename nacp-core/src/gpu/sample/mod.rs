@@ -4,6 +4,7 @@ mod fields;
 mod metric;
 mod parts;
 mod process;
+mod update;
 
 use serde::{Deserialize, Serialize};
 

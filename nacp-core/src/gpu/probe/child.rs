@@ -1,0 +1,199 @@
+//! A process that is listened to, and killed in time. Two threads read what it says while its end is awaited.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::line::{MARK, Message};
+use super::{Report, Step};
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+
+/// How much a child may print, in bytes: many times what a report of sixteen GPUs has.
+const MOST: u64 = 8 << 20;
+/// How much of what it says besides is kept.
+const KEPT: usize = 512;
+/// How often it is asked whether it has ended.
+const TICK: Duration = Duration::from_millis(5);
+/// How long what it said last may still be under way when it has ended. A process that it left behind can hold the
+/// pipes open for ever.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// What is heard of a child.
+pub(super) enum Heard {
+    Begin(Step),
+    Report(Box<Report>),
+    Failed(Error),
+    /// A line of a probe that cannot be read.
+    Garbled(String),
+    TooMuch,
+    Ended(Ended),
+}
+
+/// How it ended.
+pub(super) enum Ended {
+    Status(ExitStatus),
+    /// It did not; the limit has passed.
+    Limit,
+}
+
+/// A running child. It does not outlive this value.
+pub(super) struct Child {
+    process: std::process::Child,
+    clock: SystemClock,
+    lines: Receiver<Said>,
+    /// Keeps the channel open when both readers have ended, so that waiting on it waits.
+    _open: Sender<Said>,
+    /// How many of the two readers have come to the end.
+    closed: u32,
+    ended: Option<(ExitStatus, Duration)>,
+    noise: Arc<Mutex<Tail>>,
+    words: Arc<Mutex<Tail>>,
+}
+
+/// What a reader hands over.
+enum Said {
+    Line(Result<Message, String>),
+    TooMuch,
+    Closed,
+}
+
+impl Child {
+    pub(super) fn start(mut command: Command) -> io::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own, so that what it starts can be killed with it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let clock = SystemClock::new();
+        let process = command.spawn()?;
+        let (open, lines) = channel();
+        let (noise, words) = (Arc::default(), Arc::default());
+        let mut child = Self { process, clock, lines, _open: open.clone(), closed: 0, ended: None, noise, words };
+        // A failure from here on kills the child.
+        if let Some(stdout) = child.process.stdout.take() {
+            let (said, noise) = (open.clone(), Arc::clone(&child.noise));
+            thread::Builder::new().name("nacp-probe-out".into()).spawn(move || listen(stdout, &said, &noise))?;
+        }
+        if let Some(stderr) = child.process.stderr.take() {
+            let words = Arc::clone(&child.words);
+            thread::Builder::new().name("nacp-probe-err".into()).spawn(move || overhear(stderr, &open, &words))?;
+        }
+        Ok(child)
+    }
+
+    /// Waits for the next that is heard, until `limit` after the start.
+    pub(super) fn hear(&mut self, limit: Duration) -> Heard {
+        loop {
+            let now = self.clock.monotonic();
+            if self.ended.is_none() {
+                // An error would mean that the child is not ours.
+                self.ended = self.process.try_wait().ok().flatten().map(|status| (status, now));
+            }
+            let wait = match self.ended {
+                Some((status, since)) if self.closed == 2 || now >= since + GRACE => {
+                    return Heard::Ended(Ended::Status(status));
+                }
+                None if now >= limit => {
+                    self.kill();
+                    return Heard::Ended(Ended::Limit);
+                }
+                Some(_) => TICK,
+                None => TICK.min(limit - now),
+            };
+            match self.lines.recv_timeout(wait) {
+                Ok(Said::Line(Ok(Message::Begin(step)))) => return Heard::Begin(step),
+                Ok(Said::Line(Ok(Message::Report(report)))) => return Heard::Report(report),
+                Ok(Said::Line(Ok(Message::Failed(error)))) => return Heard::Failed(error),
+                Ok(Said::Line(Err(reason))) => return Heard::Garbled(reason),
+                Ok(Said::TooMuch) => return Heard::TooMuch,
+                Ok(Said::Closed) => self.closed += 1,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The last that it printed besides its report.
+    pub(super) fn noise(&self) -> Option<String> {
+        self.noise.lock().unwrap_or_else(PoisonError::into_inner).text()
+    }
+
+    /// The last that it wrote to its standard error.
+    pub(super) fn last_words(&self) -> Option<String> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).text()
+    }
+
+    /// Kills the child and, where the system has a shell, what the child has started. Never after the child was waited
+    /// for: its number could be another's by then.
+    fn kill(&mut self) {
+        #[cfg(unix)]
+        {
+            let group = format!("kill -KILL -{}", self.process.id());
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", &group]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            // Without a shell the child alone is killed, below.
+            let _ = shell.status();
+        }
+        // It may have ended at this very moment.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.ended.is_none() && !matches!(self.process.try_wait(), Ok(Some(_))) {
+            self.kill();
+        }
+    }
+}
+
+/// Hands over the lines of a probe and keeps the end of the rest.
+fn listen(stdout: impl Read, said: &Sender<Said>, noise: &Mutex<Tail>) {
+    let mut reader = BufReader::new(stdout.take(MOST));
+    let mut line = Vec::new();
+    while let Ok(length) = reader.read_until(b'\n', &mut line)
+        && length > 0
+    {
+        match std::str::from_utf8(&line).map(str::trim_end) {
+            Ok(text) if text.starts_with(MARK) => drop(said.send(Said::Line(Message::parse(text)))),
+            _ => noise.lock().unwrap_or_else(PoisonError::into_inner).push(&line),
+        }
+        line.clear();
+    }
+    if reader.get_ref().limit() == 0 {
+        // Nobody may be there any more.
+        let _ = said.send(Said::TooMuch);
+    }
+    let _ = said.send(Said::Closed);
+}
+
+/// Keeps the end of what is written.
+fn overhear(mut stderr: impl Read, said: &Sender<Said>, words: &Mutex<Tail>) {
+    let mut buffer = [0; 4096];
+    while let Ok(length) = stderr.read(&mut buffer)
+        && length > 0
+    {
+        words.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..length]);
+    }
+    let _ = said.send(Said::Closed);
+}
+
+/// The last bytes of a stream.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(&bytes[bytes.len().saturating_sub(KEPT)..]);
+        self.0.drain(..self.0.len().saturating_sub(KEPT));
+    }
+
+    fn text(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.0);
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+}

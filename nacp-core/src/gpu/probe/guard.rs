@@ -1,0 +1,225 @@
+//! The parent's part: what the child may do, and what its end means.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use super::child::{Child, Ended, Heard};
+use super::{ASKED, LIBRARY, Report, Step, is_probe};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long a probe may take unless it is told: a server with eight GPUs and no persistence daemon takes many seconds
+/// to start its driver.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Lets a child process touch the driver first.
+///
+/// The child is started with this process's environment and `NACP_PROBE=1`, reports on its standard output, and is
+/// killed with whatever it started when the limit passes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    program: PathBuf,
+    args: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    library: Option<PathBuf>,
+    limit: Duration,
+}
+
+impl Guard {
+    /// A guard whose child is this program, which calls [`answer`](super::answer) first in `main`.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self { program: program.into(), args: Vec::new(), environment: Vec::new(), library: None, limit: LIMIT }
+    }
+
+    /// A guard whose child is the program that runs now, without arguments.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) where the system does not tell which program that is.
+    pub fn this_program() -> Result<Self> {
+        let program = std::env::current_exe().map_err(|error| {
+            Error::new(ErrorKind::Unsupported, "gpu.probe", "the system does not tell which program this is")
+                .with("reason", &error)
+                .hint("name the program with Guard::new")
+                .caused_by(error)
+        })?;
+        Ok(Self::new(program))
+    }
+
+    /// Adds one argument: `Guard::new("python3").arg("-m").arg("nacp._probe")`.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Sets one variable of the child's environment.
+    #[must_use]
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((key.into(), value.into()));
+        self
+    }
+
+    /// Probes this library file instead of the one that the loader finds.
+    #[must_use]
+    pub fn library(mut self, path: impl Into<PathBuf>) -> Self {
+        self.library = Some(path.into());
+        self
+    }
+
+    /// How long the child may take; 30 seconds unless it is set.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The library file that is probed, if one is named.
+    pub fn library_path(&self) -> Option<&Path> {
+        self.library.as_deref()
+    }
+
+    /// Runs the child and returns its report. The caller's thread waits meanwhile, at most for the limit and a moment.
+    ///
+    /// # Errors
+    /// Each says in which `step` the child was, and what it wrote last to its standard error:
+    ///
+    /// | `cause` | kind | what happened |
+    /// |---|---|---|
+    /// | `crashed` | [`DriverUnavailable`](ErrorKind::DriverUnavailable) | a signal killed the child: `signal=SIGSEGV` |
+    /// | `hung` | [`Timeout`](ErrorKind::Timeout) | the limit passed |
+    /// | `ended` | [`DriverUnavailable`](ErrorKind::DriverUnavailable) | the child ended within a step |
+    /// | `not a probe` | [`InvalidArgument`](ErrorKind::InvalidArgument) | the child said nothing that a probe says |
+    /// | `not started` | [`NotFound`](ErrorKind::NotFound), [`PermissionDenied`](ErrorKind::PermissionDenied), [`ResourceExhausted`](ErrorKind::ResourceExhausted) | the program cannot be run |
+    ///
+    /// What went wrong within the child comes back as it was: no library, no driver, no permission.
+    pub fn check(&self) -> Result<Report> {
+        if is_probe() {
+            // Its children would do the same again, without end.
+            return Err(self
+                .error(ErrorKind::InvalidArgument, "a probe cannot start a probe", "not a probe")
+                .hint(FIRST));
+        }
+        let mut child = self.start()?;
+        let mut step = None;
+        let mut report = None;
+        let ended = loop {
+            match child.hear(self.limit) {
+                Heard::Begin(begun) => step = Some(begun),
+                Heard::Report(read) => report = Some(Ok(*read)),
+                Heard::Failed(error) => report = Some(Err(error)),
+                Heard::Garbled(reason) => {
+                    let error = self.not_a_probe("the probe's report cannot be read", &child);
+                    return Err(error.with("reason", reason).hint("run the same version of NACP on both sides"));
+                }
+                Heard::TooMuch => return Err(self.not_a_probe("the program prints without end", &child).hint(FIRST)),
+                Heard::Ended(ended) => break ended,
+            }
+        };
+        self.judge(&child, ended, step, report)
+    }
+
+    fn start(&self) -> Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).env(ASKED, "1");
+        match &self.library {
+            Some(library) => command.env(LIBRARY, library),
+            None => command.env_remove(LIBRARY),
+        };
+        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
+        Child::start(command).map_err(|error| {
+            let kind = match error.kind() {
+                std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+                std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                _ => ErrorKind::ResourceExhausted,
+            };
+            self.error(kind, "the probe cannot be started", "not started").with("reason", &error).caused_by(error)
+        })
+    }
+
+    /// What the child's end means, with what it said before.
+    fn judge(&self, child: &Child, ended: Ended, step: Option<Step>, report: Option<Result<Report>>) -> Result<Report> {
+        let at = |error: Error| match step {
+            Some(step) => error.with("step", step),
+            None => error,
+        };
+        match (ended, report) {
+            (Ended::Limit, _) => {
+                let limit = format!("{:?}", self.limit);
+                let error =
+                    self.error(ErrorKind::Timeout, "the probe did not end in time", "hung").with("limit", limit);
+                let hint = match step {
+                    None => FIRST,
+                    Some(Step::End) => "return from main when nacp_core::gpu::probe::answer() says true",
+                    Some(_) => "the driver does not answer; restart the machine (under WSL2: `wsl --shutdown`)",
+                };
+                Err(said(at(error), child).hint(hint))
+            }
+            (Ended::Status(status), report) => match (crash(status), report) {
+                (Some(crash), _) => {
+                    let message = "the driver's library crashed the probe";
+                    let error = self.error(ErrorKind::DriverUnavailable, message, "crashed").with("signal", crash);
+                    Err(said(at(error), child).hint("reinstall or update the NVIDIA driver"))
+                }
+                (None, Some(report)) => report,
+                (None, None) if step.is_some() => {
+                    let message = "the probe ended without a report";
+                    let error = self.error(ErrorKind::DriverUnavailable, message, "ended").with("status", status);
+                    Err(said(at(error), child))
+                }
+                (None, None) => {
+                    let error = self.not_a_probe("the program is not a probe", child).with("status", status);
+                    Err(error.hint(FIRST))
+                }
+            },
+        }
+    }
+
+    fn not_a_probe(&self, message: &str, child: &Child) -> Error {
+        let error = self.error(ErrorKind::InvalidArgument, message, "not a probe");
+        let error = match child.noise() {
+            Some(noise) => error.with("stdout", format_args!("{noise:?}")),
+            None => error,
+        };
+        said(error, child)
+    }
+
+    fn error(&self, kind: ErrorKind, message: &str, cause: &str) -> Error {
+        Error::new(kind, "gpu.probe", message).with("program", self.program.display()).with("cause", cause)
+    }
+}
+
+/// How a program becomes a probe.
+const FIRST: &str = "call nacp_core::gpu::probe::answer() first in main";
+
+fn said(error: Error, child: &Child) -> Error {
+    match child.last_words() {
+        Some(words) => error.with("stderr", format_args!("{words:?}")),
+        None => error,
+    }
+}
+
+/// By what the child was killed, if it did not end by itself.
+#[cfg(unix)]
+fn crash(status: ExitStatus) -> Option<String> {
+    use std::os::unix::process::ExitStatusExt;
+
+    let name = match status.signal()? {
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        15 => "SIGTERM",
+        other => return Some(other.to_string()),
+    };
+    Some(name.to_owned())
+}
+
+/// Windows ends a program that crashed with an error code of its own: the highest bits are set.
+#[cfg(not(unix))]
+fn crash(status: ExitStatus) -> Option<String> {
+    status.code().filter(|code| *code < 0).map(|code| format!("{code:#x}"))
+}
