@@ -60,9 +60,15 @@ template <typename T> inline T nacp_init() {
 #define NACP_MIG_DEVICE_INIT NACP_INIT(nacp_mig_device)
 #define NACP_NODE_INFO_INIT NACP_INIT(nacp_node_info)
 #define NACP_GPU_INIT NACP_INIT(nacp_gpu)
+#define NACP_OWNER_INIT NACP_INIT(nacp_owner)
 #define NACP_ACTION_INIT NACP_INIT(nacp_action)
 #define NACP_PROCESS_INIT NACP_INIT(nacp_process)
 #define NACP_REPLICA_INIT NACP_INIT(nacp_replica)
+#define NACP_UPDATE_INIT NACP_INIT(nacp_update)
+#define NACP_TELEMETRY_OPTIONS_INIT NACP_INIT(nacp_telemetry_options)
+#define NACP_WINDOW_INIT NACP_INIT(nacp_window)
+#define NACP_TELEMETRY_STATUS_INIT NACP_INIT(nacp_telemetry_status)
+#define NACP_LINK_INIT NACP_INIT(nacp_link)
 
 /**
  * `nacp_event.kind`: bits of the driver that the library does not know; `data` has them.
@@ -380,6 +386,41 @@ template <typename T> inline T nacp_init() {
 #define NACP_GPU_CLOCKS 256
 
 /**
+ * `nacp_owner.known`: the program's name is known.
+ */
+#define NACP_OWNER_COMMAND 1
+
+/**
+ * `nacp_owner.known`: the user's number is known.
+ */
+#define NACP_OWNER_UID 2
+
+/**
+ * `nacp_owner.known`: the user's name is known.
+ */
+#define NACP_OWNER_USER 4
+
+/**
+ * `nacp_owner.known`: it is known in which container it is; none where `container` is empty.
+ */
+#define NACP_OWNER_CONTAINER 8
+
+/**
+ * `nacp_owner.known`: it is known in which pod it is; none where `pod_uid` is empty.
+ */
+#define NACP_OWNER_POD 16
+
+/**
+ * `nacp_owner.known`: the pod's name is known.
+ */
+#define NACP_OWNER_POD_NAME 32
+
+/**
+ * `nacp_owner.known`: the pod's namespace is known.
+ */
+#define NACP_OWNER_POD_NAMESPACE 64
+
+/**
  * `nacp_process.known`: the memory is known.
  */
 #define NACP_PROCESS_MEMORY 1
@@ -408,6 +449,76 @@ template <typename T> inline T nacp_init() {
  * `nacp_process.kind`: it does both.
  */
 #define NACP_PROCESS_BOTH 3
+
+/**
+ * `nacp_update.kind`: the GPUs were read; nacp_subscription_value has the numbers.
+ */
+#define NACP_UPDATE_SAMPLES 1
+
+/**
+ * `nacp_update.kind`: something happened to a GPU; nacp_subscription_event has it.
+ */
+#define NACP_UPDATE_EVENT 2
+
+/**
+ * `nacp_update.kind`: the driver has begun to fail; `text` says how.
+ */
+#define NACP_UPDATE_ERROR 3
+
+/**
+ * `nacp_update.kind`: `lost` updates were lost, because this subscriber was too slow.
+ */
+#define NACP_UPDATE_LAGGED 4
+
+/**
+ * `nacp_update.kind`: the reading has ended; nothing more will come.
+ */
+#define NACP_UPDATE_ENDED 5
+
+/**
+ * `nacp_window.known`: `first`, `last`, `min`, `max`, `mean`, `p50` and `p99` are known.
+ */
+#define NACP_WINDOW_VALUES 1
+
+/**
+ * `nacp_window.known`: `delta` is known; the number is a counter.
+ */
+#define NACP_WINDOW_DELTA 2
+
+/**
+ * `nacp_window.known`: `rate` is known; the number is a counter.
+ */
+#define NACP_WINDOW_RATE 4
+
+/**
+ * `nacp_link.known`: what of the machine lies between them is known.
+ */
+#define NACP_LINK_ANCESTOR 1
+
+/**
+ * `nacp_link.known`: the number of NVLinks is known.
+ */
+#define NACP_LINK_NVLINKS 2
+
+/**
+ * `nacp_link.known`: what the NVLinks carry is known.
+ */
+#define NACP_LINK_BANDWIDTH 4
+
+/**
+ * `nacp_link.known`: whether they can use each other's memory is known.
+ */
+#define NACP_LINK_PEER 8
+
+/**
+ * `nacp_link.known`: whether they are near the same memory of the machine is known.
+ */
+#define NACP_LINK_NUMA 16
+
+/**
+ * `nacp_link.known`: whether they belong to one clique of a fabric is known.
+ */
+#define NACP_LINK_CLIQUE 32
 
 /**
  * The version of the binary interface: it changes when a program has to be compiled anew.
@@ -585,6 +696,21 @@ typedef struct nacp_replicas nacp_replicas;
  * more.
  */
 typedef struct nacp_router nacp_router;
+
+/**
+ * One subscriber of telemetry. A slow one loses the oldest updates and is told how many; it never slows the reading.
+ *
+ * Threads: one at a time.
+ */
+typedef struct nacp_subscription nacp_subscription;
+
+/**
+ * GPUs that are read at a steady pace by a thread of the library, and what was read.
+ *
+ * Threads: functions that take `const nacp_telemetry *` may be called by several threads at once; nacp_telemetry_free by
+ * one, when no other call uses it.
+ */
+typedef struct nacp_telemetry nacp_telemetry;
 
 /**
  * What went wrong. It lives with the caller, usually on the stack, and needs no freeing. Every function takes NULL in
@@ -1118,6 +1244,56 @@ typedef struct nacp_gpu {
 } nacp_gpu;
 
 /**
+ * Who is behind a program. A field whose bit is not set in `known` means nothing.
+ */
+typedef struct nacp_owner {
+  /**
+   * sizeof(nacp_owner); NACP_OWNER_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * The process id.
+   */
+  uint32_t pid;
+  /**
+   * Which fields are known: NACP_OWNER_COMMAND and the like.
+   */
+  uint64_t known;
+  /**
+   * The user's number.
+   */
+  uint32_t uid;
+  /**
+   * Always 0.
+   */
+  uint32_t reserved;
+  /**
+   * The program's name.
+   */
+  char command[32];
+  /**
+   * The user's name.
+   */
+  char user[64];
+  /**
+   * The id of its container; empty where it is in none.
+   */
+  char container[80];
+  /**
+   * The UID of its pod; empty where it is in none.
+   */
+  char pod_uid[64];
+  /**
+   * The name of its pod.
+   */
+  char pod_name[256];
+  /**
+   * The namespace of its pod.
+   */
+  char pod_namespace[64];
+} nacp_owner;
+
+/**
  * One action of a plan. Its texts live as long as the plan.
  */
 typedef struct nacp_action {
@@ -1246,6 +1422,237 @@ typedef struct nacp_replica {
    */
   const char *gpu_injection;
 } nacp_replica;
+
+/**
+ * What a subscriber is told.
+ */
+typedef struct nacp_update {
+  /**
+   * sizeof(nacp_update); NACP_UPDATE_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * What: NACP_UPDATE_SAMPLES and the like. Be ready for numbers that are not here.
+   */
+  uint32_t kind;
+  /**
+   * Which reading it was, from 1 (NACP_UPDATE_SAMPLES).
+   */
+  uint64_t tick;
+  /**
+   * How many updates were lost (NACP_UPDATE_LAGGED).
+   */
+  uint64_t lost;
+  /**
+   * When, in milliseconds since 1970-01-01 00:00 UTC (NACP_UPDATE_SAMPLES, NACP_UPDATE_EVENT).
+   */
+  int64_t at_ms;
+  /**
+   * The error or the event in words; empty for readings.
+   */
+  char text[256];
+} nacp_update;
+
+/**
+ * How often what is read. Zeros and NULLs stand for the defaults.
+ *
+ * Texts of fields are names with commas between them, such as "power,temperature"; "fast", "medium", "slow" and "all"
+ * are groups.
+ */
+typedef struct nacp_telemetry_options {
+  /**
+   * sizeof(nacp_telemetry_options); NACP_TELEMETRY_OPTIONS_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * Milliseconds from one reading of the fast fields to the next; 0 for 100.
+   */
+  uint32_t fast_ms;
+  /**
+   * The same for the medium fields; 0 for 1000.
+   */
+  uint32_t medium_ms;
+  /**
+   * The same for the slow fields; 0 for 10000.
+   */
+  uint32_t slow_ms;
+  /**
+   * For how many seconds readings are kept; 0 for 3600.
+   */
+  uint32_t history_s;
+  /**
+   * How many updates wait for each subscriber before it loses the oldest; 0 for 64.
+   */
+  uint32_t buffer;
+  /**
+   * What is read most often; NULL for utilisation and power.
+   */
+  const char *fast_fields;
+  /**
+   * What is read less often; NULL for memory, temperatures, clocks and energy.
+   */
+  const char *medium_fields;
+  /**
+   * What is read seldom; NULL for all the rest.
+   */
+  const char *slow_fields;
+} nacp_telemetry_options;
+
+/**
+ * What one number did over a stretch of time, in the metric's unit. A field whose bit is not set in `known` means
+ * nothing.
+ */
+typedef struct nacp_window {
+  /**
+   * sizeof(nacp_window); NACP_WINDOW_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * Which fields are known: NACP_WINDOW_VALUES and the like.
+   */
+  uint32_t known;
+  /**
+   * Readings with a value.
+   */
+  uint64_t count;
+  /**
+   * Readings without one.
+   */
+  uint64_t unknown;
+  /**
+   * When the first reading was made, in milliseconds since 1970-01-01 00:00 UTC; 0 where there was none.
+   */
+  int64_t from_ms;
+  /**
+   * When the last one was made.
+   */
+  int64_t to_ms;
+  /**
+   * The first value.
+   */
+  double first;
+  /**
+   * The last value.
+   */
+  double last;
+  /**
+   * The smallest value.
+   */
+  double min;
+  /**
+   * The largest value.
+   */
+  double max;
+  /**
+   * The mean of all values.
+   */
+  double mean;
+  /**
+   * The median.
+   */
+  double p50;
+  /**
+   * The value that 99 of 100 do not exceed.
+   */
+  double p99;
+  /**
+   * By how much a counter rose (NACP_WINDOW_DELTA).
+   */
+  double delta;
+  /**
+   * How much it rose in a second (NACP_WINDOW_RATE).
+   */
+  double rate;
+} nacp_window;
+
+/**
+ * How the reading fares.
+ */
+typedef struct nacp_telemetry_status {
+  /**
+   * sizeof(nacp_telemetry_status); NACP_TELEMETRY_STATUS_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * How many subscribers there are.
+   */
+  uint32_t subscribers;
+  /**
+   * Ticks that read something.
+   */
+  uint64_t ticks;
+  /**
+   * Ticks that were passed over because the one before took too long.
+   */
+  uint64_t missed;
+  /**
+   * Ticks on which the driver did not answer.
+   */
+  uint64_t errors;
+  /**
+   * Updates that subscribers have lost because they were too slow.
+   */
+  uint64_t lagged;
+  /**
+   * How long the longest tick took, in nanoseconds.
+   */
+  uint64_t longest_ns;
+  /**
+   * When the last tick was, in milliseconds since 1970-01-01 00:00 UTC; 0 before the first.
+   */
+  int64_t last_ms;
+  /**
+   * Why the driver does not answer now; empty while it does.
+   */
+  char error[256];
+} nacp_telemetry_status;
+
+/**
+ * What lies between two GPUs. A field whose bit is not set in `known` means nothing.
+ */
+typedef struct nacp_link {
+  /**
+   * sizeof(nacp_link); NACP_LINK_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * What of the machine they have in common, in NVML's numbers: 0 the board, 10 one PCIe switch, 20 several, 30 a
+   * host bridge, 40 a NUMA node, 50 the machine.
+   */
+  uint32_t ancestor;
+  /**
+   * Which fields are known: NACP_LINK_ANCESTOR and the like.
+   */
+  uint64_t known;
+  /**
+   * NVLinks between them that are up; over a switch, those of the GPU with fewer.
+   */
+  uint32_t nvlinks;
+  /**
+   * 1 when the NVLinks lead over a switch, else 0.
+   */
+  uint32_t switched;
+  /**
+   * What the NVLinks carry in each direction, in megabytes (10^6) a second.
+   */
+  uint64_t bandwidth;
+  /**
+   * 1 when each can read the other's memory, else 0.
+   */
+  uint32_t peer;
+  /**
+   * 1 when they are near the same memory of the machine, else 0.
+   */
+  uint32_t same_numa;
+  /**
+   * 1 when they belong to one clique of an NVLink fabric, else 0.
+   */
+  uint32_t same_clique;
+  /**
+   * Always 0.
+   */
+  uint32_t reserved;
+} nacp_link;
 
 /**
  * Percent of the time in which a kernel was running.
@@ -1896,6 +2303,31 @@ nacp_status nacp_node_support_json(const struct nacp_node *node,
 void nacp_node_free(struct nacp_node *node);
 
 /**
+ * Tells who is behind a process id of this machine: from /proc alone, so also where several containers share a GPU.
+ *
+ * @param pid the process id, as nacp_process has it
+ * @param[out] owner a struct that NACP_OWNER_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_OK also for a process that is not there: nothing is known then
+ */
+nacp_status nacp_owner_of(uint32_t pid,
+                          struct nacp_owner *owner,
+                          struct nacp_error *error);
+
+/**
+ * The programs on all GPUs of a node, with who is behind each, as JSON. Ids of simulated GPUs are made up: nobody is
+ * looked for behind them.
+ *
+ * @param node the node
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole
+ */
+nacp_status nacp_node_processes_json(const struct nacp_node *node,
+                                     struct nacp_string *json,
+                                     struct nacp_error *error);
+
+/**
  * Tells what nacp_apply would do, without doing it.
  *
  * @param ctx the context
@@ -2097,6 +2529,214 @@ const char *nacp_status_name(int32_t status);
  * @param string the text, whose fields are as the library set them
  */
 void nacp_string_free(struct nacp_string *string);
+
+/**
+ * Begins to be told what is read from now on, and what happens to the GPUs.
+ *
+ * @param telemetry the readings
+ * @param[out] subscription the subscriber, freed by nacp_subscription_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_telemetry_subscribe(const struct nacp_telemetry *telemetry,
+                                     struct nacp_subscription **subscription,
+                                     struct nacp_error *error);
+
+/**
+ * Waits for the next update. The calling thread stands still meanwhile.
+ *
+ * @param subscription the subscriber, used by no other call
+ * @param limit_ms how long to wait, in milliseconds
+ * @param[out] update a struct that NACP_UPDATE_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_TIMEOUT when nothing came within the limit
+ */
+nacp_status nacp_subscription_next(struct nacp_subscription *subscription,
+                                   uint32_t limit_ms,
+                                   struct nacp_update *update,
+                                   struct nacp_error *error);
+
+/**
+ * Tells one number of a GPU as it was in the last NACP_UPDATE_SAMPLES.
+ *
+ * @param subscription the subscriber
+ * @param index which GPU, in the order of the node
+ * @param metric which number, such as NACP_METRIC_POWER
+ * @param[out] value a struct that NACP_VALUE_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_OK also for a number that is not known, or not read yet: `value` says why
+ */
+nacp_status nacp_subscription_value(const struct nacp_subscription *subscription,
+                                    size_t index,
+                                    nacp_metric metric,
+                                    struct nacp_value *value,
+                                    struct nacp_error *error);
+
+/**
+ * Tells the event of the last NACP_UPDATE_EVENT.
+ *
+ * @param subscription the subscriber
+ * @param[out] event a struct that NACP_EVENT_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there was none yet
+ */
+nacp_status nacp_subscription_event(const struct nacp_subscription *subscription,
+                                    struct nacp_event *event,
+                                    struct nacp_error *error);
+
+/**
+ * Ends a subscription.
+ *
+ * @param subscription the subscriber; NULL does nothing
+ */
+void nacp_subscription_free(struct nacp_subscription *subscription);
+
+/**
+ * Begins to read the GPUs of a node at a steady pace.
+ *
+ * @param node the node
+ * @param options how often what; NULL for the defaults
+ * @param[out] telemetry the readings, ended and freed by nacp_telemetry_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for an option that cannot be, with the values that it may have
+ */
+nacp_status nacp_telemetry_start(const struct nacp_node *node,
+                                 const struct nacp_telemetry_options *options,
+                                 struct nacp_telemetry **telemetry,
+                                 struct nacp_error *error);
+
+/**
+ * Tells the last reading of one number of a GPU.
+ *
+ * @param telemetry the readings
+ * @param index which GPU, in the order of the node
+ * @param metric which number, such as NACP_METRIC_POWER
+ * @param[out] value a struct that NACP_VALUE_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_OK also for a number that is not known, or not read yet: `value` says why
+ */
+nacp_status nacp_telemetry_value(const struct nacp_telemetry *telemetry,
+                                 size_t index,
+                                 nacp_metric metric,
+                                 struct nacp_value *value,
+                                 struct nacp_error *error);
+
+/**
+ * Tells what one number of a GPU did over a stretch of time that ends with the last reading.
+ *
+ * @param telemetry the readings
+ * @param index which GPU, in the order of the node
+ * @param metric which number, such as NACP_METRIC_POWER
+ * @param over_ms how long the stretch is, in milliseconds; it goes back as far as readings are kept
+ * @param[out] window a struct that NACP_WINDOW_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for a number that is not read
+ */
+nacp_status nacp_telemetry_window(const struct nacp_telemetry *telemetry,
+                                  size_t index,
+                                  nacp_metric metric,
+                                  uint64_t over_ms,
+                                  struct nacp_window *window,
+                                  struct nacp_error *error);
+
+/**
+ * Tells the energy that a GPU used over a stretch of time that ends with the last reading, in joules: from its counter,
+ * or from its power where it has none.
+ *
+ * @param telemetry the readings
+ * @param index which GPU, in the order of the node
+ * @param over_ms how long the stretch is, in milliseconds
+ * @param[out] joules a struct that NACP_VALUE_INIT has initialised
+ * @param[out] from_counter 1 when it is the GPU's own counter, 0 when it is the power; NULL if the caller does not care
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_OK also where it is not known: `joules` says why
+ */
+nacp_status nacp_telemetry_energy(const struct nacp_telemetry *telemetry,
+                                  size_t index,
+                                  uint64_t over_ms,
+                                  struct nacp_value *joules,
+                                  uint32_t *from_counter,
+                                  struct nacp_error *error);
+
+/**
+ * Copies the readings of one number of a GPU, the oldest first. Where the caller's arrays are too small, they get the
+ * newest.
+ *
+ * @param telemetry the readings
+ * @param index which GPU, in the order of the node
+ * @param metric which number, such as NACP_METRIC_POWER
+ * @param after_us only readings after this moment, in microseconds since 1970-01-01 00:00 UTC; 0 for all that are kept
+ * @param capacity how many readings the caller's arrays hold
+ * @param[out] at_us when each was read, in microseconds since 1970-01-01 00:00 UTC; NULL if the caller does not care
+ * @param[out] values the values; NaN where it was not known, and nowhere else; NULL if the caller only counts
+ * @param[out] count how many readings there are, which may be more than `capacity`
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for a number that is not read
+ */
+nacp_status nacp_telemetry_history(const struct nacp_telemetry *telemetry,
+                                   size_t index,
+                                   nacp_metric metric,
+                                   int64_t after_us,
+                                   size_t capacity,
+                                   int64_t *at_us,
+                                   double *values,
+                                   size_t *count,
+                                   struct nacp_error *error);
+
+/**
+ * Tells how the reading fares.
+ *
+ * @param telemetry the readings
+ * @param[out] status a struct that NACP_TELEMETRY_STATUS_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_telemetry_describe(const struct nacp_telemetry *telemetry,
+                                    struct nacp_telemetry_status *status,
+                                    struct nacp_error *error);
+
+/**
+ * Ends the reading and frees what was read. Subscriptions stay valid: they are told the end.
+ *
+ * @param telemetry the readings; NULL does nothing
+ */
+void nacp_telemetry_free(struct nacp_telemetry *telemetry);
+
+/**
+ * Tells what lies between two GPUs.
+ *
+ * @param node the node
+ * @param a one of them, from 0 to nacp_node_gpu_count - 1
+ * @param b the other
+ * @param[out] link a struct that NACP_LINK_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there is no such index; NACP_E_INVALID_ARGUMENT when both are one
+ */
+nacp_status nacp_node_link(const struct nacp_node *node,
+                           size_t a,
+                           size_t b,
+                           struct nacp_link *link,
+                           struct nacp_error *error);
+
+/**
+ * How all GPUs of a node reach each other, as JSON: the GPUs with what is near them, and a link for each two.
+ *
+ * @param node the node
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_node_topology_json(const struct nacp_node *node,
+                                    struct nacp_string *json,
+                                    struct nacp_error *error);
+
+/**
+ * The same as a matrix for people, as `nvidia-smi topo -m` shows it.
+ *
+ * @param node the node
+ * @param[out] text the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_node_topology_text(const struct nacp_node *node,
+                                    struct nacp_string *text,
+                                    struct nacp_error *error);
 
 /**
  * The version of the binary interface of the library that is loaded. A program compares it with NACP_ABI_VERSION, the

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::mem::offset_of;
 use std::ptr;
 
-use nacp_core::gpu::{Metric, Sample};
+use nacp_core::gpu::{Metric, Sample, Unknown};
 use nacp_core::{Error, ErrorKind, Result};
 
 use crate::error::nacp_error;
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn nacp_node_value(
         let held = call.shared(node, "node")?;
         let out = call.out_struct(value)?;
         let metric = metric_of(call, metric)?;
-        out.fill(&fill(metric, &gpu_at(call, held, index)?.sample));
+        out.fill(&fill(metric, Some(&gpu_at(call, held, index)?.sample)));
         Ok(())
     })
 }
@@ -228,11 +228,15 @@ pub(crate) fn metric_of(call: &Call, metric: nacp_metric) -> Result<Metric> {
     })
 }
 
-fn fill(metric: Metric, sample: &Sample) -> nacp_value {
+/// A number of a sample; where there is no sample yet, it is not read.
+pub(crate) fn fill(metric: Metric, sample: Option<&Sample>) -> nacp_value {
     let mut out: nacp_value = zero();
-    match metric.read(sample) {
+    match sample.and_then(|sample| metric.read(sample)) {
         Some(value) => (out.known, out.value) = (1, value),
-        None => text::copy(&metric.unknown(sample).map_or_else(String::new, |why| why.to_string()), &mut out.unknown),
+        None => {
+            let reason = sample.and_then(|sample| metric.unknown(sample)).unwrap_or(Unknown::NotRead);
+            text::copy(&reason.to_string(), &mut out.unknown);
+        }
     }
     out
 }

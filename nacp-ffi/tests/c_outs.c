@@ -66,6 +66,8 @@ int main(void) {
     HANDLE(nacp_ctx, nacp_ctx_new(&bad, &out, error));
     HANDLE(nacp_node, nacp_discover(NULL, &out, error));
     HANDLE(nacp_events, nacp_events_open(NULL, &out, error));
+    HANDLE(nacp_telemetry, nacp_telemetry_start(NULL, NULL, &out, error));
+    HANDLE(nacp_subscription, nacp_telemetry_subscribe(NULL, &out, error));
     HANDLE(nacp_plan, nacp_plan_app(NULL, "name: a", &out, error));
     HANDLE(nacp_replicas, nacp_apply(NULL, "name: a", 0, &out, error));
     HANDLE(nacp_replicas, nacp_replicas_of(NULL, "a", &out, error));
@@ -80,6 +82,9 @@ int main(void) {
     STRING(nacp_engine_json(NULL, &out, error));
     STRING(nacp_node_snapshot_json(NULL, &out, error));
     STRING(nacp_node_support_json(NULL, &out, error));
+    STRING(nacp_node_processes_json(NULL, &out, error));
+    STRING(nacp_node_topology_json(NULL, &out, error));
+    STRING(nacp_node_topology_text(NULL, &out, error));
     STRING(nacp_metrics_text(NULL, &out, error));
     STRING_ALONE(nacp_detect_json(&out, error));
     STRING_ALONE(nacp_detect_text(&out, error));
@@ -94,9 +99,26 @@ int main(void) {
     STRUCT(nacp_process, nacp_node_process_at(NULL, 0, 0, &out, error));
     STRUCT(nacp_mig_device, nacp_node_mig_at(NULL, 0, 0, &out, error));
     STRUCT(nacp_event, nacp_events_next(NULL, 0, &out, error));
+    STRUCT(nacp_link, nacp_node_link(NULL, 0, 1, &out, error));
+    STRUCT(nacp_value, nacp_telemetry_value(NULL, 0, NACP_METRIC_POWER, &out, error));
+    STRUCT(nacp_window, nacp_telemetry_window(NULL, 0, NACP_METRIC_POWER, 1, &out, error));
+    STRUCT(nacp_value, nacp_telemetry_energy(NULL, 0, 1, &out, NULL, error));
+    STRUCT(nacp_telemetry_status, nacp_telemetry_describe(NULL, &out, error));
+    STRUCT(nacp_update, nacp_subscription_next(NULL, 0, &out, error));
+    STRUCT(nacp_value, nacp_subscription_value(NULL, 0, NACP_METRIC_POWER, &out, error));
+    STRUCT(nacp_event, nacp_subscription_event(NULL, &out, error));
     STRUCT(nacp_action, nacp_plan_at(NULL, 0, &out, error));
     STRUCT(nacp_replica, nacp_replicas_at(NULL, 0, &out, error));
 
+    /* An owner needs no handle: only its error can be wrong. */
+    nacp_owner owner = NACP_OWNER_INIT;
+    nacp_error forgotten = {0};
+    owner.pid = 99;
+    check(nacp_owner_of(1, &owner, &forgotten) == NACP_E_INVALID_ARGUMENT && owner.pid == 0, "nacp_owner_of",
+          "a forgotten error");
+
+    BOTH(size_t, 99, out == 0,
+         nacp_telemetry_history(NULL, 0, NACP_METRIC_POWER, 0, 0, NULL, NULL, &out, error));
     BOTH(size_t, 99, out == 0, nacp_delete(NULL, "a", &out, error));
 
     printf("%d checks, %d failed\n", checks, failures);

@@ -143,6 +143,17 @@ int other(void) {
   nacp_process process = NACP_PROCESS_INIT;
   nacp_mig_device device = NACP_MIG_DEVICE_INIT;
   nacp_event event = NACP_EVENT_INIT;
+  nacp_owner owner = NACP_OWNER_INIT;
+  nacp_link link = NACP_LINK_INIT;
+  nacp_telemetry_options telemetry = NACP_TELEMETRY_OPTIONS_INIT;
+  nacp_telemetry_status status = NACP_TELEMETRY_STATUS_INIT;
+  nacp_window window = NACP_WINDOW_INIT;
+  nacp_update update = NACP_UPDATE_INIT;
+  if (owner.struct_size != sizeof owner || link.struct_size != sizeof link ||
+      telemetry.struct_size != sizeof telemetry || status.struct_size != sizeof status ||
+      window.struct_size != sizeof window || update.struct_size != sizeof update) {
+    return 1;
+  }
   if (gpu_info.struct_size != sizeof gpu_info || value.struct_size != sizeof value ||
       process.struct_size != sizeof process || device.struct_size != sizeof device || event.struct_size != sizeof event) {
     return 1;
