@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nacp_core::gpu::MetricKind;
+use nacp_core::gpu::health::{ConditionKind, Thresholds};
+use nacp_core::observe::{Family, FamilySet, families};
 use nacp_core::service::App;
 use nacp_core::{Bytes, ErrorKind};
 
@@ -19,6 +22,39 @@ fn the_table_of_errors_is_the_one_of_the_library() {
         .map(|it| format!("| `{}` | {} | `{}` | `{}` ", it.name(), it.code(), it.python_class(), it.c_status()))
         .collect();
     assert_eq!(rows, kinds);
+}
+
+#[test]
+fn the_table_of_conditions_is_the_one_of_the_library() {
+    let page = fs::read_to_string(docs().join("health.md")).unwrap();
+    let rows = table(&page, "kind");
+    let kinds: Vec<String> = ConditionKind::ALL
+        .iter()
+        .map(|it| format!("| `{it}` | {} | {} | {} | {} |", it.rule(), it.source(), it.severity(), it.action()))
+        .collect();
+    assert_eq!(rows, kinds, "\n{}\n", kinds.join("\n"));
+}
+
+#[test]
+fn every_threshold_is_in_the_book_with_its_default() {
+    let page = fs::read_to_string(docs().join("health.md")).unwrap();
+    let rows: Vec<String> = table(&page, "threshold")
+        .iter()
+        .map(|line| line.split('|').take(3).collect::<Vec<_>>().join("|").trim_end().to_owned())
+        .collect();
+    let serde_json::Value::Object(fields) = serde_json::to_value(Thresholds::default()).unwrap() else { panic!() };
+    let expected: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| match value {
+            serde_json::Value::Object(_) => format!("| `{name}` |"),
+            serde_json::Value::Null => format!("| `{name}` | none"),
+            value => format!("| `{name}` | {value}"),
+        })
+        .collect();
+    let (mut rows, mut expected) = (rows, expected);
+    rows.sort();
+    expected.sort();
+    assert_eq!(rows, expected);
 }
 
 #[test]
@@ -42,7 +78,7 @@ fn every_page_is_in_the_book_and_every_link_leads_somewhere() {
 }
 
 #[test]
-fn every_app_in_the_pages_is_one_that_the_library_reads() {
+fn every_app_and_every_threshold_in_the_pages_is_one_that_the_library_reads() {
     let mut apps = 0;
     for page in pages(&docs()).into_iter().chain([docs().with_file_name("README.md")]) {
         for block in yaml(&fs::read_to_string(&page).unwrap()).iter().filter(|block| block.starts_with("name:")) {
@@ -50,7 +86,26 @@ fn every_app_in_the_pages_is_one_that_the_library_reads() {
             apps += 1;
         }
     }
+    let health = yaml(&fs::read_to_string(docs().join("health.md")).unwrap());
+    assert!(!health.is_empty());
+    for block in health {
+        Thresholds::parse(&block).unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
     assert!(apps >= 2, "the apps of README.md and concepts.md were not found");
+}
+
+#[test]
+fn the_tables_of_metrics_are_those_of_the_library() {
+    let page = fs::read_to_string(docs().join("metrics.md")).unwrap();
+    let is_row = |line: &&str| line.matches('|').count() == 5 && (line.contains("`DCGM_") || line.contains("`nacp_"));
+    let rows: Vec<&str> = page.lines().filter(is_row).filter(|line| line.starts_with("| `")).collect();
+    let of = |set| families().filter(move |family| family.set == set);
+    let row = |family: &Family| {
+        let kind = if family.kind == MetricKind::Counter { "counter" } else { "gauge" };
+        format!("| `{}` | {kind} | {} | `{}` |", family.name, family.unit, family.source)
+    };
+    let sets = [FamilySet::DcgmDefault, FamilySet::DcgmOptional, FamilySet::Nacp];
+    assert_eq!(rows, sets.into_iter().flat_map(of).map(row).collect::<Vec<_>>());
 }
 
 #[test]
@@ -59,6 +114,12 @@ fn memory_is_printed_as_the_book_says() {
     let row = page.lines().find(|line| line.starts_with("| `Bytes`")).unwrap();
     let [read, printed] = row.split('`').skip(3).step_by(2).collect::<Vec<_>>()[..] else { panic!("{row}") };
     assert_eq!(read.parse::<Bytes>().unwrap().to_string(), printed);
+}
+
+/// The rows of the table whose first column has this head.
+fn table(page: &str, head: &str) -> Vec<String> {
+    let rows = page.lines().skip_while(|line| !line.starts_with(&format!("| {head} |"))).skip(2);
+    rows.take_while(|line| line.starts_with('|')).map(str::to_owned).collect()
 }
 
 /// The blocks of YAML in a page.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{IMAGE, docker, get, simulated, unique};
 use futures_util::FutureExt;
 use nacp_core::ErrorKind;
-use nacp_core::engine::{Container, ContainerId, ContainerSpec, ContainerState, Engine, labels};
+use nacp_core::engine::{Container, ContainerId, ContainerSpec, ContainerState, Engine, NamedContainer, labels};
 
 macro_rules! behaviours {
     ($($name:ident),* $(,)?) => {
@@ -100,6 +100,22 @@ async fn comes_to(engine: &Bench, id: &ContainerId, wanted: ContainerState) -> C
     state
 }
 
+/// What the engine says of a container among those that run, once it is there, or is not, as wanted: within five seconds,
+/// or as it then is.
+async fn named(engine: &Bench, id: &ContainerId, wanted: bool) -> Option<NamedContainer> {
+    let mut found = None;
+    for _ in 0..100 {
+        let names = engine.names().await.unwrap();
+        assert!(names.is_sorted_by_key(|container| &container.name));
+        found = names.into_iter().find(|container| container.id == *id);
+        if found.is_some() == wanted {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    found
+}
+
 async fn created(engine: &Bench, spec: &ContainerSpec) -> ContainerId {
     engine.pull(&spec.image).await.unwrap();
     let id = engine.create(spec).await.unwrap();
@@ -175,21 +191,16 @@ async fn names_whatever_runs_and_nothing_that_does_not(engine: &Bench) {
     let ours = spec("names-a", "names-a");
     let foreign = ContainerSpec { labels: BTreeMap::new(), ..spec("names-b", "") };
     let ids = [created(engine, &ours).await, created(engine, &foreign).await];
-    let named = async |id: &ContainerId| {
-        let names = engine.names().await.unwrap();
-        assert!(names.is_sorted_by_key(|container| &container.name));
-        names.into_iter().find(|container| container.id == *id)
-    };
-    assert_eq!((named(&ids[0]).await, named(&ids[1]).await), (None, None));
+    assert_eq!((named(engine, &ids[0], false).await, named(engine, &ids[1], false).await), (None, None));
     for id in &ids {
         engine.start(id).await.unwrap();
     }
-    assert_eq!(comes_to(engine, &ids[0], ContainerState::Running).await, ContainerState::Running);
-    let (first, second) = (named(&ids[0]).await.unwrap(), named(&ids[1]).await.unwrap());
+    let (first, second) = (named(engine, &ids[0], true).await.unwrap(), named(engine, &ids[1], true).await.unwrap());
     assert_eq!((&first.name, first.app(), first.image.as_str()), (&ours.name, Some(unique("names-a").as_str()), IMAGE));
     assert_eq!((&second.name, second.app()), (&foreign.name, None));
     engine.stop(&ids[1], Duration::from_secs(5)).await.unwrap();
-    assert_eq!(named(&ids[1]).await, None);
+    assert_eq!(named(engine, &ids[1], false).await, None);
+    assert_eq!(named(engine, &ids[0], true).await, Some(first));
 }
 
 async fn a_program_that_ends_shows_its_code_and_its_last_words(engine: &Bench) {

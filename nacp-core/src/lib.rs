@@ -77,6 +77,7 @@
 //! | `cuda` | probing the CUDA driver | libloading, cudarc's list of names |
 //! | `docker` | running containers on Docker or Podman | bollard |
 //! | `gateway` | the HTTP gateway | hyper's server |
+//! | `record` | recording the readings of GPUs to a file, and replaying them | zstd |
 //! | `sim` | simulated GPUs, engine and services | hyper's server |
 //! | `topology-graph` | the links between GPUs as a graph | petgraph |
 //!

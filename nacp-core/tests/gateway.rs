@@ -583,6 +583,11 @@ async fn metrics_of_others_stand_before_the_gateway_s_own() {
         let text = text(response).await;
         assert!(text.starts_with("mine 1\n# HELP nacp_gateway_") && text.ends_with(end), "{text}");
         assert!(text.matches("# EOF").count() == others.matches("# EOF").count(), "{text}");
+        // Only OpenMetrics describes a counter under a name that its lines do not have.
+        let described = if kind == "text/plain" { "retries_total" } else { "retries" };
+        for line in ["HELP", "TYPE"].map(|word| format!("# {word} nacp_gateway_{described} ")) {
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
     }
 }
 

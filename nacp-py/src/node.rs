@@ -57,7 +57,7 @@ impl Node {
         wait_blocking(py, move || json::text(&node.snapshot(&SystemClock::new())?))
     }
 
-    /// One reading of every GPU, as OpenMetrics text.
+    /// One reading of every GPU, as Prometheus text.
     fn metrics(&self, py: Python<'_>) -> PyResult<String> {
         let node = self.0.clone();
         wait_blocking(py, move || observe::metrics(&node.snapshot(&SystemClock::new())?, &[]))

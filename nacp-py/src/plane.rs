@@ -73,7 +73,7 @@ impl Followed {
         changed.and_then(|value| followed.map(|()| value))
     }
 
-    /// The GPUs as they are now and the replicas as they were seen last, as OpenMetrics text.
+    /// The GPUs as they are now and the replicas as they were seen last, as Prometheus text.
     fn metrics(&self) -> Result<String> {
         let snapshot = self.plane.node().snapshot(&SystemClock::new())?;
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -159,7 +159,7 @@ impl Plane {
         wait(py, async move { this.follow().await })
     }
 
-    /// The GPUs as they are now and the replicas as they were seen last, as OpenMetrics text.
+    /// The GPUs as they are now and the replicas as they were seen last, as Prometheus text.
     fn metrics(&self, py: Python<'_>) -> PyResult<String> {
         let this = Arc::clone(&self.followed);
         wait_blocking(py, move || this.metrics())

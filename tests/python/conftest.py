@@ -1,8 +1,12 @@
-"""What the tests of clients that others wrote share: a gateway in front of a simulated service."""
+"""What the tests of clients that others wrote share: a gateway in front of a simulated service, and the exporter."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +23,40 @@ def gateway_url() -> Iterator[str]:
         with plane.gateway() as gateway:
             yield gateway.url
         plane.delete("clients")
+
+
+class Exporter:
+    """The exporter of `examples/exporter`, while it runs."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process = process
+        self.url = url
+        self.port = int(url.rpartition(":")[2])
+
+
+@pytest.fixture
+def exporter() -> Iterator[Callable[..., Exporter]]:
+    """Starts the exporter with these arguments, and ends it after the test.
+
+    The program is the one that NACP_EXPORTER names; without it the tests fail, for there is nothing else to test.
+    """
+    program = Path(os.environ["NACP_EXPORTER"]).resolve()
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> Exporter:
+        command = [str(program), "--listen=127.0.0.1:0", *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        running.append(process)
+        assert process.stdout is not None and process.stderr is not None
+        first = process.stdout.readline()
+        found = re.search(r"(http://127\.0\.0\.1:\d+)/metrics$", first.strip())
+        assert found, f"{first}{process.stderr.read()}"
+        return Exporter(process, found[1])
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate(timeout=10)
 
 
 @pytest.fixture(autouse=True)

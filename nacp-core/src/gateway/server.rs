@@ -170,6 +170,21 @@ fn metrics(shared: &Shared) -> Reply {
     let others = write();
     match others.strip_suffix(END) {
         Some(others) => text_reply(OPENMETRICS, [others, &own, END].concat()),
-        None => text_reply(PLAIN_METRICS, others + &own),
+        None => text_reply(PLAIN_METRICS, others + &in_plain_text(&own)),
     }
+}
+
+/// OpenMetrics describes a counter under its name without `_total`, Prometheus' own format under the name of its lines.
+fn in_plain_text(openmetrics: &str) -> String {
+    let name = |line: &str| line.strip_prefix("# ")?.split(' ').nth(1).map(str::to_owned);
+    let counters: Vec<_> = openmetrics.lines().filter(|line| line.ends_with(" counter")).filter_map(name).collect();
+    let mut text = String::with_capacity(openmetrics.len());
+    for line in openmetrics.lines() {
+        match name(line).filter(|name| counters.contains(name)) {
+            Some(name) => text += &line.replacen(&name, &format!("{name}_total"), 1),
+            None => text += line,
+        }
+        text.push('\n');
+    }
+    text
 }

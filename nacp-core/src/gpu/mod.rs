@@ -17,6 +17,7 @@
 
 mod boot;
 mod event;
+pub mod health;
 mod id;
 mod inventory;
 pub mod kernel_log;
@@ -26,6 +27,8 @@ mod pair;
 #[cfg(feature = "nvml")]
 pub mod probe;
 mod reading;
+#[cfg(feature = "record")]
+pub mod record;
 mod sample;
 mod source;
 mod support;
@@ -50,5 +53,7 @@ pub use sample::{
 };
 #[cfg(feature = "nvml")]
 pub use source::Nvml;
+#[cfg(feature = "record")]
+pub use source::{AtEnd, Progress, Replay};
 pub use source::{Origin, Source};
 pub use support::{Call, Support};

@@ -1,9 +1,11 @@
 //! A machine with its GPUs.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::kernel_log::{KernelEvents, KernelLog, boot_time};
 use super::topology::Topology;
 use super::{Events, Fields, Gpu, GpuId, Origin, Pair, Sample, Source, Support, Unknown};
 use crate::clock::Clock;
@@ -104,12 +106,28 @@ impl Node {
         Ok(Topology::new(&self.gpus, &self.pairs()?))
     }
 
-    /// Begins to listen for what happens to the GPUs.
+    /// Begins to listen for what happens to the GPUs: through the source, or in the kernel's log where the source of a
+    /// real machine tells nothing.
     ///
     /// # Errors
-    /// [`Unsupported`](ErrorKind::Unsupported) where the source tells nothing of the kind.
+    /// [`Unsupported`](ErrorKind::Unsupported) where neither tells, with the reason of each.
     pub fn events(&self) -> Result<Box<dyn Events>> {
-        self.source.events()
+        self.events_or(KernelLog::PATH.as_ref())
+    }
+
+    fn events_or(&self, log: &Path) -> Result<Box<dyn Events>> {
+        let error = match self.source.events() {
+            Err(error) if error.kind() == ErrorKind::Unsupported && !self.origin().simulated => error,
+            answer => return answer,
+        };
+        let opened = KernelLog::open(log).and_then(|log| KernelEvents::new(log, &self.gpus, boot_time("/")));
+        match opened {
+            Ok(events) => {
+                tracing::info!(%error, "listens to the kernel's log, because the driver's library tells no events");
+                Ok(Box::new(events))
+            }
+            Err(refused) => Err(error.with("kernel_log", refused)),
+        }
     }
 
     /// What every call that NACP makes is answered with: the evidence behind each unknown reading.
@@ -154,4 +172,43 @@ pub struct GpuState {
     pub gpu: Gpu,
     /// What it was doing.
     pub sample: Sample,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source that tells no events.
+    #[derive(Debug)]
+    struct Mute(Origin);
+
+    impl Source for Mute {
+        fn origin(&self) -> &Origin {
+            &self.0
+        }
+
+        fn inventory(&self) -> Result<Vec<Gpu>> {
+            Ok(Vec::new())
+        }
+
+        fn sample(&self, _: Fields, _: &mut Vec<Sample>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_kernel_s_log_tells_of_a_real_machine_only() {
+        let node = |simulated| {
+            let origin = Origin { simulated, name: "mute".into(), driver: None, cuda: None };
+            Node::from_source(Arc::new(Mute(origin))).unwrap()
+        };
+        let log = tempfile::NamedTempFile::new().unwrap();
+        assert!(node(false).events_or(log.path()).is_ok());
+        let refused = |simulated, path: &str| node(simulated).events_or(path.as_ref()).err().unwrap();
+        assert_eq!(refused(true, log.path().to_str().unwrap()).kind(), ErrorKind::Unsupported);
+        let error = refused(false, "/nowhere/kmsg");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        let text = error.to_string();
+        assert!(text.contains("source=mute") && text.contains("the kernel's log is not there"), "both reasons: {text}");
+    }
 }

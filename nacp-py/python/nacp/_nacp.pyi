@@ -164,7 +164,7 @@ class Node:
         """
     def metrics(self, /) -> str:
         """
-        One reading of every GPU, as OpenMetrics text.
+        One reading of every GPU, as Prometheus text.
         """
     def origin(self, /) -> str:
         """
@@ -224,7 +224,7 @@ class Plane:
         """
     def metrics(self, /) -> str:
         """
-        The GPUs as they are now and the replicas as they were seen last, as OpenMetrics text.
+        The GPUs as they are now and the replicas as they were seen last, as Prometheus text.
         """
     def plan(self, /, app: App) -> str:
         """

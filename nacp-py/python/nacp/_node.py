@@ -94,7 +94,7 @@ class Node:
         return dict(json.loads(self.to_json()))
 
     def metrics(self) -> str:
-        """A new snapshot as OpenMetrics text, with the names of NVIDIA's dcgm-exporter."""
+        """A new snapshot as Prometheus text, with the names of NVIDIA's dcgm-exporter."""
         return self._native.metrics()
 
     def __repr__(self) -> str:

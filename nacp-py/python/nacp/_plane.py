@@ -175,7 +175,7 @@ class ControlPlane:
         self._native.refresh()
 
     def metrics(self) -> str:
-        """The GPUs now and the replicas as they were seen last, as OpenMetrics text; also at a gateway's `/metrics`."""
+        """The GPUs now and the replicas as they were seen last, as Prometheus text; also at a gateway's `/metrics`."""
         return self._native.metrics()
 
     def gateway(self, *, host: str = "127.0.0.1", port: int = 0, api_key: str | None = None) -> Gateway:

@@ -21,10 +21,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Reading, boot};
 
+mod events;
 mod parse;
 mod pci;
 mod reader;
 
+pub use events::KernelEvents;
 pub use parse::parse;
 pub use reader::{Entry, KernelLog};
 

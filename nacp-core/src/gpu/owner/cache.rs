@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::files::Stat;
 use super::{Owner, ProcessState, Processes};
-use crate::gpu::{Reading, Unknown};
+use crate::gpu::Reading;
 
 /// Owners for a poller: of a process that it knows it reads anew only what can change.
 ///
@@ -67,10 +67,6 @@ impl OwnerCache {
                 && owner.command.known() == Some(&stat.command)
         };
         let Some(mut owner) = before.filter(same) else { return self.processes.known(pid, stat) };
-        let unread = owner.command_line.unknown() == Some(Unknown::NotRead);
-        if unread && stat.state != ProcessState::DiskSleep {
-            return self.processes.known(pid, stat);
-        }
         owner.state = Reading::Known(stat.state);
         // Of a process that has ended or waits in the driver, what was read before stays true.
         let readable = !matches!(stat.state, ProcessState::DiskSleep | ProcessState::Zombie | ProcessState::Dead);

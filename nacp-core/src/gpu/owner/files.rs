@@ -84,6 +84,20 @@ mod tests {
 
     const STAT: &str = "4242 (VLLM::Engine) 0) S 1 4242 4242 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 91 0 123456 1 2";
 
+    // EPERM, ENOENT, ESRCH and EACCES, as Linux numbers them.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_may_not_be_read_differs_from_what_is_gone() {
+        for (code, reason) in [
+            (1, Unknown::NoPermission),
+            (2, Unknown::NotAvailable),
+            (3, Unknown::NotAvailable),
+            (13, Unknown::NoPermission),
+        ] {
+            assert_eq!(refusal(&io::Error::from_raw_os_error(code)), reason, "{code}");
+        }
+    }
+
     #[test]
     fn a_name_may_hold_brackets_and_blanks() {
         let stat = Stat::parse(STAT).unwrap();

@@ -14,9 +14,13 @@ use crate::error::{Error, ErrorKind, Result};
 mod image;
 #[cfg(feature = "nvml")]
 mod nvml;
+#[cfg(feature = "record")]
+mod replay;
 
 #[cfg(feature = "nvml")]
 pub use nvml::Nvml;
+#[cfg(feature = "record")]
+pub use replay::{AtEnd, Progress, Replay};
 
 /// Something that knows the GPUs of one machine.
 pub trait Source: Send + Sync + fmt::Debug {

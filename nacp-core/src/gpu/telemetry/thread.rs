@@ -33,6 +33,7 @@ const BREATH: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Telemetry {
     view: View,
+    clock: Arc<dyn Clock>,
     end: Arc<End>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -45,7 +46,8 @@ impl Telemetry {
     pub fn start(node: Node, options: TelemetryOptions, clock: Arc<dyn Clock>) -> Result<Self> {
         let mut poller = Poller::new(node, options)?;
         let view = poller.view().clone();
-        let mut telemetry = Self { view: view.clone(), end: Arc::default(), threads: Vec::new() };
+        let mut telemetry =
+            Self { view: view.clone(), clock: Arc::clone(&clock), end: Arc::default(), threads: Vec::new() };
 
         let events = match view.node().events() {
             Ok(events) => Some(events),
@@ -85,6 +87,11 @@ impl Telemetry {
     /// Everything that can be asked, to be kept or given away.
     pub fn view(&self) -> &View {
         &self.view
+    }
+
+    /// The clock by which it ticks.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// Ends the threads and waits for them. Subscribers are told the end in any case.

@@ -16,7 +16,7 @@ macro_rules! advice {
 macro_rules! catalogue {
     ($($code:literal $name:ident $immediate:tt $investigate:tt $meaning:literal;)*) => {
         /// Every Xid of the catalogue, by number.
-        pub const CATALOGUE: &[Xid] = &[$(Xid {
+        pub static CATALOGUE: &[Xid] = &[$(Xid {
             code: $code,
             name: stringify!($name),
             meaning: $meaning,

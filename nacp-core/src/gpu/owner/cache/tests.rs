@@ -4,6 +4,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::gpu::Unknown;
 
 fn write(root: &Path, path: &str, text: &str) {
     let path = root.join(path);

@@ -287,3 +287,72 @@ impl fmt::Debug for Field {
         write!(f, "{}: {:?}", self.name(), self.answer())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A driver that has so many entries at each call, one more each time.
+    fn growing(buffer: &mut Vec<u32>, mut entries: usize, growth: usize) -> (Answer<usize>, usize) {
+        let mut calls = 0;
+        let answer = list(buffer, |count, room| {
+            calls += 1;
+            entries += growth;
+            *count = u32::try_from(entries).unwrap();
+            if entries > room.len() {
+                return Err(Code::INSUFFICIENT_SIZE);
+            }
+            room[..entries].fill(7);
+            Ok(())
+        });
+        (answer, calls)
+    }
+
+    #[test]
+    fn a_list_that_grows_between_two_calls_is_read_whole() {
+        let mut buffer = Vec::new();
+        assert_eq!(growing(&mut buffer, 3, 0), (Ok(3), 1));
+        assert_eq!(growing(&mut buffer, 100, 1), (Ok(102), 2));
+        assert_eq!(buffer.iter().filter(|entry| **entry == 7).count(), 102);
+        assert_eq!(growing(&mut buffer, 100, 0), (Ok(100), 1), "the room is kept");
+    }
+
+    #[test]
+    fn a_driver_that_always_wants_more_is_given_up() {
+        assert_eq!(growing(&mut Vec::new(), 100, 200_000), (Err(Code::INSUFFICIENT_SIZE), GROWTHS));
+        let (answer, calls) = growing(&mut Vec::new(), 1 << 30, 0);
+        assert_eq!((answer, calls), (Err(Code::INSUFFICIENT_SIZE), 1), "and its number is not believed");
+    }
+
+    #[test]
+    fn a_count_beyond_the_room_is_cut() {
+        let mut buffer: Vec<u32> = Vec::new();
+        let answer = list(&mut buffer, |count, _| {
+            *count = u32::MAX;
+            Ok(())
+        });
+        assert_eq!(answer, Ok(ROOM));
+    }
+
+    fn told(value_type: u32, value: nvml_wrapper_sys::bindings::nvmlValue_t) -> Answer<u64> {
+        let mut field = Field::new(82, 0);
+        (field.0.nvmlReturn, field.0.valueType, field.0.value) = (0, value_type, value);
+        field.answer()
+    }
+
+    #[test]
+    fn a_field_is_a_number_of_the_type_that_it_says() {
+        use nvml_wrapper_sys::bindings::nvmlValue_t;
+        // What an earlier answer left in the other bytes does not count.
+        let small = |value: u32| nvmlValue_t { ullVal: u64::from(value) | 0xFFFF_FFFF_0000_0000 };
+        assert_eq!(told(1, small(54)), Ok(54));
+        assert_eq!(told(5, small(54)), Ok(54));
+        assert_eq!(told(6, small(0xAB00_0007)), Ok(7));
+        assert_eq!(told(0, nvmlValue_t { dVal: 12.9 }), Ok(12));
+        assert_eq!(told(3, nvmlValue_t { ullVal: 1 << 40 }), Ok(1 << 40));
+        assert_eq!(told(4, nvmlValue_t { sllVal: -1 }), Ok(u64::MAX), "which is none");
+        assert_eq!(told(5, nvmlValue_t { siVal: -1 }), Ok(u64::MAX));
+        assert_eq!(told(99, small(1)), Err(Code::UNKNOWN));
+        assert_eq!(Field::new(82, 0).answer(), Err(Code::NO_DATA), "nothing was answered yet");
+    }
+}

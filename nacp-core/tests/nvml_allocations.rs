@@ -1,0 +1,70 @@
+//! A tick of telemetry through NVML allocates nothing: proved by counting what the allocator is asked for.
+
+#![cfg(all(target_os = "linux", feature = "nvml", feature = "sim"))]
+
+mod sim_nvml;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use nacp_core::gpu::{Fields, Source};
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[expect(unsafe_code, reason = "a counting allocator is the only way to see allocations")]
+// SAFETY: every call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract of `alloc`, which is that of the system's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `alloc` above, that is, from the system's allocator, with the same layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+fn a_tick_allocates_nothing_on(test: &str, node: &str) {
+    let Some(nvml) = sim_nvml::alone(test, &[("NACP_SIM_NODE", node)]) else { return };
+    let gpus = nvml.inventory().unwrap();
+    for (what, fields) in [
+        ("fast", Fields::FAST),
+        ("fast and medium", Fields::FAST | Fields::MEDIUM),
+        ("all", Fields::ALL),
+        ("fast again, of samples that hold more", Fields::FAST),
+    ] {
+        let mut samples = Vec::new();
+        let mut tick = || nvml.sample(fields, &mut samples).unwrap();
+        // The first learns what the machine answers, the second has counters to compare.
+        tick();
+        tick();
+        assert_eq!(allocations(|| (0..100).for_each(|_| tick())), 0, "{what}");
+        assert_eq!(samples.len(), gpus.len());
+    }
+    assert!(allocations(|| drop(vec![1])) > 0, "the allocator counts");
+}
+
+#[test]
+fn a_tick_allocates_nothing_on_a_server() {
+    a_tick_allocates_nothing_on("a_tick_allocates_nothing_on_a_server", "h100x8");
+}
+
+#[test]
+fn a_tick_allocates_nothing_on_a_laptop_that_refuses_much() {
+    a_tick_allocates_nothing_on("a_tick_allocates_nothing_on_a_laptop_that_refuses_much", "rtx3050ti-laptop-wsl2");
+}
