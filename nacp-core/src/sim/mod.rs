@@ -4,7 +4,7 @@
 //! are public, so that a program that uses NACP can be tested on any laptop.
 
 mod engine;
-mod node;
+pub mod node;
 pub mod service;
 
 pub use engine::Engine;

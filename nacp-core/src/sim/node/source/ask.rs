@@ -1,0 +1,24 @@
+//! What a machine answers to a function of the management library: the file's value, or why there is none.
+
+use crate::gpu::Unknown;
+use crate::sim::node::{NodeFile, Support};
+
+/// What a function answers.
+pub(super) type Answer<T> = Result<T, Unknown>;
+
+impl NodeFile {
+    /// What a function answers whose value the file may leave out.
+    pub(super) fn ask<T>(&self, function: &str, value: Option<T>) -> Answer<T> {
+        match self.support(function) {
+            Support::Missing => Err(Unknown::TooOld),
+            Support::NotSupported => Err(Unknown::NotSupported),
+            Support::Answers => value.ok_or(Unknown::NotSupported),
+        }
+    }
+
+    /// The same, with an older function that is asked where the machine's library does not have the newer one.
+    pub(super) fn ask_either<T>(&self, newer: &str, older: &str, value: Option<T>) -> Answer<T> {
+        let function = if self.support(newer) == Support::Missing { older } else { newer };
+        self.ask(function, value)
+    }
+}

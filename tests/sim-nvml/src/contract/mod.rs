@@ -1,0 +1,1 @@
+//! The library's contract with its callers.
