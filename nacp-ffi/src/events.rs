@@ -17,7 +17,7 @@ use crate::shared::{Shared, free};
 use crate::status::nacp_status;
 use crate::text;
 
-/// `nacp_event.kind`: bits of the driver that the library does not know; `data` has them.
+/// `nacp_event.kind`: something that the library does not know; `bits` and `data` have what the driver said.
 pub const NACP_EVENT_UNKNOWN: u32 = 0;
 /// `nacp_event.kind`: a single-bit memory error was corrected.
 pub const NACP_EVENT_SINGLE_BIT_ECC: u32 = 1;
@@ -59,6 +59,9 @@ pub const NACP_VIA_KERNEL_LOG: u32 = 2;
 /// `nacp_event.via`: a simulated node made it up.
 pub const NACP_VIA_SIMULATED: u32 = 3;
 
+/// The pause after a wait that came back at once with nothing.
+const BREATH: Duration = Duration::from_millis(10);
+
 /// A wait for what happens to the GPUs of a node, from the moment when it was opened.
 ///
 /// Threads: one at a time.
@@ -82,18 +85,21 @@ pub struct nacp_event {
     pub struct_size: u32,
     /// What: NACP_EVENT_XID and the like. Be ready for numbers that are not here.
     pub kind: u32,
-    /// The number of the Xid or SXid, or the driver's bits; else 0.
+    /// The number that came with it: of the Xid or SXid (NACP_EVENT_XID, NACP_EVENT_SXID), or what the driver added
+    /// (NACP_EVENT_UNKNOWN); else 0.
     pub data: u64,
+    /// The driver's bits (NACP_EVENT_UNKNOWN); else 0.
+    pub bits: u64,
     /// When, in milliseconds since 1970-01-01 00:00 UTC.
     pub at_ms: i64,
     /// Who told it: NACP_VIA_NVML and the like. Be ready for numbers that are not here.
     pub via: u32,
-    /// 1 when the event is of one partition, else 0.
-    pub on_partition: u32,
-    /// The id of the GPU instance (`on_partition`).
+    /// What it is of: 0 the GPU as a whole, 1 one GPU instance, 2 one compute instance of it.
+    pub part: u32,
+    /// The id of the GPU instance (`part` 1 and 2).
     pub gpu_instance: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// The id of the compute instance (`part` 2).
+    pub compute_instance: u32,
     /// The UUID of the GPU; empty where the event is not of one.
     pub uuid: [c_char; 80],
     /// What happened, in words.
@@ -130,7 +136,7 @@ pub unsafe extern "C" fn nacp_events_open(
     })
 }
 
-/// Waits for the next event. The calling thread stands still meanwhile.
+/// Waits for the next event. The calling thread stands still meanwhile. With a limit of 0 it only looks.
 ///
 /// @param events the wait, used by no other call
 /// @param limit_ms how long to wait, in milliseconds
@@ -171,10 +177,14 @@ fn next(held: &mut nacp_events, limit: Duration) -> nacp_core::Result<Option<Eve
         if !held.waiting.is_empty() {
             return Ok(Some(held.waiting.remove(0)));
         }
-        let left = limit.saturating_sub(clock.monotonic());
-        held.events.wait(left, &clock, &mut held.waiting)?;
-        if held.waiting.is_empty() && clock.monotonic() >= limit {
+        let before = clock.monotonic();
+        held.events.wait(limit.saturating_sub(before), &clock, &mut held.waiting)?;
+        let now = clock.monotonic();
+        if held.waiting.is_empty() && now >= limit {
             return Ok(None);
+        }
+        if held.waiting.is_empty() && now - before < BREATH {
+            std::thread::sleep(BREATH.min(limit - now));
         }
     }
 }
@@ -190,7 +200,7 @@ pub extern "C" fn nacp_events_free(events: Option<Box<nacp_events>>) {
 /// An event as C sees it.
 pub(crate) fn fill(event: &Event) -> nacp_event {
     let mut out: nacp_event = zero();
-    (out.kind, out.data) = kind(&event.kind);
+    (out.kind, out.data, out.bits) = kind(&event.kind);
     out.at_ms = event.at.as_millisecond();
     out.via = match event.via {
         Via::Nvml => NACP_VIA_NVML,
@@ -199,7 +209,10 @@ pub(crate) fn fill(event: &Event) -> nacp_event {
         _ => 0,
     };
     if let Some(partition) = event.partition {
-        (out.on_partition, out.gpu_instance) = (1, partition.gpu_instance);
+        (out.part, out.gpu_instance) = (1, partition.gpu_instance);
+        if let Some(compute_instance) = partition.compute_instance {
+            (out.part, out.compute_instance) = (2, compute_instance);
+        }
     }
     if let Some(gpu) = &event.gpu {
         text::copy(gpu.as_str(), &mut out.uuid);
@@ -208,25 +221,42 @@ pub(crate) fn fill(event: &Event) -> nacp_event {
     out
 }
 
-fn kind(kind: &EventKind) -> (u32, u64) {
-    match kind {
-        EventKind::SingleBitEcc => (NACP_EVENT_SINGLE_BIT_ECC, 0),
-        EventKind::DoubleBitEcc => (NACP_EVENT_DOUBLE_BIT_ECC, 0),
-        EventKind::PerformanceState => (NACP_EVENT_PERFORMANCE_STATE, 0),
-        EventKind::Xid { code, .. } => (NACP_EVENT_XID, *code),
-        EventKind::Clock => (NACP_EVENT_CLOCK, 0),
-        EventKind::PowerSource => (NACP_EVENT_POWER_SOURCE, 0),
-        EventKind::MigConfiguration => (NACP_EVENT_MIG_CONFIGURATION, 0),
-        EventKind::SingleBitStorm => (NACP_EVENT_SINGLE_BIT_STORM, 0),
-        EventKind::DramRetirement => (NACP_EVENT_DRAM_RETIREMENT, 0),
-        EventKind::DramFailure => (NACP_EVENT_DRAM_FAILURE, 0),
-        EventKind::NonFatalPoison => (NACP_EVENT_NON_FATAL_POISON, 0),
-        EventKind::FatalPoison => (NACP_EVENT_FATAL_POISON, 0),
-        EventKind::Unavailable => (NACP_EVENT_UNAVAILABLE, 0),
-        EventKind::RecoveryAction => (NACP_EVENT_RECOVERY_ACTION, 0),
-        EventKind::Sxid { code, .. } => (NACP_EVENT_SXID, *code),
-        EventKind::FellOffBus => (NACP_EVENT_FELL_OFF_BUS, 0),
-        EventKind::Unknown { bits, .. } => (NACP_EVENT_UNKNOWN, *bits),
-        _ => (NACP_EVENT_UNKNOWN, 0),
+/// The number of a kind, with the number and the bits that came with it.
+fn kind(kind: &EventKind) -> (u32, u64, u64) {
+    let number = match kind {
+        EventKind::Xid { code, .. } => return (NACP_EVENT_XID, *code, 0),
+        EventKind::Sxid { code, .. } => return (NACP_EVENT_SXID, *code, 0),
+        EventKind::Unknown { bits, data } => return (NACP_EVENT_UNKNOWN, *data, *bits),
+        EventKind::SingleBitEcc => NACP_EVENT_SINGLE_BIT_ECC,
+        EventKind::DoubleBitEcc => NACP_EVENT_DOUBLE_BIT_ECC,
+        EventKind::PerformanceState => NACP_EVENT_PERFORMANCE_STATE,
+        EventKind::Clock => NACP_EVENT_CLOCK,
+        EventKind::PowerSource => NACP_EVENT_POWER_SOURCE,
+        EventKind::MigConfiguration => NACP_EVENT_MIG_CONFIGURATION,
+        EventKind::SingleBitStorm => NACP_EVENT_SINGLE_BIT_STORM,
+        EventKind::DramRetirement => NACP_EVENT_DRAM_RETIREMENT,
+        EventKind::DramFailure => NACP_EVENT_DRAM_FAILURE,
+        EventKind::NonFatalPoison => NACP_EVENT_NON_FATAL_POISON,
+        EventKind::FatalPoison => NACP_EVENT_FATAL_POISON,
+        EventKind::Unavailable => NACP_EVENT_UNAVAILABLE,
+        EventKind::RecoveryAction => NACP_EVENT_RECOVERY_ACTION,
+        EventKind::FellOffBus => NACP_EVENT_FELL_OFF_BUS,
+        _ => NACP_EVENT_UNKNOWN,
+    };
+    (number, 0, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_with_a_bit_has_a_number_of_its_own() {
+        let mut numbers: Vec<_> = EventKind::BITS.iter().map(|(_, event)| kind(event).0).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=14).collect::<Vec<_>>());
+        assert_eq!(kind(&EventKind::FellOffBus).0, 16);
+        assert_eq!(kind(&EventKind::Sxid { code: 20_034, detail: String::new() }), (15, 20_034, 0));
+        assert_eq!(kind(&EventKind::Unknown { bits: 0x20_0000, data: 7 }), (0, 7, 0x20_0000));
     }
 }

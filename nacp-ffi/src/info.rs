@@ -62,7 +62,17 @@ pub const NACP_INFO_NVLINKS: u64 = 0x80_0000;
 /// `nacp_gpu_info.known`: whether a link to the CPU is on is known.
 pub const NACP_INFO_C2C: u64 = 0x100_0000;
 
-/// What a GPU is: what does not change while it is in the machine. A field whose bit is not set in `known` means
+/// `nacp_gpu_info.compute_mode`: any number of programs may compute.
+pub const NACP_COMPUTE_DEFAULT: u32 = 0;
+/// `nacp_gpu_info.compute_mode`: one thread of one program; no driver since CUDA 8 offers it.
+pub const NACP_COMPUTE_EXCLUSIVE_THREAD: u32 = 1;
+/// `nacp_gpu_info.compute_mode`: no program.
+pub const NACP_COMPUTE_PROHIBITED: u32 = 2;
+/// `nacp_gpu_info.compute_mode`: one program.
+pub const NACP_COMPUTE_EXCLUSIVE_PROCESS: u32 = 3;
+
+/// What a GPU is: what does not change while it is in the machine, or seldom (modes, partitions, links): nacp_node_reread
+/// reads it anew. A field whose bit is not set in `known` means
 /// nothing. There is more in nacp_node_snapshot_json.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +127,7 @@ pub struct nacp_gpu_info {
     pub minor: u32,
     /// The NUMA node of its own memory.
     pub numa_node: u32,
-    /// How many programs may compute: 0 any number, 2 none, 3 one.
+    /// Who may compute: NACP_COMPUTE_DEFAULT and the like, in NVML's numbers.
     pub compute_mode: u32,
     /// 1 when the driver stays loaded while nobody uses the GPU, else 0.
     pub persistence: u32,
@@ -204,7 +214,10 @@ fn fill(gpu: &Gpu) -> nacp_gpu_info {
     set(&mut known, NACP_INFO_CLOCKS, &gpu.limits.clocks, |clocks| {
         (out.clock_graphics, out.clock_sm, out.clock_memory) = (clocks.graphics, clocks.sm, clocks.memory);
     });
-    set(&mut known, NACP_INFO_COMPUTE_MODE, &gpu.modes.compute, |mode| out.compute_mode = compute_mode(*mode));
+    if let Some(mode) = gpu.modes.compute.known().copied().and_then(compute_mode) {
+        known |= NACP_INFO_COMPUTE_MODE;
+        out.compute_mode = mode;
+    }
     set(&mut known, NACP_INFO_PERSISTENCE, &gpu.modes.persistence, |on| out.persistence = u32::from(*on));
     set(&mut known, NACP_INFO_ECC, &gpu.modes.ecc, |ecc| {
         (out.ecc, out.ecc_pending) = (u32::from(ecc.current), u32::from(ecc.pending));
@@ -222,12 +235,13 @@ fn fill(gpu: &Gpu) -> nacp_gpu_info {
     out
 }
 
-/// NVML's number of a compute mode.
-fn compute_mode(mode: ComputeMode) -> u32 {
+/// NVML's number of a compute mode; nothing for one that this door does not know.
+fn compute_mode(mode: ComputeMode) -> Option<u32> {
     match mode {
-        ComputeMode::ExclusiveThread => 1,
-        ComputeMode::Prohibited => 2,
-        ComputeMode::ExclusiveProcess => 3,
-        _ => 0,
+        ComputeMode::Default => Some(NACP_COMPUTE_DEFAULT),
+        ComputeMode::ExclusiveThread => Some(NACP_COMPUTE_EXCLUSIVE_THREAD),
+        ComputeMode::Prohibited => Some(NACP_COMPUTE_PROHIBITED),
+        ComputeMode::ExclusiveProcess => Some(NACP_COMPUTE_EXCLUSIVE_PROCESS),
+        _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::mem::offset_of;
 use std::ptr;
 
-use nacp_core::gpu::{Metric, Sample, Unknown};
+use nacp_core::gpu::{Metric, MetricKind, Sample, Unknown};
 use nacp_core::{Error, ErrorKind, Result};
 
 use crate::error::nacp_error;
@@ -102,6 +102,8 @@ pub const NACP_METRIC_TENSOR_ACTIVE: nacp_metric = 40;
 pub const NACP_METRIC_DRAM_ACTIVE: nacp_metric = 41;
 /// How many metrics this header knows; a newer library may know more.
 pub const NACP_METRIC_COUNT: nacp_metric = 42;
+/// No metric.
+pub const NACP_METRIC_NONE: nacp_metric = u32::MAX;
 
 /// A number that was read, or why there is none.
 #[repr(C)]
@@ -186,6 +188,38 @@ pub extern "C" fn nacp_metric_unit(metric: nacp_metric) -> *const c_char {
     texts(metric).map_or(ptr::null(), |(_, unit)| unit.as_ptr())
 }
 
+/// The metric of a name.
+///
+/// @param name the name, such as "power"
+/// @param[out] metric its number; NACP_METRIC_NONE on failure
+/// @param[out] error what went wrong; NULL if the caller does not care
+/// @return NACP_E_INVALID_ARGUMENT when there is none of this name, with the nearest that there is
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_metric_named(
+    name: *const c_char,
+    metric: *mut nacp_metric,
+    error: *mut nacp_error,
+) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_metric_named", error) };
+    let metric = entry.out(metric, "metric", NACP_METRIC_NONE);
+    entry.run(|call| {
+        let out = call.out(metric)?;
+        let named: Metric = call.text(name, "name")?.parse()?;
+        out.set(named as nacp_metric);
+        Ok(())
+    })
+}
+
+/// Tells whether a metric only rises, so that its difference over a time means something: 1 for such a counter, else 0.
+///
+/// @param metric which
+#[unsafe(no_mangle)]
+pub extern "C" fn nacp_metric_is_counter(metric: nacp_metric) -> u32 {
+    let found = usize::try_from(metric).ok().and_then(|at| Metric::all().nth(at));
+    u32::from(found.is_some_and(|metric| metric.kind() == MetricKind::Counter))
+}
+
 fn texts(metric: nacp_metric) -> Option<&'static (&'static CStr, &'static CStr)> {
     TEXTS.get(usize::try_from(metric).ok()?)
 }
@@ -224,7 +258,7 @@ pub(crate) fn metric_of(call: &Call, metric: nacp_metric) -> Result<Metric> {
     usize::try_from(metric).ok().and_then(|at| Metric::all().nth(at)).ok_or_else(|| {
         Error::new(ErrorKind::InvalidArgument, call.operation, "there is no metric of this number")
             .with("metric", metric)
-            .hint(format!("choose 0 to {}", Metric::COUNT - 1))
+            .hint(format!("choose one of NACP_METRIC_POWER and the like, 0 to {}", Metric::COUNT - 1))
     })
 }
 

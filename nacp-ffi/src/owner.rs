@@ -3,11 +3,14 @@
 use std::ffi::c_char;
 use std::mem::offset_of;
 
+use nacp_core::Result;
+use nacp_core::engine::name_owners;
 use nacp_core::gpu::Reading;
-use nacp_core::gpu::owner::{Owner, OwnerCache, Processes};
+use nacp_core::gpu::owner::{Owner, Processes};
 
+use crate::context::nacp_ctx;
 use crate::error::nacp_error;
-use crate::ffi::{Entry, Versioned, zero};
+use crate::ffi::{Call, Entry, Versioned, zero};
 use crate::node::{nacp_node, set};
 use crate::status::nacp_status;
 use crate::string::{json, nacp_string};
@@ -27,6 +30,8 @@ pub const NACP_OWNER_POD: u64 = 0x10;
 pub const NACP_OWNER_POD_NAME: u64 = 0x20;
 /// `nacp_owner.known`: the pod's namespace is known.
 pub const NACP_OWNER_POD_NAMESPACE: u64 = 0x40;
+/// `nacp_owner.known`: the name that the engine has given to the container is known.
+pub const NACP_OWNER_CONTAINER_NAME: u64 = 0x80;
 
 /// Who is behind a program. A field whose bit is not set in `known` means nothing.
 #[repr(C)]
@@ -48,6 +53,8 @@ pub struct nacp_owner {
     pub user: [c_char; 64],
     /// The id of its container; empty where it is in none.
     pub container: [c_char; 80],
+    /// The name of its container (NACP_OWNER_CONTAINER_NAME).
+    pub container_name: [c_char; 256],
     /// The UID of its pod; empty where it is in none.
     pub pod_uid: [c_char; 64],
     /// The name of its pod.
@@ -61,23 +68,49 @@ unsafe impl Versioned for nacp_owner {
     const FIRST: usize = offset_of!(Self, pod_namespace) + 64;
 }
 
-/// Tells who is behind a process id of this machine: from /proc alone, so also where several containers share a GPU.
+/// Tells who is behind a process id of this machine, as /proc has it: so also where several containers share a GPU.
 ///
+/// @param ctx the context whose engine is asked for the name of the container, if there is one; NULL to ask nobody
 /// @param pid the process id, as nacp_process has it
 /// @param[out] owner a struct that NACP_OWNER_INIT has initialised
 /// @param[out] error what went wrong; NULL if the caller does not care
-/// @return NACP_OK also for a process that is not there: nothing is known then
+/// @return NACP_OK also for a process that is not there: nothing is known then; or what the engine answers
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn nacp_owner_of(pid: u32, owner: *mut nacp_owner, error: *mut nacp_error) -> nacp_status {
+pub unsafe extern "C" fn nacp_owner_of(
+    ctx: *const nacp_ctx,
+    pid: u32,
+    owner: *mut nacp_owner,
+    error: *mut nacp_error,
+) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
     let entry = unsafe { Entry::new("nacp_owner_of", error) };
     let owner = entry.out_struct(owner, "owner");
     entry.run(|call| {
         let out = call.out_struct(owner)?;
-        let found = OwnerCache::new(Processes::system()).owners([pid]);
-        out.fill(&found.first().map_or_else(zero, fill));
+        let mut found = [Processes::system().owner(pid)];
+        name(call, ctx, &mut found)?;
+        out.fill(&fill(&found[0]));
         Ok(())
     })
+}
+
+/// Asks the engine of a context, if one is given, for the names of these owners' containers, if any is in one.
+pub(crate) fn name<'a>(
+    call: &Call,
+    ctx: *const nacp_ctx,
+    owners: impl IntoIterator<Item = &'a mut Owner>,
+) -> Result<()> {
+    if ctx.is_null() {
+        return Ok(());
+    }
+    let shared = &call.shared(ctx, "ctx")?.shared;
+    let inside: Vec<_> =
+        owners.into_iter().filter(|owner| matches!(owner.container, Reading::Known(Some(_)))).collect();
+    if !inside.is_empty() {
+        let names = shared.wait(call.operation, async { shared.world().engine().await?.names().await })?;
+        name_owners(inside, &names);
+    }
+    Ok(())
 }
 
 fn fill(owner: &Owner) -> nacp_owner {
@@ -93,6 +126,12 @@ fn fill(owner: &Owner) -> nacp_owner {
     set(&mut known, NACP_OWNER_CONTAINER, &owner.container, |container| {
         text::copy(container.as_ref().map_or("", |container| &container.id), &mut out.container);
     });
+    if let Reading::Known(Some(container)) = &owner.container
+        && let Some(name) = &container.name
+    {
+        known |= NACP_OWNER_CONTAINER_NAME;
+        text::copy(name, &mut out.container_name);
+    }
     set(&mut known, NACP_OWNER_POD, &owner.pod, |pod| {
         text::copy(pod.as_ref().map_or("", |pod| &pod.uid), &mut out.pod_uid);
     });
@@ -108,12 +147,14 @@ fn fill(owner: &Owner) -> nacp_owner {
 /// looked for behind them.
 ///
 /// @param node the node
+/// @param ctx the context whose engine is asked for the names of the containers, if there are any; NULL to ask nobody
 /// @param[out] json the text, freed by nacp_string_free
 /// @param[out] error what went wrong; NULL if the caller does not care
-/// @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole
+/// @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole, or what the engine answers
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nacp_node_processes_json(
     node: *const nacp_node,
+    ctx: *const nacp_ctx,
     json: *mut nacp_string,
     error: *mut nacp_error,
 ) -> nacp_status {
@@ -123,7 +164,8 @@ pub unsafe extern "C" fn nacp_node_processes_json(
     entry.run(|call| {
         let held = call.shared(node, "node")?;
         let out = call.out(json)?;
-        let processes = held.shared.wait(call.operation, async { held.node.processes() })?;
+        let mut processes = held.shared.wait(call.operation, async { held.node.processes() })?;
+        name(call, ctx, processes.owners_mut())?;
         out.set(self::json(&processes)?);
         Ok(())
     })

@@ -14,7 +14,9 @@ pub const NACP_PROCESS_MEMORY: u64 = 0x1;
 /// `nacp_process.known`: how busy it kept the GPU is known.
 pub const NACP_PROCESS_UTILIZATION: u64 = 0x2;
 /// `nacp_process.known`: it runs on a partition, `gpu_instance` tells which.
-pub const NACP_PROCESS_PARTITION: u64 = 0x4;
+pub const NACP_PROCESS_GPU_INSTANCE: u64 = 0x4;
+/// `nacp_process.known`: the compute instance is known.
+pub const NACP_PROCESS_COMPUTE_INSTANCE: u64 = 0x8;
 
 /// `nacp_process.kind`: it computes.
 pub const NACP_PROCESS_COMPUTE: u32 = 1;
@@ -35,9 +37,13 @@ pub struct nacp_process {
     pub known: u64,
     /// NACP_PROCESS_COMPUTE, NACP_PROCESS_GRAPHICS or NACP_PROCESS_BOTH.
     pub kind: u32,
-    /// The id of the GPU instance that it runs on, the first of several (NACP_PROCESS_PARTITION).
+    /// The id of the GPU instance that it runs on, the first of several (NACP_PROCESS_GPU_INSTANCE).
     pub gpu_instance: u32,
-    /// Bytes of device memory that it holds; not told under WDDM and WSL2.
+    /// The id of the compute instance in it (NACP_PROCESS_COMPUTE_INSTANCE).
+    pub compute_instance: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// Bytes of device memory that it holds (NACP_PROCESS_MEMORY); not told under WDDM and WSL2.
     pub memory: u64,
     /// Percent of the multiprocessors' time (NACP_PROCESS_UTILIZATION).
     pub utilization_sm: u32,
@@ -104,8 +110,12 @@ fn fill(process: &Process) -> nacp_process {
         (out.utilization_sm, out.utilization_memory) = (busy.sm, busy.memory);
     });
     if let Some(partition) = process.partitions.first() {
-        known |= NACP_PROCESS_PARTITION;
+        known |= NACP_PROCESS_GPU_INSTANCE;
         out.gpu_instance = partition.gpu_instance;
+        if let Some(compute_instance) = partition.compute_instance {
+            known |= NACP_PROCESS_COMPUTE_INSTANCE;
+            out.compute_instance = compute_instance;
+        }
     }
     out.known = known;
     out

@@ -5,8 +5,8 @@ use std::mem::offset_of;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nacp_core::gpu::Event;
 use nacp_core::gpu::telemetry::{Frame, Subscription, Update};
+use nacp_core::gpu::{Event, GpuId};
 use nacp_core::{Error, ErrorKind};
 
 use crate::error::nacp_error;
@@ -16,7 +16,7 @@ use crate::metric::{fill, metric_of, nacp_metric, nacp_value};
 use crate::node::absent;
 use crate::shared::{Shared, free};
 use crate::status::nacp_status;
-use crate::telemetry::nacp_telemetry;
+use crate::telemetry::{nacp_telemetry, telemetry_of};
 use crate::text;
 
 /// `nacp_update.kind`: the GPUs were read; nacp_subscription_value has the numbers.
@@ -37,6 +37,7 @@ pub const NACP_UPDATE_ENDED: u32 = 5;
 pub struct nacp_subscription {
     shared: Arc<Shared>,
     subscription: Subscription,
+    gpus: Arc<[GpuId]>,
     frame: Option<Arc<Frame>>,
     event: Option<Event>,
 }
@@ -79,15 +80,16 @@ pub unsafe extern "C" fn nacp_telemetry_subscribe(
     let entry = unsafe { Entry::new("nacp_telemetry_subscribe", error) };
     let subscription = entry.out_handle(subscription, "subscription");
     entry.run(|call| {
-        let held = call.shared(telemetry, "telemetry")?;
+        let held = telemetry_of(call, telemetry)?;
         let out = call.out(subscription)?;
-        let shared = Arc::clone(&held.shared);
-        out.give(nacp_subscription { shared, subscription: held.telemetry.subscribe(), frame: None, event: None });
+        let (shared, gpus) = (Arc::clone(&held.shared), Arc::clone(&held.gpus));
+        let subscription = held.telemetry.subscribe();
+        out.give(nacp_subscription { shared, subscription, gpus, frame: None, event: None });
         Ok(())
     })
 }
 
-/// Waits for the next update. The calling thread stands still meanwhile.
+/// Waits for the next update. The calling thread stands still meanwhile. With a limit of 0 it only looks.
 ///
 /// @param subscription the subscriber, used by no other call
 /// @param limit_ms how long to wait, in milliseconds
@@ -142,7 +144,8 @@ pub unsafe extern "C" fn nacp_subscription_next(
 /// @param metric which number, such as NACP_METRIC_POWER
 /// @param[out] value a struct that NACP_VALUE_INIT has initialised
 /// @param[out] error what went wrong; NULL if the caller does not care
-/// @return NACP_OK also for a number that is not known, or not read yet: `value` says why
+/// @return NACP_OK also for a number that is not known, or not read yet: `value` says why; NACP_E_NOT_FOUND when there is no
+///         such index, NACP_E_INVALID_ARGUMENT when there is no such metric
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nacp_subscription_value(
     subscription: *const nacp_subscription,
@@ -158,11 +161,9 @@ pub unsafe extern "C" fn nacp_subscription_value(
         let held = call.shared(subscription, "subscription")?;
         let out = call.out_struct(value)?;
         let metric = metric_of(call, metric)?;
+        let gpu = held.gpus.get(index).ok_or_else(|| absent(call, "GPU", index, held.gpus.len()))?;
         let samples = held.frame.as_ref().map_or(&[][..], |frame| &frame.samples);
-        if !samples.is_empty() && index >= samples.len() {
-            return Err(absent(call, "GPU", index, samples.len()));
-        }
-        out.fill(&fill(metric, samples.get(index)));
+        out.fill(&fill(metric, samples.iter().find(|sample| sample.id == *gpu)));
         Ok(())
     })
 }

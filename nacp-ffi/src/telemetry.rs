@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nacp_core::clock::SystemClock;
-use nacp_core::gpu::telemetry::{EnergyBy, Telemetry, TelemetryOptions, Tier};
-use nacp_core::gpu::{Fields, GpuId, Metric};
-use nacp_core::{Error, ErrorKind, Result};
+use nacp_core::gpu::telemetry::{EnergyBy, Listening, Telemetry, TelemetryOptions, Tier};
+use nacp_core::gpu::{Fields, GpuId, Metric, Snapshot};
+use nacp_core::{Bytes, Error, ErrorKind, Result};
 
 use crate::error::nacp_error;
 use crate::ffi::{Call, Entry, Versioned, zero};
@@ -17,6 +17,7 @@ use crate::metric::{fill, metric_of, nacp_metric, nacp_value};
 use crate::node::{absent, nacp_node};
 use crate::shared::{LAST_WAIT, Shared, free};
 use crate::status::nacp_status;
+use crate::string::{json, nacp_string};
 use crate::text;
 
 /// GPUs that are read at a steady pace by a thread of the library, and what was read.
@@ -27,13 +28,13 @@ use crate::text;
 pub struct nacp_telemetry {
     pub(crate) shared: Arc<Shared>,
     pub(crate) telemetry: Telemetry,
-    gpus: Vec<GpuId>,
+    pub(crate) gpus: Arc<[GpuId]>,
 }
 
 /// How often what is read. Zeros and NULLs stand for the defaults.
 ///
 /// Texts of fields are names with commas between them, such as "power,temperature"; "fast", "medium", "slow" and "all"
-/// are groups.
+/// are groups. A field that two of them name is read as often as the faster one says.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct nacp_telemetry_options {
@@ -45,11 +46,15 @@ pub struct nacp_telemetry_options {
     pub medium_ms: u32,
     /// The same for the slow fields; 0 for 10000.
     pub slow_ms: u32,
-    /// For how many seconds readings are kept; 0 for 3600.
+    /// For how many seconds readings are kept; 0 for 3600, NACP_NO_HISTORY for none.
     pub history_s: u32,
     /// How many updates wait for each subscriber before it loses the oldest; 0 for 64.
     pub buffer: u32,
-    /// What is read most often; NULL for utilisation and power.
+    /// The most memory that the history may take, in MiB; 0 for 64. Options that need more are refused.
+    pub memory_mib: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// What is read most often; NULL for utilisation and power, "" for nothing.
     pub fast_fields: *const c_char,
     /// What is read less often; NULL for memory, temperatures, clocks and energy.
     pub medium_fields: *const c_char,
@@ -61,6 +66,9 @@ pub struct nacp_telemetry_options {
 unsafe impl Versioned for nacp_telemetry_options {
     const FIRST: usize = offset_of!(Self, slow_fields) + size_of::<*const c_char>();
 }
+
+/// `nacp_telemetry_options.history_s`: no readings are kept but the last.
+pub const NACP_NO_HISTORY: u32 = u32::MAX;
 
 /// `nacp_window.known`: `first`, `last`, `min`, `max`, `mean`, `p50` and `p99` are known.
 pub const NACP_WINDOW_VALUES: u32 = 0x1;
@@ -104,11 +112,13 @@ pub struct nacp_window {
     pub delta: f64,
     /// How much it rose in a second (NACP_WINDOW_RATE).
     pub rate: f64,
+    /// How often a counter fell, because the driver was loaded anew (NACP_WINDOW_DELTA).
+    pub resets: u64,
 }
 
 // SAFETY: the struct is `repr(C)`, begins with its size, and consists of numbers.
 unsafe impl Versioned for nacp_window {
-    const FIRST: usize = offset_of!(Self, rate) + size_of::<f64>();
+    const FIRST: usize = offset_of!(Self, resets) + size_of::<u64>();
 }
 
 /// How the reading fares.
@@ -127,17 +137,35 @@ pub struct nacp_telemetry_status {
     pub errors: u64,
     /// Updates that subscribers have lost because they were too slow.
     pub lagged: u64,
+    /// How long the last tick took, in nanoseconds.
+    pub duration_ns: u64,
     /// How long the longest tick took, in nanoseconds.
     pub longest_ns: u64,
     /// When the last tick was, in milliseconds since 1970-01-01 00:00 UTC; 0 before the first.
     pub last_ms: i64,
+    /// Whether it hears what happens to the GPUs: NACP_LISTENING_ON and the like. Only while it does, the absence of
+    /// events means something.
+    pub listening: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// Why the driver does not answer now; empty while it does.
     pub error: [c_char; 256],
+    /// Why it hears nothing (NACP_LISTENING_NOT_OFFERED, NACP_LISTENING_FAILING); else empty.
+    pub deaf: [c_char; 256],
 }
+
+/// `nacp_telemetry_status.listening`: it has not begun yet, or has ended.
+pub const NACP_LISTENING_OFF: u32 = 0;
+/// `nacp_telemetry_status.listening`: it hears what happens.
+pub const NACP_LISTENING_ON: u32 = 1;
+/// `nacp_telemetry_status.listening`: nothing is told there, as under WSL2.
+pub const NACP_LISTENING_NOT_OFFERED: u32 = 2;
+/// `nacp_telemetry_status.listening`: the driver fails to tell; it is tried again.
+pub const NACP_LISTENING_FAILING: u32 = 3;
 
 // SAFETY: the struct is `repr(C)`, begins with its size, and consists of numbers.
 unsafe impl Versioned for nacp_telemetry_status {
-    const FIRST: usize = offset_of!(Self, error) + 256;
+    const FIRST: usize = offset_of!(Self, deaf) + 256;
 }
 
 /// Begins to read the GPUs of a node at a steady pace.
@@ -180,8 +208,13 @@ fn read(call: &Call, options: *const nacp_telemetry_options) -> Result<Telemetry
     ] {
         set_tier(call, tier, ms, fields, parameter)?;
     }
-    if given.history_s != 0 {
-        options.history = Duration::from_secs(given.history_s.into());
+    match given.history_s {
+        0 => {}
+        NACP_NO_HISTORY => options.history = Duration::ZERO,
+        seconds => options.history = Duration::from_secs(seconds.into()),
+    }
+    if given.memory_mib != 0 {
+        options.memory = Bytes::mib(given.memory_mib.into());
     }
     if given.buffer != 0 {
         options.buffer = usize::try_from(given.buffer).unwrap_or(usize::MAX);
@@ -199,10 +232,24 @@ fn set_tier(call: &Call, tier: &mut Tier, ms: u32, fields: *const c_char, parame
     Ok(())
 }
 
+/// The readings, in the process that reads them: in a forked child a thread that is not there may hold a lock for ever.
+pub(crate) fn telemetry_of<'a>(call: &'a Call, telemetry: *const nacp_telemetry) -> Result<&'a nacp_telemetry> {
+    let held = call.shared(telemetry, "telemetry")?;
+    held.shared.expect_this_process(call.operation)?;
+    Ok(held)
+}
+
 impl nacp_telemetry {
     /// The id of the GPU of this index.
     pub(crate) fn gpu(&self, call: &Call, index: usize) -> Result<&GpuId> {
         self.gpus.get(index).ok_or_else(|| absent(call, "GPU", index, self.gpus.len()))
+    }
+
+    /// The last readings of every GPU.
+    pub(crate) fn latest(&self, operation: &'static str) -> Result<Snapshot> {
+        self.telemetry
+            .latest()
+            .ok_or_else(|| Error::new(ErrorKind::Timeout, operation, "the GPUs have not been read yet").retry_later())
     }
 
     fn place(&self, call: &Call, index: usize, metric: nacp_metric) -> Result<(&GpuId, Metric)> {
@@ -217,7 +264,8 @@ impl nacp_telemetry {
 /// @param metric which number, such as NACP_METRIC_POWER
 /// @param[out] value a struct that NACP_VALUE_INIT has initialised
 /// @param[out] error what went wrong; NULL if the caller does not care
-/// @return NACP_OK also for a number that is not known, or not read yet: `value` says why
+/// @return NACP_OK also for a number that is not known, or not read yet: `value` says why; NACP_E_NOT_FOUND when there is no
+///         such index, NACP_E_INVALID_ARGUMENT when there is no such metric
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nacp_telemetry_value(
     telemetry: *const nacp_telemetry,
@@ -230,7 +278,7 @@ pub unsafe extern "C" fn nacp_telemetry_value(
     let entry = unsafe { Entry::new("nacp_telemetry_value", error) };
     let value = entry.out_struct(value, "value");
     entry.run(|call| {
-        let held = call.shared(telemetry, "telemetry")?;
+        let held = telemetry_of(call, telemetry)?;
         let out = call.out_struct(value)?;
         let (gpu, metric) = held.place(call, index, metric)?;
         let frame = held.telemetry.frame();
@@ -262,13 +310,14 @@ pub unsafe extern "C" fn nacp_telemetry_window(
     let entry = unsafe { Entry::new("nacp_telemetry_window", error) };
     let window = entry.out_struct(window, "window");
     entry.run(|call| {
-        let held = call.shared(telemetry, "telemetry")?;
+        let held = telemetry_of(call, telemetry)?;
         let out = call.out_struct(window)?;
         let (gpu, metric) = held.place(call, index, metric)?;
         let seen = held.telemetry.window(gpu, metric, Duration::from_millis(over_ms))?;
         let mut told: nacp_window = zero();
         told.count = wide(seen.count);
         told.unknown = wide(seen.unknown);
+        told.resets = wide(seen.resets);
         told.from_ms = seen.from.map_or(0, Timestamp::as_millisecond);
         told.to_ms = seen.to.map_or(0, Timestamp::as_millisecond);
         for (bit, value, field) in [
@@ -320,7 +369,7 @@ pub unsafe extern "C" fn nacp_telemetry_energy(
     let joules = entry.out_struct(joules, "joules");
     let from_counter = entry.out(from_counter, "from_counter", 0);
     entry.run(|call| {
-        let held = call.shared(telemetry, "telemetry")?;
+        let held = telemetry_of(call, telemetry)?;
         let out = call.out_struct(joules)?;
         let energy = held.telemetry.energy(held.gpu(call, index)?, Duration::from_millis(over_ms))?;
         let mut told: nacp_value = zero();
@@ -370,7 +419,7 @@ pub unsafe extern "C" fn nacp_telemetry_history(
     let entry = unsafe { Entry::new("nacp_telemetry_history", error) };
     let count = entry.out(count, "count", 0);
     entry.run(|call| {
-        let held = call.shared(telemetry, "telemetry")?;
+        let held = telemetry_of(call, telemetry)?;
         let out = call.out(count)?;
         let (gpu, metric) = held.place(call, index, metric)?;
         let after = if after_us == 0 { Timestamp::MIN } else { moment(call, after_us)? };
@@ -412,24 +461,60 @@ pub unsafe extern "C" fn nacp_telemetry_describe(
     let entry = unsafe { Entry::new("nacp_telemetry_describe", error) };
     let status = entry.out_struct(status, "status");
     entry.run(|call| {
-        let held = call.shared(telemetry, "telemetry")?;
+        let held = telemetry_of(call, telemetry)?;
         let out = call.out_struct(status)?;
         let seen = held.telemetry.status();
         let mut told: nacp_telemetry_status = zero();
         told.subscribers = u32::try_from(seen.subscribers).unwrap_or(u32::MAX);
         (told.ticks, told.missed, told.errors, told.lagged) = (seen.ticks, seen.missed, seen.errors, seen.lagged);
-        let longest = seen.longest_duration.unwrap_or_default();
-        told.longest_ns = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds =
+            |time: Option<Duration>| u64::try_from(time.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
+        (told.duration_ns, told.longest_ns) = (nanoseconds(seen.last_duration), nanoseconds(seen.longest_duration));
         told.last_ms = seen.last.map_or(0, Timestamp::as_millisecond);
         if let Some(error) = &seen.error {
             text::copy(&error.to_string(), &mut told.error);
+        }
+        let (listening, deaf) = match &seen.events {
+            Listening::On => (NACP_LISTENING_ON, None),
+            Listening::NotOffered(error) => (NACP_LISTENING_NOT_OFFERED, Some(error)),
+            Listening::Failing(error) => (NACP_LISTENING_FAILING, Some(error)),
+            _ => (NACP_LISTENING_OFF, None),
+        };
+        told.listening = listening;
+        if let Some(error) = deaf {
+            text::copy(&error.to_string(), &mut told.deaf);
         }
         out.fill(&told);
         Ok(())
     })
 }
 
-/// Ends the reading and frees what was read. Subscriptions stay valid: they are told the end.
+/// Everything that was read last of every GPU, with what each GPU is, as JSON: each reading is as old as the pace of its
+/// field allows, and a value that is unknown is {"unknown": "why"}. It asks the driver nothing.
+///
+/// @param telemetry the readings
+/// @param[out] json the text, freed by nacp_string_free
+/// @param[out] error what went wrong; NULL if the caller does not care
+/// @return NACP_E_TIMEOUT while nothing was read yet
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_telemetry_snapshot_json(
+    telemetry: *const nacp_telemetry,
+    json: *mut nacp_string,
+    error: *mut nacp_error,
+) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_telemetry_snapshot_json", error) };
+    let json = entry.out(json, "json", nacp_string::NONE);
+    entry.run(|call| {
+        let held = telemetry_of(call, telemetry)?;
+        let out = call.out(json)?;
+        out.set(self::json(&held.latest(call.operation)?)?);
+        Ok(())
+    })
+}
+
+/// Ends the reading and frees what was read. It waits for a driver that is just answering, five seconds at most.
+/// Subscriptions and recordings stay valid: they are told the end.
 ///
 /// @param telemetry the readings; NULL does nothing
 #[unsafe(no_mangle)]

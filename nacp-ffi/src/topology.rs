@@ -25,20 +25,35 @@ pub const NACP_LINK_NUMA: u64 = 0x10;
 /// `nacp_link.known`: whether they belong to one clique of a fabric is known.
 pub const NACP_LINK_CLIQUE: u64 = 0x20;
 
+/// `nacp_link.known`: the NVLink version is known.
+pub const NACP_LINK_VERSION: u64 = 0x40;
+
+/// `nacp_link.ancestor`: both are on one board.
+pub const NACP_ANCESTOR_BOARD: u32 = 0;
+/// `nacp_link.ancestor`: one PCIe switch.
+pub const NACP_ANCESTOR_SWITCH: u32 = 10;
+/// `nacp_link.ancestor`: several PCIe switches.
+pub const NACP_ANCESTOR_SWITCHES: u32 = 20;
+/// `nacp_link.ancestor`: a PCIe host bridge.
+pub const NACP_ANCESTOR_HOST_BRIDGE: u32 = 30;
+/// `nacp_link.ancestor`: a NUMA node.
+pub const NACP_ANCESTOR_NUMA_NODE: u32 = 40;
+/// `nacp_link.ancestor`: the machine alone.
+pub const NACP_ANCESTOR_SYSTEM: u32 = 50;
+
 /// What lies between two GPUs. A field whose bit is not set in `known` means nothing.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct nacp_link {
     /// sizeof(nacp_link); NACP_LINK_INIT sets it.
     pub struct_size: u32,
-    /// What of the machine they have in common, in NVML's numbers: 0 the board, 10 one PCIe switch, 20 several, 30 a
-    /// host bridge, 40 a NUMA node, 50 the machine.
+    /// What of the machine they have in common: NACP_ANCESTOR_BOARD and the like, in NVML's numbers.
     pub ancestor: u32,
     /// Which fields are known: NACP_LINK_ANCESTOR and the like.
     pub known: u64,
     /// NVLinks between them that are up; over a switch, those of the GPU with fewer.
     pub nvlinks: u32,
-    /// 1 when the NVLinks lead over a switch, else 0.
+    /// 1 when the NVLinks lead over a switch, else 0 (NACP_LINK_NVLINKS).
     pub switched: u32,
     /// What the NVLinks carry in each direction, in megabytes (10^6) a second.
     pub bandwidth: u64,
@@ -48,13 +63,13 @@ pub struct nacp_link {
     pub same_numa: u32,
     /// 1 when they belong to one clique of an NVLink fabric, else 0.
     pub same_clique: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// The oldest NVLink version among them, as the driver numbers it.
+    pub nvlink_version: u32,
 }
 
 // SAFETY: the struct is `repr(C)`, begins with its size, and consists of numbers.
 unsafe impl Versioned for nacp_link {
-    const FIRST: usize = offset_of!(Self, reserved) + size_of::<u32>();
+    const FIRST: usize = offset_of!(Self, nvlink_version) + size_of::<u32>();
 }
 
 /// Tells what lies between two GPUs.
@@ -80,7 +95,7 @@ pub unsafe extern "C" fn nacp_node_link(
         let held = call.shared(node, "node")?;
         let out = call.out_struct(link)?;
         let (one, other) = (&gpu_at(call, held, a)?.gpu.id, &gpu_at(call, held, b)?.gpu.id);
-        let topology = held.shared.wait(call.operation, async { held.node.topology() })?;
+        let topology = held.topology(call)?;
         let found = topology.link(one, other).ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, call.operation, "a GPU has no link to itself").with("index", a)
         })?;
@@ -94,6 +109,7 @@ fn fill(link: &Link) -> nacp_link {
     let mut known = 0;
     set(&mut known, NACP_LINK_ANCESTOR, &link.ancestor, |ancestor| out.ancestor = ancestor.code());
     set(&mut known, NACP_LINK_NVLINKS, &link.nvlinks, |count| out.nvlinks = *count);
+    set(&mut known, NACP_LINK_VERSION, &link.version, |version| out.nvlink_version = *version);
     set(&mut known, NACP_LINK_BANDWIDTH, &link.bandwidth, |megabytes| out.bandwidth = *megabytes);
     set(&mut known, NACP_LINK_PEER, &link.peer.read, |status| out.peer = u32::from(*status == PeerStatus::Ok));
     for (bit, reading, field) in [
@@ -107,6 +123,33 @@ fn fill(link: &Link) -> nacp_link {
     }
     out.known = known;
     out
+}
+
+/// Chooses the GPUs whose links to each other are the best in sum, for work that is spread over several.
+///
+/// @param node the node
+/// @param count how many
+/// @param[out] indices room for `count` indices, which are in ascending order then; untouched on failure
+/// @param[out] error what went wrong; NULL if the caller does not care
+/// @return NACP_E_RESOURCE_EXHAUSTED when there are not so many
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_node_best_group(
+    node: *const nacp_node,
+    count: usize,
+    indices: *mut usize,
+    error: *mut nacp_error,
+) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_node_best_group", error) };
+    entry.run(|call| {
+        let held = call.shared(node, "node")?;
+        let out = call.out_array(indices, count).ok_or_else(|| call.invalid("a parameter is NULL", "indices"))?;
+        let group = held.topology(call)?.best_group(count)?;
+        let gpus = held.snapshot.gpus.iter().map(|state| &state.gpu.id);
+        let found: Vec<usize> = gpus.enumerate().filter(|(_, id)| group.contains(id)).map(|(at, _)| at).collect();
+        out.fill(&found);
+        Ok(())
+    })
 }
 
 /// How all GPUs of a node reach each other, as JSON: the GPUs with what is near them, and a link for each two.
@@ -126,8 +169,8 @@ pub unsafe extern "C" fn nacp_node_topology_json(
     entry.run(|call| {
         let held = call.shared(node, "node")?;
         let out = call.out(json)?;
-        let topology = held.shared.wait(call.operation, async { held.node.topology() })?;
-        out.set(self::json(&topology)?);
+        let topology = held.topology(call)?;
+        out.set(self::json(&*topology)?);
         Ok(())
     })
 }
@@ -149,7 +192,7 @@ pub unsafe extern "C" fn nacp_node_topology_text(
     entry.run(|call| {
         let held = call.shared(node, "node")?;
         let out = call.out(text)?;
-        let topology = held.shared.wait(call.operation, async { held.node.topology() })?;
+        let topology = held.topology(call)?;
         out.set(topology.to_string().into());
         Ok(())
     })
