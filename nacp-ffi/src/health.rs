@@ -2,9 +2,11 @@
 
 use std::ffi::c_char;
 use std::mem::offset_of;
+use std::path::Path;
 
 use nacp_core::clock::SystemClock;
-use nacp_core::gpu::health::{self, Health, Thresholds};
+use nacp_core::gpu::Node;
+use nacp_core::gpu::health::{self, Facts, Health, Thresholds, assess};
 use nacp_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
@@ -14,6 +16,7 @@ use crate::error::nacp_error;
 use crate::ffi::{Call, Entry, Out, Versioned, answer, zero};
 use crate::node::{absent, nacp_node};
 use crate::panic;
+use crate::shared::Shared;
 use crate::status::nacp_status;
 use crate::string::{json, nacp_string};
 use crate::text::Texts;
@@ -133,6 +136,15 @@ pub(crate) fn thresholds(call: &Call, text: *const c_char) -> Result<Thresholds>
     text.map_or_else(|| Ok(Thresholds::default()), Thresholds::parse)
 }
 
+/// What this machine says about the GPUs of a context: nothing where they are not its own.
+pub(crate) fn facts(shared: &Shared) -> Facts {
+    if shared.world().is_real() { Facts::read(Path::new("/")) } else { Facts::default() }
+}
+
+fn of_node(shared: &Shared, node: &Node, thresholds: &Thresholds) -> Result<Health> {
+    Ok(assess(thresholds, &node.reread()?.snapshot(&SystemClock::new())?, &facts(shared)))
+}
+
 /// Looks once how healthy the GPUs of a node are. They are read anew, because links and modes change. What only shows over
 /// time is not checked: nacp_monitor_new watches.
 ///
@@ -157,7 +169,7 @@ pub unsafe extern "C" fn nacp_node_health(
         let held = call.shared(node, "node")?;
         let thresholds = self::thresholds(call, thresholds)?;
         let out = call.out(health)?;
-        let found = held.shared.wait(call.operation, async { held.node.health(&SystemClock::new(), &thresholds) })?;
+        let found = held.shared.wait(call.operation, async { of_node(&held.shared, &held.node, &thresholds) })?;
         out.give(found.into());
         Ok(())
     })
@@ -185,10 +197,10 @@ pub unsafe extern "C" fn nacp_ctx_health(
         let thresholds = self::thresholds(call, thresholds)?;
         let out = call.out(health)?;
         let found = shared.wait(call.operation, async {
-            let (clock, node) = (SystemClock::new(), shared.world().node().await.cloned());
+            let node = shared.world().node().await.cloned();
             match shared.world().is_real() {
-                true => health::check_found(node, &clock, &thresholds),
-                false => node?.health(&clock, &thresholds),
+                true => health::check_found(node, &SystemClock::new(), &thresholds),
+                false => of_node(shared, &node?, &thresholds),
             }
         })?;
         out.give(found.into());

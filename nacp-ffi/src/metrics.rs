@@ -2,20 +2,19 @@
 
 use std::ffi::c_char;
 use std::mem::offset_of;
-use std::path::Path;
 
 use nacp_core::Result;
 use nacp_core::clock::SystemClock;
 use nacp_core::control::{AppStatus, ControlPlane};
 use nacp_core::gpu::Snapshot;
-use nacp_core::gpu::health::{Facts, assess};
+use nacp_core::gpu::health::assess;
 use nacp_core::gpu::owner::{GpuProcesses, OwnerCache, Processes};
 use nacp_core::observe::{self, HostnameLabel, Metrics};
 
 use crate::context::nacp_ctx;
 use crate::error::nacp_error;
 use crate::ffi::{Call, Entry, Versioned, zero};
-use crate::health::thresholds;
+use crate::health::{facts, thresholds};
 use crate::owner::name;
 use crate::shared::World;
 use crate::status::nacp_status;
@@ -132,16 +131,13 @@ fn render(call: &Call, ctx: *const nacp_ctx, options: &nacp_metrics_options) -> 
     if options.processes != 0 {
         let samples: Vec<_> = snapshot.gpus.iter().map(|state| state.sample.clone()).collect();
         let mut cache = OwnerCache::new(Processes::system());
-        let found = GpuProcesses::of(&samples, snapshot.origin.simulated, &mut cache);
+        let found = GpuProcesses::of(&samples, !shared.world().is_real(), &mut cache);
         owners.extend(found.processes.into_iter().map(|process| process.owner));
         if options.gpus_only == 0 {
             name(call, ctx, &mut owners)?;
         }
     }
-    let health = fresh.then(|| {
-        let facts = if snapshot.origin.simulated { Facts::default() } else { Facts::read(Path::new("/")) };
-        assess(&thresholds, &snapshot, &facts)
-    });
+    let health = fresh.then(|| assess(&thresholds, &snapshot, &facts(shared)));
     let status = telemetry.map(|telemetry| telemetry.telemetry.status());
 
     let mut metrics = Metrics::new(&snapshot).apps(&apps).owners(&owners);

@@ -2,19 +2,18 @@
 
 use std::ffi::c_char;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nacp_core::clock::SystemClock;
-use nacp_core::gpu::health::{Change, Facts, History, Monitor};
+use nacp_core::gpu::health::{Change, History, Monitor};
 use nacp_core::gpu::{Event, Events, GpuId, Node, Snapshot};
 use nacp_core::{Error, ErrorKind, Result};
 
 use crate::condition::nacp_condition;
 use crate::error::nacp_error;
 use crate::ffi::{Call, Entry};
-use crate::health::{nacp_health, thresholds};
+use crate::health::{facts, nacp_health, thresholds};
 use crate::node::{absent, nacp_node};
 use crate::shared::{Shared, free};
 use crate::status::nacp_status;
@@ -59,7 +58,7 @@ impl nacp_monitor {
             events.wait(Duration::ZERO, &self.clock, &mut heard)?;
         }
         let snapshot = self.node.reread()?.snapshot(&self.clock)?;
-        let mut facts = if self.node.origin().simulated { Facts::default() } else { Facts::read(Path::new("/")) };
+        let mut facts = facts(&self.shared);
         facts.listens = self.events.is_some();
         let changes = self.monitor.observe(snapshot.at, &snapshot, &heard, &facts);
         self.seen = Some(snapshot);

@@ -5,8 +5,8 @@ use std::mem::offset_of;
 
 use nacp_core::Result;
 use nacp_core::engine::name_owners;
-use nacp_core::gpu::Reading;
-use nacp_core::gpu::owner::{Owner, Processes};
+use nacp_core::gpu::owner::{GpuProcesses, Owner, OwnerCache, Processes};
+use nacp_core::gpu::{Fields, Reading};
 
 use crate::context::nacp_ctx;
 use crate::error::nacp_error;
@@ -143,8 +143,8 @@ fn fill(owner: &Owner) -> nacp_owner {
     out
 }
 
-/// The programs on all GPUs of a node, with who is behind each, as JSON. Ids of simulated GPUs are made up: nobody is
-/// looked for behind them.
+/// The programs on all GPUs of a node, with who is behind each, as JSON. The ids of simulated
+/// GPUs and of recordings are of no machine or of another: nobody is looked for behind them.
 ///
 /// @param node the node
 /// @param ctx the context whose engine is asked for the names of the containers, if there are any; NULL to ask nobody
@@ -164,7 +164,12 @@ pub unsafe extern "C" fn nacp_node_processes_json(
     entry.run(|call| {
         let held = call.shared(node, "node")?;
         let out = call.out(json)?;
-        let mut processes = held.shared.wait(call.operation, async { held.node.processes() })?;
+        let mut processes = held.shared.wait(call.operation, async {
+            let mut samples = Vec::new();
+            held.node.source().sample(Fields::PROCESSES, &mut samples)?;
+            let (made_up, mut cache) = (!held.shared.world().is_real(), OwnerCache::new(Processes::system()));
+            Ok(GpuProcesses::of(&samples, made_up, &mut cache))
+        })?;
         name(call, ctx, processes.owners_mut())?;
         out.set(self::json(&processes)?);
         Ok(())

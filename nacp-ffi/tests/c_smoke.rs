@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Compiler, compile, libraries, run, shared_library};
+use common::{Compiler, compile, libraries, nodes, run, shared_library};
 
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -25,11 +25,40 @@ fn every_function_works_and_every_misuse_is_told_in_exact_words() {
     assert_well(&mut Command::new(compile(&source("c_smoke.c"), folder.path(), &["-pthread"])), " checks, 0 failed");
 }
 
+/// The program about GPUs, with its nodes: on one of them it begins to happen at `tick`, in tenths of a second.
+fn gpus(folder: &Path, extra: &[&str], tick: u64) -> PathBuf {
+    nodes::write(folder, tick);
+    compile(&source("c_gpus.c"), folder, &[extra, &["-lm"]].concat())
+}
+
+#[test]
+fn every_function_about_gpus_works_and_every_misuse_is_told_in_exact_words() {
+    let folder = shared_library();
+    assert_well(Command::new(gpus(folder.path(), &[], 15)).arg(folder.path()), " checks, 0 failed");
+}
+
 #[test]
 fn nothing_is_leaked() {
     let folder = shared_library();
-    let program = compile(&source("c_smoke.c"), folder.path(), &["-pthread", "-fsanitize=leak"]);
+    let leaks = ["-pthread", "-fsanitize=leak"];
+    let program = compile(&source("c_smoke.c"), folder.path(), &leaks);
     assert_well(Command::new(program).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
+    let mut program = Command::new(gpus(folder.path(), &leaks, 15));
+    assert_well(program.arg(folder.path()).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
+}
+
+/// Where valgrind is: it also sees what is read or written where it should not be.
+#[test]
+fn valgrind_finds_nothing() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("SKIP: there is no valgrind");
+        return;
+    }
+    let folder = shared_library();
+    let program = gpus(folder.path(), &[], 100);
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--error-exitcode=23", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
+    assert_well(valgrind.arg(program).arg(folder.path()), " checks, 0 failed");
 }
 
 /// The leak test can fail: a program that forgets to free is caught.
