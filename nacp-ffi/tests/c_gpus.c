@@ -338,7 +338,7 @@ static void happenings(void) {
     WORKS(nacp_events_next(events, 60000, &event, &error));
     CHECK(event.kind == NACP_EVENT_UNKNOWN && event.bits == 0x200000 && event.data == 7);
     CHECK(event.part == 1 && event.gpu_instance == 5 && event.compute_instance == 0);
-    CHECK_TEXT(event.text, "unknown event 0x200000, data 7");
+    CHECK_TEXT(event.text, "unknown event 0x200000, data 0x7");
     WORKS(nacp_events_next(events, 60000, &event, &error));
     CHECK(event.kind == NACP_EVENT_DOUBLE_BIT_ECC && event.part == 2);
     CHECK(event.gpu_instance == 5 && event.compute_instance == 1);
@@ -442,6 +442,9 @@ static void telemetry_of_a_node(void) {
     options.slow_fields = "";
     WORKS(nacp_telemetry_start(node, &options, &telemetry, &error));
     /* The node may go first. */
+    nacp_gpu gpu = NACP_GPU_INIT;
+    WORKS(nacp_node_gpu_at(node, 1, &gpu, &error));
+    const double power = gpu.power / 1e3;
     nacp_node_free(node);
 
     nacp_subscription *subscription = NULL, *slow = NULL;
@@ -465,8 +468,7 @@ static void telemetry_of_a_node(void) {
     update = await(subscription, NACP_UPDATE_SAMPLES);
     CHECK(update.tick > 0 && update.at_ms / 1000 > 1700000000 && update.text[0] == 0);
     WORKS(nacp_subscription_value(subscription, 1, NACP_METRIC_POWER, &value, &error));
-    CHECK(value.known == 1 && value.value > 300);
-    double power = value.value;
+    CHECK(value.known == 1 && value.value == power && power > 0);
     pause_ms(400);
 
     /* Two updates waited for the slow one; it is told that the others are lost. */
@@ -620,7 +622,7 @@ static void healths(void) {
     IS_NULL(nacp_node_health(node, NULL, NULL, &error), "health");
     IS_NULL(nacp_ctx_health(NULL, NULL, &health, &error), "ctx");
     FAILS(nacp_node_health(node, "gpu_max_celcius: 80", &health, &error), NACP_E_INVALID_ARGUMENT,
-          "unknown field: line=1 column=1 field=gpu_max_celcius; did you mean gpu_max_celsius?");
+          "unknown threshold: line=1 column=1 field=gpu_max_celcius; did you mean gpu_max_celsius?");
     FAILS(nacp_ctx_health(ctx, "slowdown_rate: 1.5", &health, &error), NACP_E_INVALID_ARGUMENT,
           "a threshold is out of range: field=slowdown_rate value=1.5; choose a number from 0.01 to 1");
     CHECK(health == NULL);
@@ -670,8 +672,7 @@ static void healths(void) {
         }
     }
     CHECK(asked && pending);
-    FAILS(nacp_health_condition_at(health, 999, &condition, &error), NACP_E_NOT_FOUND,
-          condition.struct_size ? error.message : "");
+    CHECK(nacp_health_condition_at(health, 999, &condition, &error) == NACP_E_NOT_FOUND && condition.name == NULL);
     CHECK(strncmp(error.message, "there is no condition of this index: index=999 count=", 53) == 0);
     IS_NULL(nacp_health_condition_at(health, 0, NULL, &error), "condition");
 
