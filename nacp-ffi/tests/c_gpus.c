@@ -1,7 +1,7 @@
 /* What a C program learns about GPUs: every function about them, every way to misuse it, with exact words and values.
  *
- * The first argument is a folder that the test has filled: recorded.jsonl, a recording of two GPUs of which everything is
- * known, and scripted.json, a node on which something happens. What is written goes there too. */
+ * The first argument is a folder that the test has filled: recorded.jsonl, a recording of two GPUs of which everything
+ * is known, and scripted.json, a node on which something happens. What is written goes there too. */
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -198,9 +198,9 @@ static void inventory(void) {
     IS_NULL(nacp_node_link(node, 0, 1, NULL, &error), "link");
     FAILS(nacp_node_link(node, 1, 1, &link, &error), NACP_E_INVALID_ARGUMENT, "a GPU has no link to itself: index=1");
     WORKS(nacp_node_link(node, 1, 0, &link, &error));
-    CHECK((link.known & (NACP_LINK_ANCESTOR | NACP_LINK_NVLINKS | NACP_LINK_BANDWIDTH | NACP_LINK_PEER |
-                         NACP_LINK_VERSION)) == (NACP_LINK_ANCESTOR | NACP_LINK_NVLINKS | NACP_LINK_BANDWIDTH |
-                                                 NACP_LINK_PEER | NACP_LINK_VERSION));
+    CHECK((link.known &
+           (NACP_LINK_ANCESTOR | NACP_LINK_NVLINKS | NACP_LINK_BANDWIDTH | NACP_LINK_PEER | NACP_LINK_VERSION)) ==
+          (NACP_LINK_ANCESTOR | NACP_LINK_NVLINKS | NACP_LINK_BANDWIDTH | NACP_LINK_PEER | NACP_LINK_VERSION));
     CHECK(link.ancestor == NACP_ANCESTOR_SWITCHES && link.nvlinks == 1 && link.switched == 0 && link.peer == 1);
     CHECK(link.bandwidth == 26562 && link.nvlink_version == 4);
     WORKS(nacp_node_best_group(node, 2, group, &error));
@@ -404,7 +404,8 @@ static void histories(const nacp_telemetry *telemetry) {
     IS_NULL(nacp_telemetry_history(telemetry, 0, NACP_METRIC_POWER, 0, 0, NULL, NULL, NULL, &error), "count");
     FAILS(nacp_telemetry_history(telemetry, 0, NACP_METRIC_FAN, 0, 0, NULL, NULL, &count, &error),
           NACP_E_INVALID_ARGUMENT,
-          "no tier reads this number: metric=fan read=utilization,power,temperature,power_limit; add fans to the fields of a "
+          "no tier reads this number: metric=fan read=utilization,power,temperature,power_limit; add fans to the "
+          "fields of a "
           "tier");
     CHECK(nacp_telemetry_history(telemetry, 0, NACP_METRIC_POWER, INT64_MAX, 0, NULL, NULL, &count, &error) ==
           NACP_E_INVALID_ARGUMENT);
@@ -460,8 +461,7 @@ static void telemetry_of_a_node(void) {
     CHECK_TEXT(value.unknown, "not read");
     FAILS(nacp_subscription_value(slow, 8, NACP_METRIC_POWER, &value, &error), NACP_E_NOT_FOUND,
           "there is no GPU of this index: index=8 count=8");
-    FAILS(nacp_subscription_event(slow, &event, &error), NACP_E_NOT_FOUND,
-          "no event has come to this subscriber yet");
+    FAILS(nacp_subscription_event(slow, &event, &error), NACP_E_NOT_FOUND, "no event has come to this subscriber yet");
     IS_NULL(nacp_subscription_next(NULL, 0, &update, &error), "subscription");
     IS_NULL(nacp_subscription_next(slow, 0, NULL, &error), "update");
 

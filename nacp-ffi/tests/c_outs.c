@@ -134,8 +134,7 @@ int main(void) {
     check(nacp_owner_of(NULL, 1, &owner, &forgotten) == NACP_E_INVALID_ARGUMENT && owner.pid == 0, "nacp_owner_of",
           "a forgotten error");
 
-    BOTH(size_t, 99, out == 0,
-         nacp_telemetry_history(NULL, 0, NACP_METRIC_POWER, 0, 0, NULL, NULL, &out, error));
+    BOTH(size_t, 99, out == 0, nacp_telemetry_history(NULL, 0, NACP_METRIC_POWER, 0, 0, NULL, NULL, &out, error));
     BOTH(size_t, 99, out == 0, nacp_delete(NULL, "a", &out, error));
     BOTH(size_t, 99, out == 0, nacp_monitor_look(NULL, &out, error));
     BOTH(size_t, 99, out == 0, nacp_monitor_rebooted(NULL, &out, error));

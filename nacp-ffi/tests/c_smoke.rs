@@ -3,16 +3,20 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+use std::time::Duration;
 
-use common::{Compiler, compile, libraries, nodes, run, shared_library};
+use common::{Compiler, compile, libraries, nodes, run, run_within, shared_library};
 
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
 
 fn assert_well(program: &mut Command, last: &str) {
-    let output = run(program);
+    assert_ended_well(&run(program), last);
+}
+
+fn assert_ended_well(output: &Output, last: &str) {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{:?}\n{out}\n{err}", output.status);
     assert!(out.lines().last().is_some_and(|line| line.ends_with(last)), "{out}\n{err}");
@@ -55,10 +59,11 @@ fn valgrind_finds_nothing() {
         return;
     }
     let folder = shared_library();
-    let program = gpus(folder.path(), &[], 100);
+    let program = gpus(folder.path(), &[], 50);
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--quiet", "--error-exitcode=23", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
-    assert_well(valgrind.arg(program).arg(folder.path()), " checks, 0 failed");
+    let output = run_within(valgrind.arg(program).arg(folder.path()), Duration::from_secs(400));
+    assert_ended_well(&output, " checks, 0 failed");
 }
 
 /// The leak test can fail: a program that forgets to free is caught.
