@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use nacp_core::gpu::{Fields, Gpu, Nvml, Origin, Process, Reading, Sample, Source, Unknown};
+use nacp_core::gpu::{Fields, Gpu, Nvml, Origin, Pair, Process, Reading, Sample, Source, Unknown};
 use nacp_core::{Error, ErrorKind, sim};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 /// Which library the child opens; without it, or empty, what the loader finds.
@@ -32,6 +33,7 @@ struct Opened {
     origin: Origin,
     inventory: Result<Vec<Gpu>, Failure>,
     samples: Result<Vec<Sample>, Failure>,
+    pairs: Result<Vec<Pair>, Failure>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -66,7 +68,8 @@ fn this_machine_answers_or_says_why() {
         // As a node does it: first who is there, then how they are.
         let inventory = nvml.inventory().map_err(Failure::from);
         let sampled = nvml.sample(Fields::ALL, &mut samples);
-        Opened { origin: nvml.origin().clone(), inventory, samples: sampled.map(|()| samples).map_err(Failure::from) }
+        let samples = sampled.map(|()| samples).map_err(Failure::from);
+        Opened { origin: nvml.origin().clone(), inventory, samples, pairs: nvml.pairs().map_err(Failure::from) }
     });
     let report = Report { pid: std::process::id(), opened };
     println!("\n{MARK}{}", serde_json::to_string(&report).unwrap());
@@ -119,18 +122,52 @@ fn file(folder: &TempDir, name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-/// What `sim::Node` says in the process `pid`, in the words of the NVML source.
-fn expected(node: &sim::Node, pid: u32) -> (Vec<Gpu>, Vec<Sample>) {
+/// What `sim::Node` says, with its processes made comparable.
+fn expected(node: &sim::Node) -> (Vec<Gpu>, Vec<Sample>) {
     let mut samples = Vec::new();
     node.sample(Fields::ALL, &mut samples).unwrap();
+    (node.inventory().unwrap(), comparable(samples, node.file(), std::process::id()))
+}
+
+/// Samples with their processes made comparable: the process `pid`, which read the file, is 0, and those that were
+/// started for it are 1.
+fn comparable(mut samples: Vec<Sample>, file: &sim::NodeFile, pid: u32) -> Vec<Sample> {
+    let all = file.gpus.iter().flat_map(sim::GpuFile::all_processes);
+    let numbered: Vec<_> = all.map(|(_, _, process)| process.pid).collect();
     for sample in &mut samples {
         if let Reading::Known(processes) = &mut sample.processes {
-            let own = processes.iter_mut().filter(|process| process.pid == std::process::id());
-            own.for_each(|process| process.pid = pid);
-            processes.sort_by_key(|process| process.pid);
+            for process in processes.iter_mut() {
+                process.pid = match process.pid {
+                    own if own == pid => 0,
+                    number if numbered.contains(&sim::Pid::Number(number)) => number,
+                    _ => 1,
+                };
+            }
+            processes.sort_by_key(|process| (process.pid, process.partitions.clone()));
         }
     }
-    (node.inventory().unwrap(), samples)
+    samples
+}
+
+/// Where two answers differ: the path and both values.
+fn differences<T: Serialize>(told: &T, expected: &T) -> Vec<String> {
+    fn walk(path: &str, told: &Value, expected: &Value, found: &mut Vec<String>) {
+        match (told, expected) {
+            (Value::Object(one), Value::Object(other)) if one.keys().eq(other.keys()) => {
+                one.iter().for_each(|(key, value)| walk(&format!("{path}.{key}"), value, &other[key], found));
+            }
+            (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+                one.iter().zip(other).enumerate().for_each(|(at, (one, other))| {
+                    walk(&format!("{path}[{at}]"), one, other, found);
+                });
+            }
+            _ if told == expected => {}
+            _ => found.push(format!("{path}: {told}, not {expected}")),
+        }
+    }
+    let mut found = Vec::new();
+    walk("", &serde_json::to_value(told).unwrap(), &serde_json::to_value(expected).unwrap(), &mut found);
+    found
 }
 
 #[test]
@@ -139,9 +176,12 @@ fn the_driver_library_and_the_simulated_node_tell_the_same() {
         let node = sim::Node::named(name).unwrap();
         let report = ask(&library(), &[("NACP_SIM_NODE", name)]);
         let opened = report.opened.unwrap();
-        let (inventory, samples) = expected(&node, report.pid);
-        assert_eq!(opened.inventory.unwrap(), inventory, "{name}");
-        assert_eq!(opened.samples.unwrap(), samples, "{name}");
+        let (inventory, samples) = expected(&node);
+        let told = comparable(opened.samples.unwrap(), node.file(), report.pid);
+        let pairs = opened.pairs.unwrap();
+        assert_eq!(differences(&opened.inventory.unwrap(), &inventory), [""; 0], "{name}");
+        assert_eq!(differences(&pairs, &node.pairs().unwrap()), [""; 0], "{name}");
+        assert_eq!(differences(&told, &samples), [""; 0], "{name}");
         let origin = Origin { name: library().display().to_string(), ..node.origin().clone() };
         assert_eq!(opened.origin, origin);
     }
@@ -163,11 +203,21 @@ fn what_a_machine_does_not_tell_is_unknown_in_both() {
     let folder = tempdir().unwrap();
     let path = file(&folder, "untold.json", &serde_json::to_vec(&node).unwrap());
     let opened = ask_node(path.to_str().unwrap(), "");
-    let (inventory, samples) = expected(&sim::Node::from(node), 0);
+    let (inventory, samples) = expected(&sim::Node::from(node));
+    let untold = Fields::MEMORY
+        | Fields::UTILIZATION
+        | Fields::TEMPERATURE
+        | Fields::POWER
+        | Fields::POWER_LIMIT
+        | Fields::CLOCKS
+        | Fields::PROCESSES;
     for sample in &samples {
-        assert_eq!(*sample, Sample::unknown(sample.id.clone(), Unknown::NotSupported));
+        let mut silent = sample.clone();
+        silent.forget(untold, Unknown::NotSupported);
+        assert_eq!(*sample, silent);
     }
-    assert_eq!((opened.inventory, opened.samples), (Ok(inventory), Ok(samples)));
+    assert_eq!(differences(&opened.inventory.unwrap(), &inventory), [""; 0]);
+    assert_eq!(differences(&opened.samples.unwrap(), &samples), [""; 0]);
 }
 
 #[test]
@@ -184,10 +234,11 @@ fn processes_of_every_kind_and_number_arrive() {
     let folder = tempdir().unwrap();
     let path = file(&folder, "processes.json", &serde_json::to_vec(&node).unwrap());
     let report = ask(&library(), &[("NACP_SIM_NODE", path.to_str().unwrap())]);
-    let (_, samples) = expected(&sim::Node::from(node), report.pid);
+    let node = sim::Node::from(node);
+    let (_, samples) = expected(&node);
     let pids: Vec<_> = samples[0].processes.known().unwrap().iter().map(|process| process.pid).collect();
     assert_eq!(pids, [9, 12, 300, 400]);
-    assert_eq!(report.opened.unwrap().samples.unwrap(), samples);
+    assert_eq!(comparable(report.opened.unwrap().samples.unwrap(), node.file(), report.pid), samples);
 }
 
 #[test]
@@ -354,8 +405,9 @@ fn faulty(faults: &str) -> Opened {
 }
 
 /// Functions with an older one, which answers when the driver does not know the newer one.
-const HAVE_OLDER: [&str; 4] = [
+const HAVE_OLDER: [&str; 5] = [
     "nvmlDeviceGetMemoryInfo_v2",
+    "nvmlDeviceGetPciInfo_v3",
     "nvmlDeviceGetTemperatureV",
     "nvmlDeviceGetComputeRunningProcesses_v3",
     "nvmlDeviceGetGraphicsRunningProcesses_v3",
@@ -390,10 +442,17 @@ fn a_failing_version_harms_no_gpu() {
 #[test]
 fn a_failing_identity_is_unknown_alone() {
     each_code("nvmlDeviceGetCudaComputeCapability", |opened, _, reason| {
-        each_gpu(opened, |gpu| gpu.compute = Reading::Unknown(reason));
+        each_gpu(opened, |gpu| {
+            gpu.compute = Reading::Unknown(reason);
+            gpu.processor.multiprocessors = Reading::Unknown(reason);
+        });
     });
     each_code("nvmlDeviceGetPciInfo_v3", |opened, _, reason| {
-        each_gpu(opened, |gpu| gpu.pci = Reading::Unknown(reason));
+        each_gpu(opened, |gpu| {
+            gpu.pci = Reading::Unknown(reason);
+            gpu.pcie.device = Reading::Unknown(reason);
+            gpu.pcie.subsystem = Reading::Unknown(reason);
+        });
     });
     each_code("nvmlDeviceGetMemoryInfo_v2", |opened, _, reason| {
         each_gpu(opened, |gpu| gpu.memory = Reading::Unknown(reason));
@@ -414,7 +473,10 @@ fn a_failing_measurement_is_unknown_alone() {
         ("nvmlDeviceGetTemperatureV", |sample, reason| sample.temperature = Reading::Unknown(reason)),
         ("nvmlDeviceGetPowerUsage", |sample, reason| sample.power = Reading::Unknown(reason)),
         ("nvmlDeviceGetEnforcedPowerLimit", |sample, reason| sample.power_limit = Reading::Unknown(reason)),
-        ("nvmlDeviceGetClockInfo", |sample, reason| sample.clocks = Reading::Unknown(reason)),
+        ("nvmlDeviceGetClockInfo", |sample, reason| {
+            sample.clocks = Reading::Unknown(reason);
+            sample.video_clock = Reading::Unknown(reason);
+        }),
         ("nvmlDeviceGetComputeRunningProcesses_v3", |sample, reason| sample.processes = Reading::Unknown(reason)),
     ];
     for (function, field) in fields {
@@ -431,7 +493,9 @@ fn a_failing_measurement_is_unknown_alone() {
 #[test]
 fn gpus_that_do_not_tell_who_they_are_are_left_out() {
     for function in ["nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID"] {
-        each_code(function, |opened, _, _| (opened.inventory, opened.samples) = (Ok(vec![]), Ok(vec![])));
+        each_code(function, |opened, _, _| {
+            (opened.inventory, opened.samples, opened.pairs) = (Ok(vec![]), Ok(vec![]), Ok(vec![]));
+        });
     }
 }
 
@@ -457,7 +521,7 @@ fn a_driver_that_stops_answering_as_a_whole_is_an_error() {
             message: format!("the NVIDIA driver does not answer: nvml={words}"),
             cause: None,
         };
-        (opened.inventory, opened.samples) = (Err(failure()), Err(failure()));
+        (opened.inventory, opened.samples, opened.pairs) = (Err(failure()), Err(failure()), Err(failure()));
     });
 }
 
@@ -465,7 +529,8 @@ fn a_driver_that_stops_answering_as_a_whole_is_an_error() {
 fn one_lost_gpu_does_not_hide_the_others() {
     let mut right = faulty("");
     right.inventory.as_mut().unwrap().remove(1);
-    right.samples.as_mut().unwrap().remove(1);
+    let lost = right.samples.as_mut().unwrap().remove(1).id;
+    right.pairs.as_mut().unwrap().retain(|pair| pair.a != lost && pair.b != lost);
     for faults in ["GPU1:nvmlDeviceGetUUID=15", "GPU1:nvmlDeviceGetHandleByIndex_v2=15", "GPU1:*=15"] {
         assert_eq!(faulty(faults), right, "{faults}");
     }
@@ -478,6 +543,9 @@ fn one_lost_gpu_does_not_hide_the_others() {
         let samples = right.samples.as_mut().unwrap();
         let reason = if code == 15 { Unknown::GpuLost } else { Unknown::Code(code) };
         samples[1] = Sample::unknown(samples[1].id.clone(), reason);
+        for pair in right.pairs.as_mut().unwrap().iter_mut().filter(|pair| pair.a == lost || pair.b == lost) {
+            *pair = Pair::unknown(pair.a.clone(), pair.b.clone(), reason);
+        }
         assert_eq!(faulty(&format!("{power},GPU1:{fault}={code}@1")), right, "{fault}={code}");
     }
 

@@ -19,7 +19,7 @@ mod boot;
 mod event;
 pub mod health;
 mod id;
-mod inventory;
+pub(crate) mod inventory;
 pub mod kernel_log;
 mod node;
 pub mod owner;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GpuId, Reading};
+use super::{GpuId, Reading, Unknown};
 
 /// What two GPUs of a node are to each other; told once for each pair, the lower index first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,13 @@ impl Pair {
     /// A pair of which nothing is known yet.
     pub fn new(a: GpuId, b: GpuId) -> Self {
         Self { a, b, ancestor: Reading::default(), peer: PeerAccess::default() }
+    }
+
+    /// A pair of which nothing can be known, and why.
+    pub fn unknown(a: GpuId, b: GpuId, reason: Unknown) -> Self {
+        let status = || Reading::Unknown(reason);
+        let peer = PeerAccess { read: status(), write: status(), nvlink: status(), atomics: status() };
+        Self { a, b, ancestor: Reading::Unknown(reason), peer }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The simulated library, whole and without a function, and nodes with a GPU for each case.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
@@ -9,26 +10,28 @@ use tempfile::{TempDir, tempdir};
 use super::worker::{Case, run};
 use crate::sim_nvml::library;
 
+/// Where the loader's names are, at the beginning of the image.
+const NAMES: u64 = 1 << 18;
+
 /// A copy of the library in which the loader finds this function no more: its name is another.
 pub(crate) fn without(function: &str, folder: &Path) -> PathBuf {
-    static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
-    let mut image = IMAGE.get_or_init(|| std::fs::read(library()).unwrap()).clone();
-    let name = [b"\0", function.as_bytes(), b"\0"].concat();
-    let places: Vec<usize> =
-        image.windows(name.len()).enumerate().filter(|(_, part)| *part == name).map(|(at, _)| at).collect();
-    assert!(!places.is_empty(), "the library has no {function}");
-    for at in places {
-        image[at + 1] = b'N';
-    }
     let path = folder.join(format!("{function}.so"));
-    std::fs::write(&path, image).unwrap();
+    std::fs::copy(library(), &path).unwrap();
+    let mut image = File::options().read(true).write(true).open(&path).unwrap();
+    let mut names = Vec::new();
+    Read::by_ref(&mut image).take(NAMES).read_to_end(&mut names).unwrap();
+    let name = [b"\0", function.as_bytes(), b"\0"].concat();
+    let at = names.windows(name.len()).position(|part| part == name);
+    let at = at.unwrap_or_else(|| panic!("the library has no {function}"));
+    image.seek(SeekFrom::Start(u64::try_from(at).unwrap() + 1)).unwrap();
+    image.write_all(b"N").unwrap();
     path
 }
 
 /// A node file that lies in a folder of its own.
 pub(crate) struct NodeInFile {
     pub(crate) path: PathBuf,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 /// A node that comes with NACP.
@@ -41,11 +44,11 @@ pub(crate) fn write(node: &Value) -> NodeInFile {
     let folder = tempdir().unwrap();
     let path = folder.path().join("node.json");
     std::fs::write(&path, serde_json::to_vec(node).unwrap()).unwrap();
-    NodeInFile { path, folder }
+    NodeInFile { path, _folder: folder }
 }
 
 /// A node like the shipped one, with `count` GPUs that differ in what identifies them only.
-pub(crate) fn node(name: &str, count: usize) -> NodeInFile {
+pub(crate) fn alike(name: &str, count: usize) -> Value {
     let mut node = shipped(name);
     // The second has the most to tell: it is at work, or divided.
     let model = node["gpus"][1].clone();
@@ -57,7 +60,12 @@ pub(crate) fn node(name: &str, count: usize) -> NodeInFile {
         gpu
     };
     node["gpus"] = (0..count).map(gpu).collect();
-    write(&node)
+    node
+}
+
+/// The same in a file.
+pub(crate) fn node(name: &str, count: usize) -> NodeInFile {
+    write(&alike(name, count))
 }
 
 /// Gives every partition an id of its own, and every process a number that holds in any process.

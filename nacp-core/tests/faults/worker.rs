@@ -95,7 +95,7 @@ fn look(nvml: &Nvml, seen: &mut Seen) {
     let mut samples = Vec::new();
     // The counters within the chip are compared only at the second reading.
     note(seen, "sample", nvml.sample(Fields::ALL, &mut samples));
-    note(seen, "sample again", nvml.sample(Fields::ALL, &mut samples));
+    note(seen, "sample again", nvml.sample(Fields::PROFILE, &mut samples));
     let pairs = note(seen, "pairs", nvml.pairs()).unwrap_or_default();
     if let Some(mut events) = note(seen, "events", nvml.events()) {
         let clock = nacp_core::clock::SystemClock::new();

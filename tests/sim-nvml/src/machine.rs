@@ -12,7 +12,7 @@ use nacp_core::sim::node::{Children, GpuState, MigComputeFile, MigFile, MigInsta
 use crate::call::{Gpu, Rule, Slot, guarded, hang};
 use crate::fault::{self, Effect, Fault};
 use crate::latency::Latency;
-use crate::memory::{Answer, Code, at_exit, expect_sentinels};
+use crate::memory::{Answer, Code, expect_sentinels};
 use crate::sets::{EventSets, Samples};
 
 /// Which node answers when nobody says.
@@ -309,7 +309,8 @@ pub(crate) fn started() -> Answer<&'static Machine> {
 mod current {
     use std::sync::OnceLock;
 
-    use super::{Machine, at_exit};
+    use super::Machine;
+    use crate::memory::at_exit;
 
     static MACHINE: OnceLock<Result<Machine, String>> = OnceLock::new();
 

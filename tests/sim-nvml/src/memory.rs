@@ -73,7 +73,7 @@ plain! {
     sys::nvmlPciInfo_t, sys::nvmlPciInfoExt_t, sys::nvmlUtilization_t, sys::nvmlProcessDetailList_t,
     sys::nvmlDeviceAttributes_t, sys::nvmlC2cModeInfo_v1_t, sys::nvmlDeviceAddressingMode_t, sys::nvmlRepairStatus_t,
     sys::nvmlRowRemapperHistogramValues_t, sys::nvmlSample_t, sys::nvmlViolationTime_t, sys::nvmlGpuThermalSettings_t,
-    sys::nvmlUUID_t, sys::nvmlMarginTemperature_t, sys::nvmlFanSpeedInfo_t, sys::nvmlProcessUtilizationSample_t,
+    sys::nvmlUUID_t, sys::nvmlValue_t, sys::nvmlMarginTemperature_t, sys::nvmlFanSpeedInfo_t, sys::nvmlProcessUtilizationSample_t,
     sys::nvmlProcessUtilizationInfo_v1_t, sys::nvmlProcessesUtilizationInfo_t, sys::nvmlEccSramErrorStatus_t,
     sys::nvmlEccErrorCounts_t, sys::nvmlPlatformInfo_v1_t, sys::nvmlPlatformInfo_v2_t, sys::nvmlFieldValue_t,
     sys::nvmlEventData_t, sys::nvmlSystemEventSetCreateRequest_t, sys::nvmlSystemEventSetFreeRequest_t,
@@ -299,6 +299,7 @@ unsafe extern "C" {
     safe fn raise(signal: i32) -> i32;
 }
 
+#[cfg_attr(test, expect(dead_code, reason = "the tests end their machine themselves"))]
 /// Has a function called when the process ends in an orderly way.
 pub(crate) fn at_exit(function: extern "C" fn()) {
     // SAFETY: the function is one of this library, which is not unloaded before the process ends: it holds thread

@@ -6,6 +6,8 @@ pub(crate) mod decode;
 mod identity;
 mod link;
 mod mig;
+#[cfg(any(feature = "nvml", feature = "sim"))]
+pub(crate) mod silent;
 
 use std::fmt;
 use std::str::FromStr;

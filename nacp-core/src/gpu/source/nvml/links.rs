@@ -81,16 +81,13 @@ pub(super) type End<'a> = (&'a GpuId, Result<Device, Unknown>);
 
 /// What two GPUs are to each other.
 pub(super) fn pair<E: Ear>(calls: &Calls<'_, E>, a: End<'_>, b: End<'_>) -> Pair {
-    let mut pair = Pair::new(a.0.clone(), b.0.clone());
     let (one, other) = match (a.1, b.1) {
         (Ok(one), Ok(other)) => (one, other),
         (Err(reason), _) | (_, Err(reason)) => {
-            let unknown = || Reading::Unknown(reason);
-            pair.ancestor = Reading::Unknown(reason);
-            pair.peer = PeerAccess { read: unknown(), write: unknown(), nvlink: unknown(), atomics: unknown() };
-            return pair;
+            return Pair::unknown(a.0.clone(), b.0.clone(), reason);
         }
     };
+    let mut pair = Pair::new(a.0.clone(), b.0.clone());
     let level = |code| Ancestor::from_code(code).map_or(Reading::Unknown(Unknown::NotAvailable), Reading::Known);
     pair.ancestor = decoded(calls.topology_ancestor(one, other), level);
     let status = |way| -> Reading<PeerStatus> {

@@ -18,7 +18,6 @@ mod processes;
 mod profile;
 mod roll;
 mod sample;
-mod silent;
 mod support;
 
 use std::fmt;
@@ -32,6 +31,7 @@ use self::sample::Room;
 use self::support::Notes;
 use super::{Origin, Source};
 use crate::error::{Error, ErrorKind, Result};
+use crate::gpu::inventory::silent::silent;
 use crate::gpu::{Events, Fields, Gpu, GpuId, Pair, Sample, Support, Unknown};
 
 /// The GPUs that the NVIDIA driver of this machine knows.
@@ -100,7 +100,7 @@ impl Source for Nvml {
         self.state().roll.seats.iter_mut().for_each(|seat| seat.kept.forget());
         let gpus = present.into_iter().map(|(index, id, device)| match device {
             Ok(device) => inventory::describe(&calls, index, id, device),
-            Err(reason) => silent::silent(index, id, reason),
+            Err(reason) => silent(index, id, reason),
         });
         Ok(gpus.collect())
     }

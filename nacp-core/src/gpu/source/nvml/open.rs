@@ -52,7 +52,14 @@ impl Nvml {
             Err(NvmlError::NotFound) => builder.flags(InitFlags::NO_GPUS).init(),
             other => other,
         };
-        let library = Library::new(started.map_err(|error| unavailable(path, error))?);
+        let started = started.map_err(|error| unavailable(path, error))?;
+        if let Err(error) = &started.lib().nvmlShutdown {
+            let missing = NvmlError::FailedToLoadSymbol(error.to_string());
+            // To drop it would end it, by the function that it lacks.
+            std::mem::forget(started);
+            return Err(unavailable(path, missing));
+        }
+        let library = Library::new(started);
         let calls = library.calls();
         let origin = Origin {
             simulated: calls.nvml_version().is_ok_and(|version| version.ends_with(SIMULATED)),

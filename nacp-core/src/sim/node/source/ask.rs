@@ -1,6 +1,6 @@
 //! What a machine answers to a function of the management library: the file's value, or why there is none.
 
-use crate::gpu::Unknown;
+use crate::gpu::{Reading, Unknown};
 use crate::sim::node::{NodeFile, Support};
 
 /// What a function answers.
@@ -20,5 +20,13 @@ impl NodeFile {
     pub(super) fn ask_either<T>(&self, newer: &str, older: &str, value: Option<T>) -> Answer<T> {
         let function = if self.support(newer) == Support::Missing { older } else { newer };
         self.ask(function, value)
+    }
+}
+
+/// The answer as a reading.
+pub(super) fn reading<T>(answer: Answer<T>) -> Reading<T> {
+    match answer {
+        Ok(value) => Reading::Known(value),
+        Err(reason) => Reading::Unknown(reason),
     }
 }

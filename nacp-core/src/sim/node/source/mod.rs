@@ -5,6 +5,7 @@
 
 mod ask;
 mod events;
+mod inventory;
 mod processes;
 mod sample;
 
@@ -18,7 +19,8 @@ use super::process::Children;
 use super::script::{GpuState, TICK, Timeline};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Events, Fields, Gpu, Origin, Reading, Sample, Source, Unknown};
+use crate::gpu::inventory::silent::silent;
+use crate::gpu::{Events, Fields, Gpu, Origin, Pair, Sample, Source, Unknown};
 
 /// A simulated machine as a source of GPUs. Everything that it says is labelled simulated, and nothing changes by
 /// itself: every sample is that of the file, until a step of the file's script changes it.
@@ -117,15 +119,29 @@ impl Source for Node {
         self.memory().sampled.clear();
         let gpus = present.into_iter().map(|(index, state)| {
             let number = u32::try_from(index).unwrap_or(u32::MAX);
-            let file = &state.file;
-            let mut gpu = Gpu::new(file.uuid.clone(), number, &file.name);
-            let reader = Reader { node: self, index, gpu: file };
-            gpu.compute = reader.ask("CudaComputeCapability", Some(file.compute)).into();
-            gpu.memory = Reading::from(reader.memory()).map(|memory| memory.total);
-            gpu.pci = reader.ask("PciInfo_v3", Some(file.pci.clone())).into();
-            gpu
+            match silence(state) {
+                Some(reason) => silent(number, state.file.uuid.clone(), reason),
+                None => Reader { node: self, index, gpu: &state.file }.describe(),
+            }
         });
         Ok(gpus.collect())
+    }
+
+    fn pairs(&self) -> Result<Vec<Pair>> {
+        let present = self.present()?;
+        let both = present.iter().enumerate().flat_map(|(at, a)| present[at + 1..].iter().map(move |b| (a, b)));
+        let pairs = both.map(|((a, one), (b, other))| {
+            let (id, peer) = (one.file.uuid.clone(), other.file.uuid.clone());
+            match silence(one).or(silence(other)) {
+                Some(reason) => Pair::unknown(id, peer, reason),
+                None => Reader { node: self, index: *a, gpu: &one.file }.pair(Reader {
+                    node: self,
+                    index: *b,
+                    gpu: &other.file,
+                }),
+            }
+        });
+        Ok(pairs.collect())
     }
 
     fn sample(&self, fields: Fields, samples: &mut Vec<Sample>) -> Result<()> {
@@ -218,7 +234,7 @@ impl Node {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
-    use crate::gpu::{EventKind, Via};
+    use crate::gpu::{EventKind, Reading, Via};
 
     /// `h100x8` with this script, on a clock that is moved by hand.
     fn scripted(script: serde_json::Value) -> (Node, Arc<ManualClock>) {

@@ -1,7 +1,7 @@
 //! What a GPU of a simulated machine is doing.
 
 use super::Node;
-use super::ask::Answer;
+use super::ask::{Answer, reading};
 use crate::gpu::{
     ClockEvents, Clocks, Ecc, Fan, Fields, LinkCounters, MemoryUse, MigUse, PcieLink, Profile, Reading, RecoveryAction,
     RetiredPages, Rows, Sample, Slowdown, SramEcc, Unknown, Utilization,
@@ -25,7 +25,7 @@ impl Reader<'_> {
     pub(super) fn read(self, fields: Fields, sample: &mut Sample) {
         macro_rules! read {
             ($($field:ident $name:ident = $answer:expr,)*) => {
-                $(if fields.contains(Fields::$field) { sample.$name = Reading::from($answer); })*
+                $(if fields.contains(Fields::$field) { sample.$name = reading($answer); })*
             };
         }
         let gpu = self.gpu;
@@ -98,7 +98,7 @@ impl Reader<'_> {
         (!self.gpu.partitioned()).then_some(value)
     }
 
-    fn pcie<T>(self, value: impl FnOnce(&PcieFile) -> Option<T>) -> Option<T> {
+    pub(super) fn pcie<T>(self, value: impl FnOnce(&PcieFile) -> Option<T>) -> Option<T> {
         self.gpu.pcie.as_ref().and_then(value)
     }
 
@@ -144,10 +144,10 @@ impl Reader<'_> {
         };
         let fan = |nth: usize| Fan {
             speed: match nth {
-                0 => self.either("FanSpeed_v2", "FanSpeed", fans.first().map(|fan| fan.speed)).into(),
-                nth => self.ask("FanSpeed_v2", fans.get(nth).map(|fan| fan.speed)).into(),
+                0 => reading(self.either("FanSpeed_v2", "FanSpeed", fans.first().map(|fan| fan.speed))),
+                nth => reading(self.ask("FanSpeed_v2", fans.get(nth).map(|fan| fan.speed))),
             },
-            rpm: self.ask("FanSpeedRPM", fans.get(nth).and_then(|fan| fan.rpm)).into(),
+            rpm: reading(self.ask("FanSpeedRPM", fans.get(nth).and_then(|fan| fan.rpm))),
         };
         Ok((0..count).map(fan).collect())
     }
@@ -195,10 +195,10 @@ impl Reader<'_> {
 
     fn links(self) -> Answer<LinkCounters> {
         let links = self.ask("NvLinkState", self.gpu.nvlink.as_ref().filter(|links| links.links > 0))?;
-        let errors = |sum| Reading::from(self.ask("NvLinkErrorCounter", Some(sum)));
+        let errors = |sum| reading(self.ask("NvLinkErrorCounter", Some(sum)));
         Ok(LinkCounters {
-            sent: self.field(Some(links.sum(|link| link.tx))).into(),
-            received: self.field(Some(links.sum(|link| link.rx))).into(),
+            sent: reading(self.field(Some(links.sum(|link| link.tx)))),
+            received: reading(self.field(Some(links.sum(|link| link.rx)))),
             active: Reading::Known(links.active()),
             replays: errors(links.sum(|link| link.replay)),
             recoveries: errors(links.sum(|link| link.recovery)),
@@ -238,7 +238,7 @@ impl Reader<'_> {
 
     fn partitions(self) -> Answer<Vec<MigUse>> {
         let mig = self.ask("MigMode", self.gpu.mig.as_ref())?;
-        let memory = |part| MigUse { id: id(part), memory: self.part_memory(part).into() };
+        let memory = |part| MigUse { id: id(part), memory: reading(self.part_memory(part)) };
         Ok(mig.devices().map(memory).collect())
     }
 }

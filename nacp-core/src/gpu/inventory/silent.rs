@@ -12,7 +12,7 @@ macro_rules! unknown {
 }
 
 /// A GPU of which only the id is known.
-pub(super) fn silent(index: u32, id: GpuId, reason: Unknown) -> Gpu {
+pub(crate) fn silent(index: u32, id: GpuId, reason: Unknown) -> Gpu {
     let mut gpu = Gpu::new(id, index, NAMELESS);
     let Gpu { identity, processor, pcie, limits, modes, affinity, mig, .. } = &mut gpu;
     unknown! { reason:
