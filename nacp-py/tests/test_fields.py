@@ -71,6 +71,8 @@ def test_the_clock_events_have_the_bits_of_the_core() -> None:
     bits = dict(re.findall(r"pub const (\w+): Self = Self\((0x[0-9a-f]+)\);", code))
     assert bits == {event.name: hex(event) for event in nacp.ClockEvents}
     assert int(nacp.ClockEvents(0x8004)) == 0x8004, "bits without a name are kept"
+    told = nacp.replay(RECORDINGS / "every-field-v1.jsonl.zst", speed=None).snapshot().gpus[0].sample.clock_events
+    assert isinstance(told, nacp.ClockEvents) and nacp.ClockEvents.POWER_CAP in told
 
 
 @pytest.mark.parametrize("name", nacp.simulated_nodes())

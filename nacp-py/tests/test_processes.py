@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 
@@ -25,6 +26,14 @@ def test_processes_show_themselves_as_a_table(node: nacp.Node) -> None:
     shown, html = repr(node.processes()), node.processes()._repr_html_()
     assert str(os.getpid()) in shown and "unknown (not available)" in shown
     assert html.count("<tr>") == 2 and "<script" not in html
+
+
+def test_what_is_not_there_and_what_is_not_known_are_told_apart(node: nacp.Node) -> None:
+    [mine] = node.processes()
+    owner = dataclasses.replace(mine.owner, container=None, pod=None, unknown={"container": "no permission"})
+    shown = nacp.Processes(processes=(dataclasses.replace(mine, owner=owner),), silent={"GPU-b": "not supported"})
+    assert repr(shown).splitlines()[0] == "1 processes on the GPUs, GPU-b tells none (not supported)"
+    assert repr(shown).endswith("unknown (no permission)  none")
 
 
 def test_the_engine_names_containers(plane: nacp.ControlPlane, node: nacp.Node) -> None:

@@ -20,6 +20,7 @@ def test_what_is_recorded_is_replayed(node: nacp.Node, tmp_path: Path) -> None:
         time.sleep(0.3)
     recorded = recording.recorded
     assert recorded is not None and recorded.frames >= 2 and recorded.lost == 0
+    assert recording._telemetry is not None and recording._telemetry.closed, "nobody reads the node any more"
     assert recorded.bytes == path.stat().st_size and recording.close() == recorded
     replay = nacp.replay(path, speed=None)
     assert replay.simulated and replay.origin.name.startswith("replay of rtx3050ti-laptop-wsl2, recorded ")

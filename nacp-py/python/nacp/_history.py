@@ -112,7 +112,7 @@ class History:
                 numpy.frombuffer(native.gpu(), dtype="uint32").astype("int32"), categories=self.gpus
             ),
         }
-        columns |= {name: numpy.frombuffer(native.raw(name), dtype="float64").copy() for name in self.metrics}
+        columns |= {name: numpy.frombuffer(native.raw(name), dtype="float64") for name in self.metrics}
         return pandas.DataFrame(columns)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
