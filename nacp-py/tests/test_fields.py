@@ -15,21 +15,30 @@ import nacp
 Lost = Callable[[Any, Any], list[str]]
 
 CORE = Path(__file__).resolve().parents[2] / "nacp-core" / "src" / "gpu"
-FILES = sorted(
-    [*CORE.glob("inventory/*.rs"), *CORE.glob("sample/*.rs"), *(CORE / f"{n}.rs" for n in ("pair", "event"))]
-)
+FILES = [
+    *CORE.glob("inventory/*.rs"),
+    *CORE.glob("sample/*.rs"),
+    *(CORE / f"{name}.rs" for name in ("event", "pair", "support", "owner/mod", "telemetry/view")),
+    *(CORE / f"topology/{name}.rs" for name in ("link", "matrix", "mod", "tree")),
+    *(CORE / f"health/{name}.rs" for name in ("assessment", "condition", "severity")),
+]
 RECORDINGS = CORE.parents[1] / "tests" / "recordings"
-# Text, numbers, and what only Rust has.
-NO_CLASS = {"ClockEvents", "ComputeCapability", "Fields", "Metric", "MetricKind"}
+# Text and numbers in JSON, and what only Rust has or keeps to itself.
+NO_CLASS = {
+    *("ClockEvents", "ComputeCapability", "Fields", "Metric", "MetricKind", "ProcessState"),
+    *("Level", "Listening", "Topology"),
+}
+RENAMED = {"PollerStatus": "TelemetryStatus"}
 
 
 def items(what: str) -> Iterator[tuple[str, str]]:
     """The public structs or enums of the core's data: name and body."""
     for file in FILES:
-        code = file.read_text().split("#[cfg(test)]")[0]
-        for name, body in re.findall(rf"pub {what} (\w+) \{{\n(.*?)\n\}}", code, re.DOTALL):
+        code = file.read_text().split("#[cfg(test)]\nmod tests {")[0]
+        found = re.findall(rf"((?:#\[[^\n]*\n)*)pub {what} (\w+) \{{\n(.*?)\n\}}", code, re.DOTALL)
+        for attributes, name, body in found:
             if name not in NO_CLASS:
-                yield name, body
+                yield RENAMED.get(name, name), attributes + body
 
 
 STRUCTS = dict(items("struct"))
@@ -42,7 +51,8 @@ def snake(name: str) -> str:
 
 def test_the_core_has_the_structs_that_are_looked_for() -> None:
     assert {"Gpu", "Sample", "Process", "Pair", "Event", "Fabric", "Slowdown", "MigDevice"} <= STRUCTS.keys()
-    assert {"Ancestor", "EventKind", "Via", "RecoveryAction", "ProcessKind", "FabricState"} <= ENUMS.keys()
+    assert {"Link", "Place", "Row", "Branch", "Owner", "PodRef", "Condition", "TelemetryStatus"} <= STRUCTS.keys()
+    assert {"Ancestor", "EventKind", "Via", "RecoveryAction", "ProcessKind", "Severity", "Runtime"} <= ENUMS.keys()
 
 
 @pytest.mark.parametrize("name", STRUCTS)
@@ -63,7 +73,9 @@ def test_every_reading_of_a_struct_may_be_unknown(name: str) -> None:
 @pytest.mark.parametrize("name", ENUMS)
 def test_every_variant_of_an_enum_is_a_word(name: str) -> None:
     variants = re.findall(r"^    (?!#)(\w+)(?: \{|,)", ENUMS[name], re.MULTILINE)
-    assert {snake(variant) for variant in variants} == set(get_args(getattr(nacp.gpu, name)))
+    lower = 'serde(rename_all = "lowercase")' in ENUMS[name]
+    words = {variant.lower() if lower else snake(variant) for variant in variants}
+    assert words == set(get_args(getattr(nacp.gpu, name)))
 
 
 def test_the_clock_events_have_the_bits_of_the_core() -> None:

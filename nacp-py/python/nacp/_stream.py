@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+S = TypeVar("S", bound="Stream[Any]")
 
 # One turn of a wait off the event loop: a thread that nobody waits for any more ends within this many seconds.
 TURN = 0.2
@@ -69,7 +70,7 @@ class Stream(Generic[T]):
                 return None
         return came
 
-    def __iter__(self) -> Stream[T]:
+    def __iter__(self: S) -> S:
         return self
 
     def __next__(self) -> T:
@@ -78,7 +79,7 @@ class Stream(Generic[T]):
             raise StopIteration
         return came
 
-    def __aiter__(self) -> Stream[T]:
+    def __aiter__(self: S) -> S:
         return self
 
     async def __anext__(self) -> T:
@@ -96,7 +97,7 @@ class Stream(Generic[T]):
         """Ends it. Closing twice is no error."""
         self._source.close()
 
-    def __enter__(self) -> Stream[T]:
+    def __enter__(self: S) -> S:
         return self
 
     def __exit__(

@@ -52,7 +52,7 @@ class Support(Record):
 
     def _rows(self) -> list[tuple[str, ...]]:
         """One row for each function: how many of its calls were answered, and why others were not."""
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for function, calls in groupby(sorted(self.calls, key=_function), key=_function):
             answers = Counter(call.unknown.get("answer", "") for call in calls)
             good = answers.pop("", 0)

@@ -1,4 +1,4 @@
-"""The parts that `Gpu`, `Sample`, `Pair` and `Event` are made of.
+"""The parts that a node and everything that it tells are made of.
 
 The classes that a program names often are in `nacp` itself; here are all of them.
 
@@ -32,8 +32,11 @@ from nacp._gpu import (
     RemoteDevice,
     TemperatureLimits,
 )
+from nacp._health import Change, Condition, Cordon, GpuHealth, Health, Severity, Unchecked, Verdict
+from nacp._host import Evidence
 from nacp._metric import Metric
 from nacp._nacp import Sampler
+from nacp._owner import ContainerRef, GpuProcess, Owner, PodKind, PodRef, Processes, Runtime, Started, User
 from nacp._pair import Ancestor, Pair, PeerAccess, PeerStatus
 from nacp._sample import (
     ClockEvents,
@@ -58,27 +61,44 @@ from nacp._sample import (
     Utilization,
 )
 from nacp._support import Call, Support
+from nacp._telemetry import Energy, Failed, Frame, Lagged, TelemetryStatus, Window
+from nacp._topology import Branch, Leaf, Link, Place, Row, Topology
 
 __all__ = [
     "Affinity",
     "Ancestor",
+    "Branch",
     "Call",
+    "Change",
     "ClockEvents",
     "Clocks",
     "ComputeMode",
+    "Condition",
+    "ContainerRef",
+    "Cordon",
     "DriverModel",
     "Ecc",
+    "Energy",
     "Event",
     "EventKind",
     "Events",
+    "Evidence",
     "Fabric",
     "FabricState",
+    "Failed",
     "Fan",
+    "Frame",
     "Gpu",
+    "GpuHealth",
     "GpuInstance",
+    "GpuProcess",
+    "Health",
     "Identity",
     "InfoRom",
+    "Lagged",
+    "Leaf",
     "Limits",
+    "Link",
     "LinkCounters",
     "MemoryUse",
     "Metric",
@@ -89,6 +109,7 @@ __all__ = [
     "MigUse",
     "Modes",
     "NvLink",
+    "Owner",
     "Pair",
     "Partition",
     "Pcie",
@@ -96,22 +117,36 @@ __all__ = [
     "PeerAccess",
     "PeerStatus",
     "Persistent",
+    "Place",
     "Platform",
+    "PodKind",
+    "PodRef",
     "Process",
     "ProcessKind",
     "ProcessUtilization",
+    "Processes",
     "Processor",
     "Profile",
     "RecoveryAction",
     "RemoteDevice",
     "RetiredPages",
+    "Row",
     "Rows",
+    "Runtime",
     "Sample",
     "Sampler",
+    "Severity",
     "Slowdown",
     "SramEcc",
+    "Started",
     "Support",
+    "TelemetryStatus",
     "TemperatureLimits",
+    "Topology",
+    "Unchecked",
+    "User",
     "Utilization",
+    "Verdict",
     "Via",
+    "Window",
 ]
