@@ -8,15 +8,14 @@ use std::ffi::{c_char, c_uint};
 use std::fmt;
 
 use nvml_wrapper_sys::bindings::{
-    nvmlBAR1Memory_t, nvmlC2cModeInfo_v1_t, nvmlComputeInstance_t, nvmlComputeInstanceInfo_t,
-    nvmlConfComputeMemSizeInfo_t, nvmlDevice_t, nvmlDeviceAddressingMode_v1_t, nvmlDeviceAttributes_t,
-    nvmlEccSramErrorStatus_v1_t, nvmlEventData_t, nvmlEventSet_t, nvmlFanSpeedInfo_v1_t, nvmlFieldValue_t,
-    nvmlGpmMetricsGet_t, nvmlGpmSample_t, nvmlGpmSupport_t, nvmlGpuFabricInfo_t, nvmlGpuFabricInfo_v2_t,
-    nvmlGpuFabricInfo_v3_t, nvmlGpuInstance_t, nvmlGpuInstanceInfo_t, nvmlGpuInstancePlacement_t,
-    nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t, nvmlMarginTemperature_v1_t, nvmlMemory_t,
-    nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v1_t, nvmlPlatformInfo_v2_t, nvmlProcessInfo_v1_t,
-    nvmlProcessInfo_v2_t, nvmlProcessUtilizationSample_t, nvmlReturn_t, nvmlTemperature_v1_t, nvmlUtilization_t,
-    nvmlValue_t,
+    nvmlBAR1Memory_t, nvmlC2cModeInfo_v1_t, nvmlConfComputeMemSizeInfo_t, nvmlDevice_t, nvmlDeviceAddressingMode_v1_t,
+    nvmlDeviceAttributes_t, nvmlEccSramErrorStatus_v1_t, nvmlEventData_t, nvmlEventSet_t, nvmlFanSpeedInfo_v1_t,
+    nvmlFieldValue_t, nvmlGpmMetricsGet_t, nvmlGpmSample_t, nvmlGpmSupport_t, nvmlGpuFabricInfo_t,
+    nvmlGpuFabricInfo_v2_t, nvmlGpuFabricInfo_v3_t, nvmlGpuInstance_t, nvmlGpuInstanceInfo_t,
+    nvmlGpuInstancePlacement_t, nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t,
+    nvmlMarginTemperature_v1_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v1_t,
+    nvmlPlatformInfo_v2_t, nvmlProcessInfo_v1_t, nvmlProcessInfo_v2_t, nvmlProcessUtilizationSample_t, nvmlReturn_t,
+    nvmlTemperature_v1_t, nvmlUtilization_t, nvmlValue_t,
 };
 
 use super::code::{Answer, Code};
@@ -119,8 +118,6 @@ handles! {
     Device: nvmlDevice_t,
     /// A part of a GPU's memory and multiprocessors.
     GpuInstance: nvmlGpuInstance_t,
-    /// A part of a GPU instance's multiprocessors.
-    ComputeInstance: nvmlComputeInstance_t,
     /// A set of events that are waited for.
     RawEventSet: nvmlEventSet_t,
     /// A sample of the counters within a chip.
@@ -160,7 +157,7 @@ const fn plain<const VERSION: u32>(_: usize) -> u32 {
 structures! {
     nvmlBAR1Memory_t,
     nvmlC2cModeInfo_v1_t,
-    nvmlComputeInstanceInfo_t,
+
     nvmlConfComputeMemSizeInfo_t,
     nvmlDeviceAddressingMode_v1_t: versioned::<1>,
     nvmlDeviceAttributes_t,

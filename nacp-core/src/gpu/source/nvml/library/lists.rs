@@ -5,11 +5,11 @@ use std::ffi::{c_int, c_uint, c_ulong, c_ulonglong};
 use std::fmt;
 
 use nvml_wrapper_sys::bindings::{
-    nvmlComputeInstance_t, nvmlFieldValue_t, nvmlGpuInstance_t, nvmlGpuInstancePlacement_t, nvmlProcessInfo_t,
-    nvmlProcessInfo_v1_t, nvmlProcessInfo_v2_t, nvmlProcessUtilizationSample_t,
+    nvmlFieldValue_t, nvmlGpuInstance_t, nvmlGpuInstancePlacement_t, nvmlProcessInfo_t, nvmlProcessInfo_v1_t,
+    nvmlProcessInfo_v2_t, nvmlProcessUtilizationSample_t,
 };
 
-use super::call::{ComputeInstance, Device, GpuInstance, In, Out, bytes, invoke};
+use super::call::{Device, GpuInstance, In, Out, bytes, invoke};
 use super::code::{Answer, Code};
 use super::{Calls, Choice, Ear};
 
@@ -176,19 +176,6 @@ impl<E: Ear> Calls<'_, E> {
         })
     }
 
-    /// The compute instances of one profile.
-    #[allow(dead_code, reason = "the inventory asks it")]
-    pub(in crate::gpu::source::nvml) fn compute_instances(
-        &self,
-        instance: GpuInstance,
-        profile: u32,
-    ) -> Answer<Vec<ComputeInstance>> {
-        self.handles("nvmlGpuInstanceGetComputeInstances", profile, |count, all: &mut [nvmlComputeInstance_t]| {
-            invoke!(self.nvmlGpuInstanceGetComputeInstances(In::raw(instance), profile, all.as_mut_ptr(), count))
-        })
-    }
-
-    #[allow(dead_code, reason = "the inventory asks it")]
     fn handles<H: Out<Raw: Copy> + fmt::Debug>(
         &self,
         function: &'static str,

@@ -12,16 +12,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use nvml_wrapper_sys::bindings::{
-    NvmlLib, nvmlBAR1Memory_t, nvmlC2cModeInfo_v1_t, nvmlComputeInstanceInfo_t, nvmlConfComputeMemSizeInfo_t,
-    nvmlDeviceAddressingMode_v1_t, nvmlDeviceAttributes_t, nvmlEccSramErrorStatus_v1_t, nvmlGpmSupport_t,
-    nvmlGpuInstanceInfo_t, nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t, nvmlMarginTemperature_v1_t,
-    nvmlMemory_t, nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v2_t, nvmlTemperature_v1_t, nvmlUtilization_t,
+    NvmlLib, nvmlBAR1Memory_t, nvmlC2cModeInfo_v1_t, nvmlConfComputeMemSizeInfo_t, nvmlDeviceAddressingMode_v1_t,
+    nvmlDeviceAttributes_t, nvmlEccSramErrorStatus_v1_t, nvmlGpmSupport_t, nvmlGpuInstanceInfo_t,
+    nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t, nvmlMarginTemperature_v1_t, nvmlMemory_t,
+    nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v2_t, nvmlTemperature_v1_t, nvmlUtilization_t,
 };
 
 use self::call::{In, Out, calls, invoke, texts, words};
 
-#[allow(unused_imports, reason = "the inventory takes them")]
-pub(super) use self::call::{ComputeInstance, Device, GpmQuery, GpuInstance, RawEventSet, RawGpmSample, Told, text};
+pub(super) use self::call::{Device, GpmQuery, GpuInstance, RawEventSet, RawGpmSample, Told, text};
 pub(super) use self::code::{Answer, Code, available};
 pub(super) use self::lists::{Field, ProcessList};
 
@@ -85,7 +84,6 @@ pub(super) struct Choice {
 
 macro_rules! choices {
     ($($name:ident = $code:literal $text:literal,)*) => {
-        #[allow(dead_code, reason = "the inventory asks for them")]
         impl Choice {
             $(pub(super) const $name: Self = Self { code: $code, name: $text };)*
         }
@@ -106,7 +104,6 @@ choices! {
     INFOROM_ECC = 1 "ecc",
     INFOROM_POWER = 2 "power",
     SCOPE_NODE = 0 "node",
-    SCOPE_SOCKET = 1 "socket",
     ERRORS_CORRECTED = 0 "corrected",
     ERRORS_UNCORRECTED = 1 "uncorrected",
     COUNTED_VOLATILE = 0 "volatile",
@@ -121,7 +118,6 @@ choices! {
     LINK_RECOVERIES = 1 "recoveries",
     LINK_CRC_FLIT = 2 "crc flit",
     LINK_CRC_DATA = 3 "crc data",
-    LINK_ECC_DATA = 4 "ecc data",
 }
 
 /// What is asked at every tick.
@@ -178,7 +174,6 @@ impl<E: Ear> Calls<'_, E> {
 }
 
 /// What is asked once: who a GPU is, how it is connected, what holds it back, how it is set up.
-#[allow(dead_code, reason = "the inventory asks them")]
 #[rustfmt::skip]
 impl<E: Ear> Calls<'_, E> {
     calls! {
@@ -215,7 +210,6 @@ impl<E: Ear> Calls<'_, E> {
         numa_node(device: Device) -> [node: u32] = nvmlDeviceGetNumaNodeId;
         c2c_mode(device: Device) -> [mode: nvmlC2cModeInfo_v1_t] = nvmlDeviceGetC2cModeInfoV;
         nvlink_version(device: Device, link: u32) -> [version: u32] = nvmlDeviceGetNvLinkVersion;
-        nvlink_capability(device: Device, link: u32, capability: u32) -> [has: u32] = nvmlDeviceGetNvLinkCapability;
         nvlink_remote(device: Device, link: u32) -> [pci: nvmlPciInfo_t] = nvmlDeviceGetNvLinkRemotePciInfo_v2;
         nvlink_remote_device(device: Device, link: u32) -> [kind: u32] = nvmlDeviceGetNvLinkRemoteDeviceType;
         topology_ancestor(one: Device, other: Device) -> [level: u32] = nvmlDeviceGetTopologyCommonAncestor;
@@ -231,25 +225,19 @@ impl<E: Ear> Calls<'_, E> {
 }
 
 /// Partitions.
-#[allow(dead_code, reason = "the inventory asks them")]
 #[rustfmt::skip]
 impl<E: Ear> Calls<'_, E> {
     calls! {
         mig_mode(device: Device) -> [current: u32, pending: u32] = nvmlDeviceGetMigMode;
         max_mig_devices(device: Device) -> [count: u32] = nvmlDeviceGetMaxMigDeviceCount;
         mig_device(device: Device, index: u32) -> [partition: Device] = nvmlDeviceGetMigDeviceHandleByIndex;
-        mig_parent(partition: Device) -> [device: Device] = nvmlDeviceGetDeviceHandleFromMigDeviceHandle;
-        is_mig_device(device: Device) -> [is: u32] = nvmlDeviceIsMigDeviceHandle;
         gpu_instance_id(partition: Device) -> [id: u32] = nvmlDeviceGetGpuInstanceId;
         compute_instance_id(partition: Device) -> [id: u32] = nvmlDeviceGetComputeInstanceId;
         attributes(partition: Device) -> [attributes: nvmlDeviceAttributes_t] = nvmlDeviceGetAttributes_v2;
         gpu_instance_profile_v(device: Device, profile: u32) -> [info: nvmlGpuInstanceProfileInfo_v2_t] = nvmlDeviceGetGpuInstanceProfileInfoV;
         gpu_instance_profile(device: Device, profile: u32) -> [info: nvmlGpuInstanceProfileInfo_t] = nvmlDeviceGetGpuInstanceProfileInfo;
         gpu_instances_left(device: Device, profile: u32) -> [count: u32] = nvmlDeviceGetGpuInstanceRemainingCapacity;
-        gpu_instance_by_id(device: Device, id: u32) -> [instance: GpuInstance] = nvmlDeviceGetGpuInstanceById;
         gpu_instance_info(instance: GpuInstance) -> [info: nvmlGpuInstanceInfo_t] = nvmlGpuInstanceGetInfo;
-        compute_instance_by_id(instance: GpuInstance, id: u32) -> [found: ComputeInstance] = nvmlGpuInstanceGetComputeInstanceById;
-        compute_instance_info(instance: ComputeInstance) -> [info: nvmlComputeInstanceInfo_t] = nvmlComputeInstanceGetInfo_v2;
     }
 }
 
