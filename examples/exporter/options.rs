@@ -76,7 +76,7 @@ impl Options {
     pub(crate) fn open(&self) -> Result<Node, Error> {
         match (self.node.as_str(), self.node.strip_prefix("simulated:")) {
             ("auto", _) => Node::discover(),
-            (_, Some(path)) if path.ends_with(".json") => Node::from_source(Arc::new(simulated(path)?)),
+            (_, Some(path)) if path.ends_with(".json") => Node::from_source(Arc::new(sim::Node::from(sim::NodeFile::open(path)?))),
             (_, Some(name)) => Node::from_source(Arc::new(sim::Node::named(name)?)),
             (other, None) => {
                 let known: Vec<_> = sim::Node::names().iter().map(|name| format!("simulated:{name}")).collect();
@@ -93,14 +93,6 @@ impl Options {
             None => (HostnameLabel::None, String::new()),
         }
     }
-}
-
-/// The machine of a node file.
-fn simulated(path: &str) -> Result<sim::Node, Error> {
-    let text = std::fs::read_to_string(path).map_err(|cause| {
-        Error::new(ErrorKind::NotFound, "exporter", "cannot read the node file").with("path", path).caused_by(cause)
-    })?;
-    sim::NodeFile::parse(&text).map(sim::Node::from)
 }
 
 fn wrong(what: &'static str, option: &str, value: &str) -> Error {

@@ -67,12 +67,12 @@ impl Watch {
         let seen = Rc::new(RefCell::new(Seen { gpus: node.gpus().to_vec(), xids: Vec::new(), health: None }));
         let telemetry = Telemetry::start(node, options, Arc::new(SystemClock::new()))?;
         let updates = telemetry.subscribe();
-        let follower = Follower::new(telemetry.view().clone(), monitor, Rc::clone(&seen));
-        spawn_local(follower.follow(updates));
         let mut first = telemetry.subscribe();
-        if telemetry.frame().is_none() {
-            let _ = timeout(FIRST, first.recv()).await;
-        }
+        let read = async { while telemetry.frame().is_none() && !matches!(first.recv().await, Update::Ended) {} };
+        let _ = timeout(FIRST, read).await;
+        let mut follower = Follower::new(telemetry.view().clone(), monitor, Rc::clone(&seen));
+        follower.look();
+        spawn_local(follower.follow(updates));
         let owners = RefCell::new(OwnerCache::new(Processes::system()));
         Ok(Self { telemetry, hostname, seen, owners, scraped: RefCell::default() })
     }
@@ -192,6 +192,7 @@ impl Follower {
             && let Ok((facts, node)) = reading.await
         {
             self.facts = facts;
+            self.looked = None;
             if let Some(node) = node {
                 self.seen.borrow_mut().gpus = node.gpus().to_vec();
             }

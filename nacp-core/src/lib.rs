@@ -118,3 +118,7 @@ pub use units::Bytes;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/telemetry.md")]
+struct TelemetryChapter;

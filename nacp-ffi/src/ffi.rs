@@ -136,6 +136,11 @@ impl Call {
         self.optional_out(out).ok_or_else(|| self.null(parameter))
     }
 
+    /// A caller's array that receives results; NULL where the caller does not want it.
+    pub(crate) fn out_array<T: Copy>(&self, pointer: *mut T, capacity: usize) -> Option<ArrayPlace<T>> {
+        NonNull::new(pointer).map(|first| ArrayPlace { first, capacity })
+    }
+
     /// A place for a result that the caller may not want.
     pub(crate) fn optional_out<T>(&self, Out { pointer, .. }: Out<T>) -> Option<Place<T>> {
         NonNull::new(pointer).map(Place)
@@ -193,6 +198,21 @@ impl<T> Place<*mut T> {
     /// Gives a handle to the caller, who frees it.
     pub(crate) fn give(self, handle: T) {
         self.set(Box::into_raw(Box::new(handle)));
+    }
+}
+
+/// A caller's array.
+pub(crate) struct ArrayPlace<T> {
+    first: NonNull<T>,
+    capacity: usize,
+}
+
+impl<T: Copy> ArrayPlace<T> {
+    /// Writes the values from the front, as many as there is room for.
+    pub(crate) fn fill(&self, values: &[T]) {
+        let count = values.len().min(self.capacity);
+        // SAFETY: the caller's array holds `capacity` values, is the call's alone, and is not our memory.
+        unsafe { ptr::copy_nonoverlapping(values.as_ptr(), self.first.as_ptr(), count) };
     }
 }
 

@@ -23,39 +23,98 @@
     reason = "the contract is the same for every function: pointers are NULL or valid, as the header says"
 )]
 
-mod apply;
-mod context;
-mod cuda;
-mod engine;
-mod error;
-mod ffi;
-mod gateway;
-mod host;
-mod metrics;
-mod node;
-mod panic;
-mod plan;
-mod replicas;
-mod router;
-mod shared;
-mod sigpipe;
-mod status;
-mod string;
-mod text;
+// The header has its functions in this order. Blank lines keep it from being sorted.
+
 mod version;
 
+mod error;
+mod status;
+mod string;
+
+mod context;
+
+mod probe;
+
+// The GPUs.
+
+mod node;
+
+mod info;
+mod metric;
+mod mig;
+mod process;
+
+mod owner;
+
+mod topology;
+
+mod events;
+
+mod telemetry;
+
+mod subscription;
+
+mod record;
+
+mod condition;
+mod health;
+mod monitor;
+
+// Where we run.
+
+mod cuda;
+mod host;
+
+// What runs.
+
+mod engine;
+
+mod plan;
+
+mod apply;
+
+mod replicas;
+
+mod router;
+
+mod gateway;
+
+mod metrics;
+
+// What the functions share.
+
+mod ffi;
+mod panic;
+mod shared;
+mod sigpipe;
+mod text;
+
 pub use apply::*;
+pub use condition::*;
 pub use context::*;
 pub use cuda::*;
 pub use engine::*;
 pub use error::nacp_error;
+pub use events::*;
 pub use gateway::*;
+pub use health::*;
 pub use host::*;
+pub use info::*;
+pub use metric::*;
 pub use metrics::*;
+pub use mig::*;
+pub use monitor::*;
 pub use node::*;
+pub use owner::*;
 pub use plan::*;
+pub use probe::*;
+pub use process::*;
+pub use record::*;
 pub use replicas::*;
 pub use router::*;
 pub use status::*;
 pub use string::*;
+pub use subscription::*;
+pub use telemetry::*;
+pub use topology::*;
 pub use version::*;

@@ -2,15 +2,16 @@
 
 use std::ffi::c_char;
 use std::mem::offset_of;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nacp_core::clock::SystemClock;
+use nacp_core::gpu::topology::Topology;
 use nacp_core::gpu::{GpuState, Node, Reading, Snapshot};
 use nacp_core::{Error, ErrorKind, Result};
 
 use crate::context::nacp_ctx;
 use crate::error::nacp_error;
-use crate::ffi::{Entry, Versioned, answer, zero};
+use crate::ffi::{Call, Entry, Versioned, answer, zero};
 use crate::shared::{Shared, free};
 use crate::status::nacp_status;
 use crate::string::{json, nacp_string};
@@ -42,13 +43,28 @@ pub const NACP_GPU_CLOCKS: u64 = 0x100;
 
 /// A machine with its GPUs, as they were read at one moment.
 ///
-/// Threads: functions that take `const nacp_node *` may be called by several threads at once; nacp_node_refresh and
-/// nacp_node_free by one, when no other call uses the node.
+/// Threads: functions that take `const nacp_node *` may be called by several threads at once; nacp_node_refresh,
+/// nacp_node_reread and nacp_node_free by one, when no other call uses the node.
 #[derive(Debug)]
 pub struct nacp_node {
-    shared: Arc<Shared>,
-    node: Node,
-    snapshot: Snapshot,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) node: Node,
+    pub(crate) snapshot: Snapshot,
+    /// How the GPUs reach each other, once somebody has asked.
+    topology: Mutex<Option<Arc<Topology>>>,
+}
+
+impl nacp_node {
+    /// How the GPUs reach each other; the driver is asked once.
+    pub(crate) fn topology(&self, call: &Call) -> Result<Arc<Topology>> {
+        self.shared.wait(call.operation, async {
+            let mut kept = self.topology.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(topology) = &*kept {
+                return Ok(Arc::clone(topology));
+            }
+            Ok(Arc::clone(kept.insert(Arc::new(self.node.topology()?))))
+        })
+    }
 }
 
 /// What a node is read from. A field whose bit is not set in `known` means nothing.
@@ -149,13 +165,14 @@ pub unsafe extern "C" fn nacp_discover(
         let shared = &call.shared(ctx, "ctx")?.shared;
         let out = call.out(node)?;
         let node = shared.wait(call.operation, async { shared.world().node().await.cloned() })?;
-        let snapshot = read(&node)?;
-        out.give(nacp_node { shared: Arc::clone(shared), node, snapshot });
+        let snapshot = shared.wait(call.operation, async { read(&node) })?;
+        out.give(nacp_node { shared: Arc::clone(shared), node, snapshot, topology: Mutex::default() });
         Ok(())
     })
 }
 
-/// Reads the GPUs again. On failure the node keeps what it had.
+/// Reads again what the GPUs are doing. What they are stays as it was read first: nacp_node_reread reads that too. On
+/// failure the node keeps what it had.
 ///
 /// @param node the node, used by no other call
 /// @param[out] error what went wrong; NULL if the caller does not care
@@ -167,6 +184,28 @@ pub unsafe extern "C" fn nacp_node_refresh(node: *mut nacp_node, error: *mut nac
     entry.run(|call| {
         let held = call.exclusive(node, "node")?;
         held.snapshot = held.shared.wait(call.operation, async { read(&held.node) })?;
+        Ok(())
+    })
+}
+
+/// Reads everything again: also what the GPUs are, how they reach each other, and which there are. Their order may change,
+/// and so may indices. On failure the node keeps what it had; what was started from it goes on with what it knew.
+///
+/// @param node the node, used by no other call
+/// @param[out] error what went wrong; NULL if the caller does not care
+/// @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_node_reread(node: *mut nacp_node, error: *mut nacp_error) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_node_reread", error) };
+    entry.run(|call| {
+        let held = call.exclusive(node, "node")?;
+        let (anew, snapshot) = held.shared.wait(call.operation, async {
+            let anew = held.node.reread()?;
+            let snapshot = read(&anew)?;
+            Ok((anew, snapshot))
+        })?;
+        (held.node, held.snapshot, held.topology) = (anew, snapshot, Mutex::default());
         Ok(())
     })
 }
@@ -232,16 +271,24 @@ pub unsafe extern "C" fn nacp_node_gpu_at(
     let entry = unsafe { Entry::new("nacp_node_gpu_at", error) };
     let gpu = entry.out_struct(gpu, "gpu");
     entry.run(|call| {
-        let gpus = &call.shared(node, "node")?.snapshot.gpus;
+        let held = call.shared(node, "node")?;
         let out = call.out_struct(gpu)?;
-        let state = gpus.get(index).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, call.operation, "there is no GPU of this index")
-                .with("index", index)
-                .with("count", gpus.len())
-        })?;
-        out.fill(&fill(state));
+        out.fill(&fill(gpu_at(call, held, index)?));
         Ok(())
     })
+}
+
+/// The GPU of this index.
+pub(crate) fn gpu_at<'a>(call: &Call, node: &'a nacp_node, index: usize) -> Result<&'a GpuState> {
+    let gpus = &node.snapshot.gpus;
+    gpus.get(index).ok_or_else(|| absent(call, "GPU", index, gpus.len()))
+}
+
+/// Why nothing stands at an index.
+pub(crate) fn absent(call: &Call, what: &str, index: usize, count: usize) -> Error {
+    Error::new(ErrorKind::NotFound, call.operation, format!("there is no {what} of this index"))
+        .with("index", index)
+        .with("count", count)
 }
 
 fn fill(state: &GpuState) -> nacp_gpu {
@@ -272,7 +319,8 @@ fn fill(state: &GpuState) -> nacp_gpu {
     out
 }
 
-fn set<T>(known: &mut u64, bit: u64, reading: &Reading<T>, write: impl FnOnce(&T)) {
+/// Writes a field and sets its bit, if the reading is known.
+pub(crate) fn set<T>(known: &mut u64, bit: u64, reading: &Reading<T>, write: impl FnOnce(&T)) {
     if let Some(value) = reading.known() {
         *known |= bit;
         write(value);
@@ -297,6 +345,30 @@ pub unsafe extern "C" fn nacp_node_snapshot_json(
         let held = call.shared(node, "node")?;
         let out = call.out(json)?;
         out.set(self::json(&held.snapshot)?);
+        Ok(())
+    })
+}
+
+/// What every call to the driver was answered with on every GPU, as JSON: the evidence behind each unknown value.
+///
+/// @param node the node
+/// @param[out] json the text, freed by nacp_string_free
+/// @param[out] error what went wrong; NULL if the caller does not care
+/// @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_node_support_json(
+    node: *const nacp_node,
+    json: *mut nacp_string,
+    error: *mut nacp_error,
+) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_node_support_json", error) };
+    let json = entry.out(json, "json", nacp_string::NONE);
+    entry.run(|call| {
+        let held = call.shared(node, "node")?;
+        let out = call.out(json)?;
+        let support = held.shared.wait(call.operation, async { held.node.support() })?;
+        out.set(self::json(&support)?);
         Ok(())
     })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nacp_core::control::ControlPlane;
 use nacp_core::engine::{Docker, Engine, EngineInfo};
+use nacp_core::gpu::probe::Guard;
 use nacp_core::gpu::{Fields, Gpu, Node, Origin, Sample, Source};
 use nacp_core::route::Router;
 use nacp_core::{Error, ErrorKind, Result, sim};
@@ -21,10 +22,10 @@ pub(crate) const LAST_WAIT: Duration = Duration::from_secs(5);
 /// Which GPUs a context uses.
 #[derive(Clone, Debug)]
 pub(crate) enum NodeChoice {
-    /// Those of this machine.
-    Real,
-    /// Those of a simulated node.
-    Simulated(Arc<sim::Node>),
+    /// Those of this machine, looked for behind the guard if there is one.
+    Real(Option<Guard>),
+    /// Those of a simulated node or of a recording.
+    Given(Arc<dyn Source>),
 }
 
 /// Which engine a context uses.
@@ -111,14 +112,20 @@ impl Shared {
         self.process == std::process::id()
     }
 
+    /// Refuses a forked child, in which a thread that is not there may hold a lock for ever.
+    pub(crate) fn expect_this_process(&self, operation: &'static str) -> Result<()> {
+        if self.is_of_this_process() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, operation, "the context does not survive a fork")
+            .with("made_by", self.process)
+            .with("used_by", std::process::id())
+            .hint("make a new context in the child"))
+    }
+
     /// Runs work to its end on the calling thread.
     pub(crate) fn wait<T>(&self, operation: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
-        if !self.is_of_this_process() {
-            return Err(Error::new(ErrorKind::Unsupported, operation, "the context does not survive a fork")
-                .with("made_by", self.process)
-                .with("used_by", std::process::id())
-                .hint("make a new context in the child"));
-        }
+        self.expect_this_process(operation)?;
         let runtime = self.runtime.as_ref();
         let runtime = runtime.ok_or_else(|| Error::new(ErrorKind::Cancelled, operation, "the context has ended"))?;
         let _blocked = Blocked::here();
@@ -134,14 +141,21 @@ impl Shared {
 impl World {
     pub(crate) async fn node(&self) -> Result<&Node> {
         let find = || async {
-            match &self.node_choice {
-                NodeChoice::Simulated(node) => Node::from_source(Arc::<sim::Node>::clone(node)),
-                NodeChoice::Real => tokio::task::spawn_blocking(Node::discover).await.map_err(|cause| {
-                    Error::new(ErrorKind::Internal, "gpu.discover", "looking for GPUs failed").caused_by(cause)
-                })?,
-            }
+            let guard = match &self.node_choice {
+                NodeChoice::Given(source) => return Node::from_source(Arc::clone(source)),
+                NodeChoice::Real(guard) => guard.clone(),
+            };
+            let look = move || guard.map_or_else(Node::discover, |guard| guarded(&guard));
+            tokio::task::spawn_blocking(look).await.map_err(|cause| {
+                Error::new(ErrorKind::Internal, "gpu.discover", "looking for GPUs failed").caused_by(cause)
+            })?
         };
         self.node.get_or_try_init(find).await
+    }
+
+    /// Whether the GPUs are those of this machine.
+    pub(crate) fn is_real(&self) -> bool {
+        matches!(self.node_choice, NodeChoice::Real(_))
     }
 
     pub(crate) async fn engine(&self) -> Result<&Arc<dyn Engine>> {
@@ -210,6 +224,17 @@ impl World {
     }
 }
 
+/// Looks for the GPUs behind a guard. A hint that names the function of Rust names that of C instead.
+fn guarded(guard: &Guard) -> Result<Node> {
+    Node::discover_guarded(guard).map_err(|error| match error.hint_text() {
+        Some(hint) => {
+            let hint = hint.replace("nacp_core::gpu::probe::answer()", "nacp_probe_answer()");
+            error.hint(hint)
+        }
+        None => error,
+    })
+}
+
 /// Tells every router of a change, in a task of its own: it comes to its end when nobody waits for it any more.
 pub(crate) async fn tell(world: &Arc<World>) -> Result<()> {
     let world = Arc::clone(world);
@@ -247,7 +272,7 @@ mod tests {
     const APP: &str = "{name: held, services: {llm: {image: x, model: m, port: 80, gpu: {memory: 1GiB}}}}";
 
     fn simulated() -> Arc<Shared> {
-        let node = NodeChoice::Simulated(Arc::new(sim::Node::named("h100x8").unwrap()));
+        let node = NodeChoice::Given(Arc::new(sim::Node::named("h100x8").unwrap()));
         Shared::start(node, EngineChoice::Simulated, 2).unwrap()
     }
 

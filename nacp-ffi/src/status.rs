@@ -1,4 +1,4 @@
-//! The table of errors as C sees it.
+//! What a call answers.
 
 use std::ffi::{CStr, c_char};
 

@@ -1,4 +1,4 @@
-//! The C quickstart, as a user compiles and runs it.
+//! The C examples, as a user compiles and runs them.
 
 mod common;
 
@@ -92,4 +92,34 @@ fn with_docker_the_quickstart_runs_containers_and_leaves_none() {
     let mut list = Command::new("docker");
     let left = run(list.args(["ps", "--all", "--quiet", "--filter", "label=nacp.app=quickstart-c"]));
     assert!(left.status.success() && left.stdout.is_empty(), "{}", String::from_utf8_lossy(&left.stdout));
+}
+
+fn gpus(folder: &Path) -> PathBuf {
+    compile(&Path::new(ROOT).join("examples/c/gpus.c"), folder, &[])
+}
+
+#[test]
+fn the_example_about_gpus_shows_a_simulated_server_and_how_healthy_it_is() {
+    let folder = shared_library();
+    let program = gpus(folder.path());
+    let output = run(Command::new(&program).arg("simulated:broken"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    assert_eq!(err, "", "{out}");
+    for part in [
+        "simulated: broken, driver 580.95.05\n",
+        "0  GPU-0bad0a01-0000-4000-8000-000000000001  NVIDIA H100 80GB HBM3  79.6 GiB",
+        "GPU0",
+        "three seconds   mean W    p99 W   hottest\n",
+        "GPU 0             71.0      71.0     33 °C\n",
+        "simulated: drain: ",
+        "GPU-0bad0a01-0000-4000-8000-000000000001  recovery_asked: ",
+        "; reset the GPU\n",
+    ] {
+        assert!(out.contains(part), "`{part}` is missing in\n{out}");
+    }
+    let usage = run(Command::new(&program).arg("h100x8"));
+    assert_eq!(usage.status.code(), Some(2));
+    let unknown = run(Command::new(&program).arg("simulated:h100x9"));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean h100x8?"));
 }

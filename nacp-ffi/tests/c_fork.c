@@ -5,6 +5,7 @@
 #include "nacp.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,51 @@ static nacp_ctx *context(void) {
         fprintf(stderr, "%s\n", error.message);
     }
     return ctx;
+}
+
+/* What reads the GPUs by itself: its threads are not in the child, and a lock may be held there for ever. */
+struct watch {
+    nacp_telemetry *telemetry;
+    nacp_subscription *subscription;
+    nacp_recording *recording;
+    nacp_events *events;
+    nacp_monitor *monitor;
+};
+
+static int watch_in_child(struct watch *watch) {
+    nacp_error error = NACP_ERROR_INIT;
+    nacp_value value = NACP_VALUE_INIT;
+    nacp_window window = NACP_WINDOW_INIT;
+    nacp_update update = NACP_UPDATE_INIT;
+    nacp_event event = NACP_EVENT_INIT;
+    nacp_telemetry_status status = NACP_TELEMETRY_STATUS_INIT;
+    nacp_subscription *subscription = NULL;
+    nacp_string json = {0};
+    size_t count = 0;
+    const nacp_status answers[] = {
+        nacp_telemetry_value(watch->telemetry, 0, NACP_METRIC_POWER, &value, &error),
+        nacp_telemetry_window(watch->telemetry, 0, NACP_METRIC_POWER, 1000, &window, &error),
+        nacp_telemetry_energy(watch->telemetry, 0, 1000, &value, NULL, &error),
+        nacp_telemetry_history(watch->telemetry, 0, NACP_METRIC_POWER, 0, 0, NULL, NULL, &count, &error),
+        nacp_telemetry_describe(watch->telemetry, &status, &error),
+        nacp_telemetry_snapshot_json(watch->telemetry, &json, &error),
+        nacp_telemetry_subscribe(watch->telemetry, &subscription, &error),
+        nacp_subscription_next(watch->subscription, 60000, &update, &error),
+        nacp_recording_finish(watch->recording, NULL, &error),
+        nacp_events_next(watch->events, 60000, &event, &error),
+        nacp_monitor_look(watch->monitor, NULL, &error),
+    };
+    for (size_t each = 0; each < sizeof answers / sizeof *answers; each++) {
+        if (answers[each] != NACP_E_UNSUPPORTED) {
+            return 20 + (int)each;
+        }
+    }
+    nacp_recording_free(watch->recording);
+    nacp_subscription_free(watch->subscription);
+    nacp_telemetry_free(watch->telemetry);
+    nacp_events_free(watch->events);
+    nacp_monitor_free(watch->monitor);
+    return 0;
 }
 
 static int child(nacp_ctx *ctx, nacp_node *node, nacp_gateway *gateway) {
@@ -59,10 +105,26 @@ int main(void) {
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }
+    struct watch watch = {0};
+    char file[] = "/tmp/nacp-fork-XXXXXX";
+    char path[sizeof file + 8];
+    if (mkdtemp(file) == NULL) {
+        return 1;
+    }
+    snprintf(path, sizeof path, "%s/a.zst", file);
+    if (nacp_telemetry_start(node, NULL, &watch.telemetry, &error) != NACP_OK ||
+        nacp_telemetry_subscribe(watch.telemetry, &watch.subscription, &error) != NACP_OK ||
+        nacp_telemetry_record(watch.telemetry, path, NULL, &watch.recording, &error) != NACP_OK ||
+        nacp_events_open(node, &watch.events, &error) != NACP_OK ||
+        nacp_monitor_new(node, NULL, NULL, &watch.monitor, &error) != NACP_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        return 1;
+    }
     pid_t pid = fork();
     if (pid == 0) {
         alarm(30);
-        _exit(child(ctx, node, gateway));
+        int failed = watch_in_child(&watch);
+        _exit(failed != 0 ? failed : child(ctx, node, gateway));
     }
     int status = 0;
     if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
@@ -78,6 +140,19 @@ int main(void) {
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }
+    nacp_value value = NACP_VALUE_INIT;
+    if (nacp_telemetry_value(watch.telemetry, 0, NACP_METRIC_POWER, &value, &error) != NACP_OK ||
+        nacp_recording_finish(watch.recording, NULL, &error) != NACP_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        return 1;
+    }
+    nacp_recording_free(watch.recording);
+    nacp_subscription_free(watch.subscription);
+    nacp_telemetry_free(watch.telemetry);
+    nacp_events_free(watch.events);
+    nacp_monitor_free(watch.monitor);
+    unlink(path);
+    rmdir(file);
     nacp_gateway_free(gateway);
     nacp_node_free(node);
     nacp_ctx_free(ctx);

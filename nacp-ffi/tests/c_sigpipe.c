@@ -1,5 +1,5 @@
-/* A client that leaves a gateway in the middle of an answer: the program that embeds it goes on. SIGPIPE has its default
-   action here, which ends a program. */
+/* A client that leaves a gateway in the middle of an answer: the program that embeds it goes on. SIGPIPE has its
+   default action here, which ends a program. */
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -39,8 +39,8 @@ static int leave(unsigned port) {
                           "Content-Length: %zu\r\n\r\n%sGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
                           strlen(BODY), BODY);
     int well = connect(client, (struct sockaddr *)&address, sizeof address) == 0 &&
-               send(client, text, (size_t)length, MSG_NOSIGNAL) == length && recv(client, answer, sizeof answer, 0) > 0 &&
-               strncmp(answer, "HTTP/1.1 200", 12) == 0;
+               send(client, text, (size_t)length, MSG_NOSIGNAL) == length &&
+               recv(client, answer, sizeof answer, 0) > 0 && strncmp(answer, "HTTP/1.1 200", 12) == 0;
     close(client);
     return well;
 }

@@ -88,8 +88,8 @@ static void contexts(void) {
     nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
     options.node = "h100x8";
     FAILS(nacp_ctx_new(&options, &ctx, &error), NACP_E_INVALID_ARGUMENT,
-          "there is no such kind of node: parameter=options.node value=\"h100x8\"; pass NULL for this machine, or "
-          "simulated:NAME");
+          "there is no such kind of node: parameter=options.node value=\"h100x8\"; pass NULL for this machine, "
+          "simulated:NAME, simulated:FILE.json or replay:FILE");
     CHECK(ctx == NULL);
     CHECK_TEXT(error.operation, "nacp_ctx_new");
     options.node = "simulated:h100x9";

@@ -79,7 +79,27 @@ fn generated() -> String {
     bindings.write(&mut header);
     // C++ before 2011 knows neither the type of an enumeration nor a comma at its end.
     let typed = "#if (defined(__cplusplus) && __cplusplus >= 201103L) ||";
-    String::from_utf8(header).unwrap().replace("#if defined(__cplusplus) ||", typed).replace(",\n};", "\n};")
+    let header = String::from_utf8(header).unwrap();
+    with_headings(header.replace("#if defined(__cplusplus) ||", typed).replace(",\n};", "\n};"))
+}
+
+/// The header with a line above the functions of each module: the first line of its documentation.
+fn with_headings(mut header: String) -> String {
+    for source in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
+        let text = fs::read_to_string(source.unwrap().path()).unwrap();
+        let heading = text.lines().next().and_then(|line| line.strip_prefix("//! ")).unwrap().trim_end_matches('.');
+        let Some(first) = exported(&text).next() else { continue };
+        let at = header.rfind(&format!("{first}(")).unwrap_or_else(|| panic!("{first} is not in the header"));
+        let comment = header[..at].rfind("/**").unwrap();
+        header.insert_str(comment, &format!("/* ==== {heading} ==== */\n\n"));
+    }
+    header
+}
+
+/// The functions that a source exports, in their order.
+fn exported(source: &str) -> impl Iterator<Item = &str> {
+    let functions = source.split("#[unsafe(no_mangle)]").skip(1);
+    functions.map(|rest| rest.split("fn ").nth(1).unwrap().split('(').next().unwrap())
 }
 
 #[test]
@@ -107,8 +127,7 @@ fn every_function_is_in_the_header_and_tells_of_every_parameter() {
     let mut count = 0;
     for source in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
         let text = fs::read_to_string(source.unwrap().path()).unwrap();
-        for exported in text.split("#[unsafe(no_mangle)]").skip(1) {
-            let name = exported.split("fn ").nth(1).unwrap().split('(').next().unwrap();
+        for name in exported(&text) {
             let at = header.rfind(&format!("{name}(")).unwrap_or_else(|| panic!("{name} is not in the header"));
             let comment = &header[header[..at].rfind("/**").unwrap()..at];
             let parameters = header[at..].split(['(', ')']).nth(1).unwrap();
@@ -123,29 +142,24 @@ fn every_function_is_in_the_header_and_tells_of_every_parameter() {
     assert!(count > 30, "{count}");
 }
 
-const TWICE: &str = r#"
-#include "nacp.h"
-#include "nacp.h"
-
-int other(void);
-
-int other(void) {
-  nacp_error error = NACP_ERROR_INIT;
-  nacp_gpu gpu = NACP_GPU_INIT;
-  nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
-  nacp_gateway_options gateway = NACP_GATEWAY_OPTIONS_INIT;
-  nacp_node_info info = NACP_NODE_INFO_INIT;
-  nacp_engine_info engine = NACP_ENGINE_INFO_INIT;
-  nacp_action action = NACP_ACTION_INIT;
-  nacp_replica replica = NACP_REPLICA_INIT;
-  return error.struct_size == sizeof error && gpu.struct_size == sizeof gpu && options.struct_size == sizeof options &&
-                 gateway.struct_size == sizeof gateway && info.struct_size == sizeof info &&
-                 engine.struct_size == sizeof engine && action.struct_size == sizeof action && replica.struct_size == sizeof replica && options.node == NULL &&
-                 error.message[0] == 0
-             ? 0
-             : 1;
+/// A unit that initialises every struct with a size, so that a field that C cannot initialise is seen.
+fn every_struct() -> String {
+    let header = fs::read_to_string(Path::new(INCLUDE).join("nacp.h")).unwrap();
+    let structs: Vec<_> = header
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define ")?.strip_suffix(')')?.split_once("_INIT NACP_INIT("))
+        .collect();
+    assert!(structs.len() > 20, "{structs:?}");
+    let mut text = "#include \"nacp.h\"\n#include \"nacp.h\"\n\nint other(void);\n\nint other(void) {\n".to_owned();
+    for (name, of) in &structs {
+        assert_eq!(name.to_lowercase(), *of);
+        text.push_str(&format!("  {{\n    {of} value = {name}_INIT;\n"));
+        text.push_str("    if (value.struct_size != sizeof value) return 1;\n  }\n");
+    }
+    text.push_str("  nacp_error error = NACP_ERROR_INIT;\n  nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;\n");
+    text.push_str("  return options.node == NULL && options.replay_speed == 0 && error.message[0] == 0 ? 0 : 1;\n}\n");
+    text
 }
-"#;
 
 /// Some C++ programs wrap every C header.
 const MAIN: &str = r#"
@@ -169,7 +183,7 @@ fn two_units(compiler: &Compiler, extension: &str) {
         fs::write(&path, text).unwrap();
         path
     };
-    let sources = [write("twice", TWICE), write("main", MAIN)];
+    let sources = [write("twice", &every_struct()), write("main", MAIN)];
     let program = folder.path().join("program");
     compiler.run(sources.iter().map(|path| path.as_os_str()).chain(["-o".as_ref(), program.as_os_str()]));
     assert!(std::process::Command::new(program).status().unwrap().success());

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -163,8 +164,19 @@ def test_names_and_types_are_those_of_dcgm_exporter(text: str) -> None:
             assert name.endswith("_total") == (kind == "counter"), name
 
 
+def test_a_server_has_what_dcgm_exporter_has_by_default(exporter: Callable[..., Any]) -> None:
+    url = exporter("--node=simulated:h100x8", "--every=0.05").url
+    scrape(url)
+    time.sleep(0.5)  # until another reading: a bandwidth needs two
+    missing = {f"DCGM_FI_{name}" for name in DEFAULT} - types(scrape(url)).keys()
+    # A node file that does not say whether the machine is a virtual one leaves the licence unknown.
+    assert missing <= {"DCGM_FI_DEV_VGPU_LICENSE_STATUS"}
+
+
 def test_each_gpu_has_its_line_or_its_reading_is_counted_as_unknown(text: str, node: Path) -> None:
-    gpus = {gpu["uuid"] for gpu in json.loads(node.read_text())["gpus"]}
+    # The driver lists no GPU that is off the bus.
+    gpus = {labels["UUID"] for name, labels, _ in samples(text) if name == "nacp_gpu_verdict"}
+    assert gpus and gpus <= {gpu["uuid"] for gpu in json.loads(node.read_text())["gpus"]}
     unknown: Counter[str] = Counter()
     told: dict[str, set[str]] = {}
     partitioned = set()

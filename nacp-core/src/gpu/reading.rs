@@ -71,6 +71,19 @@ impl Unknown {
     }
 }
 
+impl Serialize for Unknown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Unknown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom(format!("unheard-of reason {text:?}")))
+    }
+}
+
 impl<T> Reading<T> {
     /// The value, if it is known.
     pub fn known(&self) -> Option<&T> {

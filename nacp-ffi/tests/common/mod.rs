@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub(crate) mod nodes;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -84,6 +86,11 @@ pub(crate) fn compile(source: &Path, folder: &Path, extra: &[&str]) -> PathBuf {
 
 /// Runs a program to its end, two minutes at most.
 pub(crate) fn run(command: &mut Command) -> Output {
+    run_within(command, Duration::from_secs(120))
+}
+
+/// Runs a program to its end, which comes before the limit.
+pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Output {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let read = |mut from: Box<dyn std::io::Read + Send>| {
@@ -99,7 +106,7 @@ pub(crate) fn run(command: &mut Command) -> Output {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if start.elapsed() > Duration::from_secs(120) {
+        if start.elapsed() > limit {
             child.kill().unwrap();
             panic!("{command:?} did not end");
         }

@@ -77,8 +77,18 @@ impl Node {
 /// As for [`Thresholds::validate`].
 #[cfg(feature = "nvml")]
 pub fn check(clock: &dyn Clock, thresholds: &Thresholds) -> Result<Health> {
+    check_found(Node::discover(), clock, thresholds)
+}
+
+/// How healthy the GPUs of this machine are, where somebody has looked for them already: with a
+/// [`Guard`](super::probe::Guard), for example. That looking failed is no error here, it is a condition.
+///
+/// # Errors
+/// As for [`Thresholds::validate`].
+#[cfg(feature = "nvml")]
+pub fn check_found(found: Result<Node>, clock: &dyn Clock, thresholds: &Thresholds) -> Result<Health> {
     thresholds.validate()?;
-    match Node::discover().and_then(|node| node.health(clock, thresholds)) {
+    match found.and_then(|node| node.health(clock, thresholds)) {
         Ok(health) => Ok(health),
         Err(error) => {
             let library = error.get("library").unwrap_or("NVML").to_owned();

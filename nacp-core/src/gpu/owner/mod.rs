@@ -35,10 +35,12 @@ use super::{Reading, Unknown};
 mod cache;
 mod cgroup;
 mod files;
+mod gpus;
 mod read;
 
 pub use cache::OwnerCache;
 pub use cgroup::container_of;
+pub use gpus::{GpuProcess, GpuProcesses};
 pub use read::Processes;
 
 /// Who is behind a process id.

@@ -159,9 +159,12 @@ fn every_family_of_the_table_is_written_once_where_everything_is_known() {
     let (before, events) = (everything(), []);
     let snapshot = later(&before);
     let health = assess(&Thresholds::default(), &snapshot, &Facts::default());
-    let mut status = PollerStatus::default();
-    status.last = Some(snapshot.at);
-    (status.last_duration, status.longest_duration) = (Some(Duration::ZERO), Some(Duration::ZERO));
+    let status = PollerStatus {
+        last: Some(snapshot.at),
+        last_duration: Some(Duration::ZERO),
+        longest_duration: Some(Duration::ZERO),
+        ..PollerStatus::default()
+    };
     let apps = [app()];
     let metrics =
         Metrics::new(&snapshot).before(&before).events(&events).health(&health).telemetry(&status).apps(&apps);
@@ -278,10 +281,15 @@ fn the_last_xid_is_told_for_each_gpu_and_none_where_nobody_listens() {
 #[test]
 fn a_poller_tells_how_it_fares_and_what_it_has_not_measured_is_no_line() {
     let snapshot = laptop();
-    let mut status = PollerStatus::default();
-    (status.ticks, status.missed, status.errors, status.lagged) = (100, 2, 3, 4);
-    status.last = Some(snapshot.at);
-    status.last_duration = Some(Duration::from_micros(250));
+    let status = PollerStatus {
+        ticks: 100,
+        missed: 2,
+        errors: 3,
+        lagged: 4,
+        last: Some(snapshot.at),
+        last_duration: Some(Duration::from_micros(250)),
+        ..PollerStatus::default()
+    };
     let text = Metrics::new(&snapshot).telemetry(&status).render().unwrap();
     for (name, expected) in [
         ("ticks_total", "100"),

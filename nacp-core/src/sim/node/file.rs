@@ -1,6 +1,7 @@
 //! The format of a node file, and the files that come with NACP.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -198,6 +199,27 @@ impl NodeFile {
         };
         file.check()?;
         Ok(file)
+    }
+
+    /// Reads a node file from the disk.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) or [`PermissionDenied`](ErrorKind::PermissionDenied) when it cannot be read, and
+    /// as for [`parse`](Self::parse).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let json = std::fs::read_to_string(path).map_err(|error| {
+            let kind = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                std::io::ErrorKind::InvalidData => ErrorKind::InvalidArgument,
+                _ => ErrorKind::NotFound,
+            };
+            Error::new(kind, "sim.node", "cannot read the node file")
+                .with("path", path.display())
+                .with("reason", &error)
+                .caused_by(error)
+        })?;
+        Self::parse(&json).map_err(|error| error.with("path", path.display()))
     }
 
     /// A node file that comes with NACP.

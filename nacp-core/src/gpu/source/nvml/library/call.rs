@@ -157,7 +157,6 @@ const fn plain<const VERSION: u32>(_: usize) -> u32 {
 structures! {
     nvmlBAR1Memory_t,
     nvmlC2cModeInfo_v1_t,
-
     nvmlConfComputeMemSizeInfo_t,
     nvmlDeviceAddressingMode_v1_t: versioned::<1>,
     nvmlDeviceAttributes_t,
@@ -280,7 +279,6 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The version of the firmware of a GPU's system processor.
-    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn gsp_firmware_version(&self, device: Device) -> Answer<String> {
         // NVML_GSP_FIRMWARE_VERSION_BUF_SIZE; the function is not told how much room there is.
         let mut buffer = [0; 64];
@@ -291,7 +289,6 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// A GPU's place in a fabric: the newest version that the driver knows, with the health that version 1 lacks.
-    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn fabric(&self, device: Device) -> Answer<nvmlGpuFabricInfo_v3_t> {
         let newest = {
             let mut info = nvmlGpuFabricInfo_v3_t::BLANK;

@@ -145,7 +145,6 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The nearest logical processors, as bits of words, the lowest first.
-    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn cpu_affinity(&self, device: Device, scope: Choice) -> Answer<Vec<c_ulong>> {
         let mut set = [0; 64];
         let mut answer =
@@ -159,7 +158,6 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The nearest NUMA nodes, as bits of words, the lowest first.
-    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn memory_affinity(&self, device: Device, scope: Choice) -> Answer<Vec<c_ulong>> {
         let mut set = [0; 16];
         let answer = invoke!(self.nvmlDeviceGetMemoryAffinity(In::raw(device), 16, set.as_mut_ptr(), scope.code))
@@ -169,32 +167,21 @@ impl<E: Ear> Calls<'_, E> {
     }
 
     /// The GPU instances of one profile.
-    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn gpu_instances(&self, device: Device, profile: u32) -> Answer<Vec<GpuInstance>> {
-        self.handles("nvmlDeviceGetGpuInstances", profile, |count, all: &mut [nvmlGpuInstance_t]| {
-            invoke!(self.nvmlDeviceGetGpuInstances(In::raw(device), profile, all.as_mut_ptr(), count))
-        })
-    }
-
-    fn handles<H: Out<Raw: Copy> + fmt::Debug>(
-        &self,
-        function: &'static str,
-        profile: u32,
-        ask: impl Fn(&mut c_uint, &mut [H::Raw]) -> Answer<()>,
-    ) -> Answer<Vec<H>> {
         // The function takes as much room as there can be instances of the profile, and is not told how much there is.
-        let mut all = [H::BLANK; 128];
-        let mut count = 128;
-        let answer = ask(&mut count, &mut all).map(|()| {
+        let mut all: [nvmlGpuInstance_t; 128] = [GpuInstance::BLANK; 128];
+        let mut count: c_uint = 128;
+        let answer =
+            invoke!(self.nvmlDeviceGetGpuInstances(In::raw(device), profile, all.as_mut_ptr(), &raw mut count));
+        let answer = answer.map(|()| {
             let count = usize::try_from(count).unwrap_or(usize::MAX).min(all.len());
-            all[..count].iter().map(|raw| H::from_raw(*raw)).collect::<Vec<_>>()
+            all[..count].iter().map(|raw| GpuInstance::from_raw(*raw)).collect::<Vec<_>>()
         });
-        self.ear.heard(function, || format!("profile {profile}"), &answer.as_ref().map(Vec::len).map_err(|code| *code));
+        self.ear.heard("nvmlDeviceGetGpuInstances", || format!("profile {profile}"), &answer);
         answer
     }
 
     /// Where a GPU instance of one profile may lie.
-    #[allow(dead_code, reason = "the inventory asks it")]
     pub(in crate::gpu::source::nvml) fn possible_placements(
         &self,
         device: Device,
