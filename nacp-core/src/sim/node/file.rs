@@ -283,9 +283,9 @@ impl NodeFile {
                     }
                 }
             }
-            let exceptions =
-                gpu.nvlink.iter().flat_map(|links| links.exceptions.iter().map(move |other| (links, other)));
-            if let Some((_, other)) = exceptions.into_iter().find(|(links, other)| other.link >= links.links) {
+            if let Some(links) = &gpu.nvlink
+                && let Some(other) = links.exceptions.iter().find(|other| other.link >= links.links)
+            {
                 return Err(place(wrong("an exception for an NVLink that there is not").with("link", other.link)));
             }
         }
