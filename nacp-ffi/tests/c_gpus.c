@@ -241,6 +241,63 @@ static void inventory(void) {
     nacp_ctx_free(ctx);
 }
 
+/* Nodes that come with the library say what their files say. */
+static void shipped(void) {
+    nacp_ctx *ctx = context("simulated:a100-mig");
+    nacp_node *node = discover(ctx);
+    nacp_gpu_info info = NACP_GPU_INFO_INIT;
+    nacp_mig_device part = NACP_MIG_DEVICE_INIT;
+    nacp_process process = NACP_PROCESS_INIT;
+    WORKS(nacp_node_gpu_info_at(node, 0, &info, &error));
+    CHECK_TEXT(info.serial, "1564720000001");
+    CHECK_TEXT(info.vbios, "92.00.45.00.03");
+    CHECK(info.cores == 6912 && info.memory_bus == 5120 && info.pcie_max_generation == 4);
+    CHECK(info.power_min == 100000 && info.power_max == 400000 && info.clock_sm == 1410 && info.mig == 1);
+    CHECK(info.bar1 == UINT64_C(64) << 30 && info.temperature_slowdown == 89 && info.nvlinks == 12);
+    CHECK(info.compute_mode == NACP_COMPUTE_DEFAULT && (info.known & NACP_INFO_COMPUTE_MODE) != 0);
+    CHECK(nacp_node_mig_count(node, 0) == 7 && nacp_node_mig_count(node, 1) == 4 && nacp_node_mig_count(node, 3) == 0);
+    WORKS(nacp_node_mig_at(node, 0, 0, &part, &error));
+    CHECK_TEXT(part.uuid, "MIG-a1000a01-0007-5000-8000-000000000001");
+    CHECK_TEXT(part.profile, "1g.5gb");
+    CHECK(part.gpu_instance == 7 && part.compute_instance == 0 && part.memory_used == UINT64_C(4100) << 20);
+    WORKS(nacp_node_mig_at(node, 1, 1, &part, &error));
+    CHECK_TEXT(part.uuid, "MIG-a1000a02-0101-5000-8000-000000000002");
+    CHECK(part.gpu_instance == 1 && part.compute_instance == 1 && part.memory_used == UINT64_C(17400) << 20);
+    bool own = false;
+    for (size_t at = 0; at < nacp_node_process_count(node, 0); at++) {
+        WORKS(nacp_node_process_at(node, 0, at, &process, &error));
+        own = own || process.pid == (uint32_t)getpid();
+        CHECK((process.known & NACP_PROCESS_GPU_INSTANCE) != 0 && process.memory == UINT64_C(4087) << 20);
+    }
+    CHECK(own);
+    nacp_node_free(node);
+    nacp_ctx_free(ctx);
+
+    /* Four GPUs of a rack: every two are in one clique, over a switch. */
+    ctx = context("simulated:gb200-nvl72");
+    node = discover(ctx);
+    nacp_link link = NACP_LINK_INIT;
+    WORKS(nacp_node_link(node, 0, 3, &link, &error));
+    CHECK((link.known & NACP_LINK_CLIQUE) != 0 && link.same_clique == 1 && link.switched == 1);
+    CHECK(link.nvlinks == 18 && link.bandwidth == 18 * UINT64_C(53125));
+    WORKS(nacp_node_gpu_info_at(node, 0, &info, &error));
+    CHECK((info.known & NACP_INFO_C2C) != 0 && info.c2c == 1 && info.nvlinks_active == 18 && info.numa_node == 2);
+    nacp_node_free(node);
+    nacp_ctx_free(ctx);
+
+    /* What an old driver's library lacks is unknown, and what it has is there. */
+    ctx = context("simulated:old-driver-470");
+    node = discover(ctx);
+    nacp_value value = NACP_VALUE_INIT;
+    WORKS(nacp_node_value(node, 0, NACP_METRIC_TEMPERATURE, &value, &error));
+    CHECK(value.known == 1);
+    WORKS(nacp_node_value(node, 0, NACP_METRIC_MARGIN, &value, &error));
+    CHECK(value.known == 0);
+    CHECK_TEXT(value.unknown, "driver library too old");
+    nacp_node_free(node);
+    nacp_ctx_free(ctx);
+}
+
 static void numbers(void) {
     CHECK_TEXT(nacp_metric_name(NACP_METRIC_POWER), "power");
     CHECK_TEXT(nacp_metric_unit(NACP_METRIC_POWER), "W");
@@ -798,6 +855,7 @@ int main(int count, char **arguments) {
     folder = arguments[1];
     choices();
     inventory();
+    shipped();
     numbers();
     owners();
     happenings();
