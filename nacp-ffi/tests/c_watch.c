@@ -194,6 +194,31 @@ static void telemetry_of_a_node(void) {
     nacp_subscription_free(NULL);
 }
 
+/* A GPU that is no longer told of leaves no gap that another one's numbers fill. */
+static void gone(void) {
+    nacp_ctx *ctx = context(file("replay:", "gone.jsonl"));
+    nacp_node *node = discover(ctx);
+    nacp_telemetry *telemetry = NULL;
+    nacp_subscription *subscription = NULL;
+    nacp_value value = NACP_VALUE_INIT;
+    CHECK(nacp_node_gpu_count(node) == 2);
+    WORKS(nacp_telemetry_start(node, NULL, &telemetry, &error));
+    WORKS(nacp_telemetry_subscribe(telemetry, &subscription, &error));
+    await(subscription, NACP_UPDATE_SAMPLES);
+    WORKS(nacp_subscription_value(subscription, 0, NACP_METRIC_POWER, &value, &error));
+    CHECK(value.known == 0);
+    WORKS(nacp_telemetry_value(telemetry, 0, NACP_METRIC_POWER, &value, &error));
+    CHECK(value.known == 0);
+    WORKS(nacp_subscription_value(subscription, 1, NACP_METRIC_POWER, &value, &error));
+    CHECK(value.known == 1 && value.value == 111);
+    WORKS(nacp_telemetry_value(telemetry, 1, NACP_METRIC_POWER, &value, &error));
+    CHECK(value.known == 1 && value.value == 111);
+    nacp_subscription_free(subscription);
+    nacp_telemetry_free(telemetry);
+    nacp_node_free(node);
+    nacp_ctx_free(ctx);
+}
+
 /* Telemetry of the scripted node tells its events; what was read is recorded, and replayed. */
 static void recordings(void) {
     nacp_ctx *ctx = context(file("simulated:", "scripted.json"));
@@ -448,6 +473,7 @@ int main(int count, char **arguments) {
     }
     folder = arguments[1];
     telemetry_of_a_node();
+    gone();
     recordings();
     healths();
     monitors();
