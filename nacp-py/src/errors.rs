@@ -50,7 +50,7 @@ pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Error {
 }
 
 /// The exception of an error. Classes live in Python, because an exception made here could have one base only.
-fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let class = py.import("nacp.exceptions")?.getattr(error.kind().python_class())?;
     let context = PyDict::new(py);
     for (key, value) in error.context() {

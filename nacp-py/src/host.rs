@@ -1,9 +1,8 @@
 //! Where we run, and whether CUDA answers.
 
-use nacp_core::{Error, cuda, host};
+use nacp_core::{cuda, host};
 use pyo3::prelude::*;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::json;
 use crate::runtime::wait_blocking;
@@ -13,24 +12,16 @@ use crate::runtime::wait_blocking;
 pub(crate) fn detect(py: Python<'_>) -> PyResult<String> {
     wait_blocking(py, || {
         let host = host::detect();
-        let layers = host.layers.iter().map(|layer| with_text(layer, layer.to_string()));
+        let layers = host.layers.iter().map(|layer| json::with_text(layer, layer.to_string()));
         json::text(&json!({
             "os": host.os,
             "kernel": host.kernel,
             "summary": host.summary(),
             "layers": layers.collect::<Result<Vec<_>, _>>()?,
-            "gpu": with_text(&host.gpu, host.gpu.to_string())?,
+            "gpu": json::with_text(&host.gpu, host.gpu.to_string())?,
             "undecided": host.undecided,
         }))
     })
-}
-
-fn with_text(part: &impl Serialize, text: String) -> Result<Value, Error> {
-    let mut value = json::value(part)?;
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert("text".to_owned(), Value::String(text));
-    }
-    Ok(value)
 }
 
 /// What the CUDA driver says about this machine, as JSON.

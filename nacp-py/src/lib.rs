@@ -10,14 +10,23 @@ use pyo3::prelude::*;
 
 mod app;
 mod errors;
+mod events;
 mod gateway;
+mod health;
+mod history;
 mod host;
 mod json;
 mod node;
 mod number;
+mod owner;
 mod plane;
+mod record;
 mod router;
 mod runtime;
+mod sampler;
+mod subscription;
+mod telemetry;
+mod topology;
 
 #[pymodule(gil_used = false)]
 mod _nacp {
@@ -26,15 +35,31 @@ mod _nacp {
     #[pymodule_export]
     use crate::errors::{error_table, panic};
     #[pymodule_export]
+    use crate::events::Events;
+    #[pymodule_export]
     use crate::gateway::Gateway;
+    #[pymodule_export]
+    use crate::health::{HealthMonitor, check_health, thresholds_template};
+    #[pymodule_export]
+    use crate::history::History;
     #[pymodule_export]
     use crate::host::{detect, probe_cuda};
     #[pymodule_export]
-    use crate::node::{Node, place, size};
+    use crate::node::{Node, answer_probe, place, size};
     #[pymodule_export]
     use crate::plane::Plane;
     #[pymodule_export]
+    use crate::record::{Recording, Replay};
+    #[pymodule_export]
     use crate::router::{Endpoint, EndpointLoad, Lease, Router};
+    #[pymodule_export]
+    use crate::sampler::{Sampler, fields, metrics};
+    #[pymodule_export]
+    use crate::subscription::{Frame, Subscription};
+    #[pymodule_export]
+    use crate::telemetry::Telemetry;
+    #[pymodule_export]
+    use crate::topology::Topology;
 
     /// The version of the package.
     #[pymodule_export]

@@ -1,4 +1,6 @@
-//! Whole numbers from Python, within the range of what they stand for.
+//! Numbers from Python, within the range of what they stand for.
+
+use std::time::Duration;
 
 use nacp_core::{Error, ErrorKind};
 use pyo3::exceptions::PyOverflowError;
@@ -25,4 +27,15 @@ where
             .hint(format!("choose 0 to {most}"))
             .into()),
     }
+}
+
+/// A time that Python gave in seconds.
+pub(crate) fn seconds(name: &'static str, given: f64) -> Result<Duration, Error> {
+    Duration::try_from_secs_f64(given).map_err(|error| {
+        Error::new(ErrorKind::InvalidArgument, "python.number", "not a time in seconds")
+            .with("parameter", name)
+            .with("value", given)
+            .with("reason", error)
+            .hint("choose a number of seconds that is not below 0")
+    })
 }

@@ -17,6 +17,7 @@ use crate::gateway::{self, Gateway};
 use crate::json;
 use crate::node::Node;
 use crate::number::number;
+use crate::owner;
 use crate::router::{Endpoint, Router};
 use crate::runtime::{wait, wait_blocking, wait_for_task};
 
@@ -147,6 +148,14 @@ impl Plane {
         wait(py, async move { this.plane.logs(&app, &service, replica, lines as usize).await })
     }
 
+    /// The processes on the GPUs with their owners, whose containers have the engine's names, as JSON.
+    fn processes(&self, py: Python<'_>) -> PyResult<String> {
+        let this = Arc::clone(&self.followed);
+        let names = wait(py, async move { this.plane.engine().names().await })?;
+        let node = self.followed.plane.node().clone();
+        wait_blocking(py, move || owner::processes(&node, &names))
+    }
+
     /// What the engine is and what it offers, as JSON.
     fn engine_info(&self, py: Python<'_>) -> PyResult<String> {
         let this = Arc::clone(&self.followed);
@@ -188,7 +197,7 @@ impl Plane {
     }
 }
 
-async fn connect(engine: &str) -> Result<Arc<dyn Engine>> {
+pub(crate) async fn connect(engine: &str) -> Result<Arc<dyn Engine>> {
     match engine {
         "docker" => Ok(Arc::new(Docker::connect().await?)),
         "simulated" => Ok(Arc::new(sim::Engine::new())),

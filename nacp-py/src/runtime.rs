@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use nacp_core::clock::{Clock, SystemClock};
 use nacp_core::{Error, ErrorKind};
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
@@ -96,6 +97,26 @@ where
     F: FnOnce() -> Result<T, Error> + Send + 'static,
 {
     guard(py, || join(py, runtime()?.spawn_blocking(call), AfterSignal::GoOn))
+}
+
+/// Waits on this thread, turn by turn, until `turn` has found something; false when the limit has passed. Each turn
+/// blocks for as long as it is told at most, without the GIL; an exception of a signal handler ends the wait.
+pub(crate) fn wait_in_turns(
+    py: Python<'_>,
+    limit: Duration,
+    turn: impl Fn(Duration) -> Result<bool, Error> + Sync,
+) -> Result<bool, Failure> {
+    let clock = SystemClock::new();
+    loop {
+        let left = limit.saturating_sub(clock.monotonic());
+        if py.detach(|| turn(left.min(SIGNAL_POLL)))? {
+            return Ok(true);
+        }
+        py.check_signals()?;
+        if left <= SIGNAL_POLL {
+            return Ok(false);
+        }
+    }
 }
 
 fn join<T: Send>(py: Python<'_>, mut task: JoinHandle<Result<T, Error>>, after: AfterSignal) -> Result<T, Failure> {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import os
 import pkgutil
 import shutil
@@ -29,15 +30,43 @@ def test_the_examples_of_a_module_are_true(name: str) -> None:
 def test_the_examples_of_the_native_classes_are_true() -> None:
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner()
     parser = doctest.DocTestParser()
-    for native in (_nacp.Endpoint, _nacp.Router):
+    for native in (_nacp.Endpoint, _nacp.Router, _nacp.Sampler):
         assert finder is not None and native.__doc__
         runner.run(parser.get_doctest(native.__doc__, {"nacp": nacp}, native.__name__, None, None))
-    assert (runner.failures, runner.tries) == (0, 4)
+    assert (runner.failures, runner.tries) == (0, 6)
 
 
 def test_there_are_examples_for_what_a_user_begins_with() -> None:
     for thing in (nacp, nacp.App, nacp.ControlPlane, nacp.Node, nacp.Router, nacp.plan, nacp.simulated_node):
         assert ">>>" in (thing.__doc__ or ""), thing
+
+
+def test_the_examples_of_the_book_are_true() -> None:
+    ran = doctest.testfile(str(ROOT / "docs" / "python.md"), module_relative=False)
+    assert (ran.failed, ran.attempted > 10) == (0, True)
+
+
+def test_the_notebook_runs() -> None:
+    """Every cell but those that need matplotlib; what a cell shows is its last line."""
+    notebook = json.loads((ROOT / "examples" / "notebooks" / "gpus.ipynb").read_text())
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        assert not cell.get("outputs") and not cell.get("execution_count"), "it is committed as it was written"
+        if cell["cell_type"] == "code" and "needs-matplotlib" not in cell["metadata"].get("tags", []):
+            exec("".join(cell["source"]), names)
+    history, node, events = names["history"], names["node"], names["events"]
+    assert isinstance(history, nacp.History) and isinstance(node, nacp.Node) and isinstance(events, nacp.Events)
+    hottest = max(value for value in history["temperature"] if value is not None)
+    assert hottest > 80 and node.health({"gpu_max_celsius": 85}).verdict == "watch"
+
+
+def test_the_example_tells_about_the_gpus_of_a_node() -> None:
+    example = ROOT / "examples" / "python" / "gpus.py"
+    command = [sys.executable, str(example), "--node", "h100x8", "--seconds", "0.3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    for part in ("simulated node h100x8", "GPU7", "healthy", "mean 655.0 W", " readings, "):
+        assert part in done.stdout, done.stdout
 
 
 def maturin() -> str:

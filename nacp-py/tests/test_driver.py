@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,17 @@ def folder(variable: str, library: str) -> str:
     return str(path.resolve())
 
 
+def otherwise(read: Any, simulated: Any, path: str) -> Iterator[str]:
+    """What the driver tells otherwise than the simulated node, of all that the node tells."""
+    if simulated == {"unknown": "not read"}:
+        return
+    if isinstance(simulated, dict) and isinstance(read, dict):
+        for key, value in simulated.items():
+            yield from otherwise(read[key], value, f"{path}.{key}")
+    elif read != simulated:
+        yield f"{path}: {read!r} instead of {simulated!r}"
+
+
 @pytest.mark.parametrize("name", nacp.simulated_nodes())
 def test_discovery_reads_the_driver(script: Script, name: str) -> None:
     program = "import json, nacp; node = nacp.discover(); print(json.dumps([node.to_dict(), node.simulated]))"
@@ -31,11 +43,36 @@ def test_discovery_reads_the_driver(script: Script, name: str) -> None:
     assert done.returncode == 0, done.stderr
     read, _ = json.loads(done.stdout)
     expected = nacp.simulated_node(name).to_dict()
-    assert [state["gpu"] for state in read["gpus"]] == [state["gpu"] for state in expected["gpus"]]
-    assert [state["sample"]["memory"] for state in read["gpus"]] == [
-        state["sample"]["memory"] for state in expected["gpus"]
-    ]
+    assert len(read["gpus"]) == len(expected["gpus"])
+    for one, other in zip(read["gpus"], expected["gpus"], strict=True):
+        assert list(otherwise(one["gpu"], other["gpu"], "gpu")) == []
+        assert one["sample"]["memory"] == other["sample"]["memory"]
     assert read["origin"]["driver"] == expected["origin"]["driver"]
+
+
+WHOLE = """
+import json, nacp
+node = nacp.discover()
+print(json.dumps([node.to_dict(), json.loads(node._native.pairs()), json.loads(node._native.support())]))
+"""
+
+
+@pytest.mark.parametrize("name", nacp.simulated_nodes())
+def test_no_value_of_the_driver_is_lost(script: Script, lost: Callable[[Any, Any], list[str]], name: str) -> None:
+    library = folder("NACP_SIM_NVML_DIR", "libnvidia-ml.so.1")
+    done = script(WHOLE, LD_LIBRARY_PATH=library, NACP_SIM_NODE=name)
+    assert done.returncode == 0, done.stderr
+    snapshot, pairs, support = json.loads(done.stdout)
+    assert lost(nacp.Snapshot, snapshot) == []
+    assert lost(tuple[nacp.Pair, ...], pairs) == []
+    assert support["calls"] and lost(nacp.Support, support) == []
+
+
+def test_a_child_may_touch_the_driver_first(script: Script) -> None:
+    program = "import nacp; print(nacp.discover(guard=True).gpus == nacp.discover(guard=False).gpus)"
+    library = folder("NACP_SIM_NVML_DIR", "libnvidia-ml.so.1")
+    done = script(program, LD_LIBRARY_PATH=library, NACP_SIM_NODE="h100x8")
+    assert (done.stdout, done.returncode) == ("True\n", 0), done
 
 
 def test_the_probe_reads_the_cuda_driver(script: Script) -> None:

@@ -26,6 +26,9 @@ BUILTIN = {
     "Timeout": TimeoutError,
 }
 
+# What calls run through, all of which end in `errors::guard`.
+GUARDS = "guard|wait|wait_blocking|wait_for_task|change|ask|read_with"
+
 
 def c_door() -> ctypes.CDLL:
     """The C library: the file that NACP_LIBNACP names, or the one that cargo built here."""
@@ -64,10 +67,10 @@ def test_an_error_carries_what_the_core_knows() -> None:
         nacp.simulated_node("h100x9")
     error = caught.value
     assert str(error) == (
-        "no simulated node of this name: name=h100x9 known=h100x8,rtx3050ti-laptop-wsl2; did you mean h100x8?"
+        f"no simulated node of this name: name=h100x9 known={','.join(nacp.simulated_nodes())}; did you mean h100x8?"
     )
     assert (error.kind, error.code, error.retryable, error.operation) == ("NotFound", 2, False, "sim.node")
-    assert error.context == {"name": "h100x9", "known": "h100x8,rtx3050ti-laptop-wsl2"}
+    assert error.context == {"name": "h100x9", "known": ",".join(nacp.simulated_nodes())}
     assert error.hint == "did you mean h100x8?"
 
 
@@ -106,5 +109,7 @@ def test_every_class_is_frozen_and_every_call_guarded() -> None:
             continue  # they are the guard
         for name, body in re.findall(r"fn (\w+)\([^{]*-> PyResult<[^{]*\{(.*?)\n    }\n", text, re.DOTALL):
             calls += 1
-            assert re.search(r"\b(guard|wait|wait_blocking|wait_for_task|change)\(py, ", body), f"{path.name}: {name}"
+            assert re.search(r"\b(guard|wait|wait_blocking|wait_for_task|change|ask|read_with)\(py, ", body), (
+                f"{path.name}: {name}"
+            )
     assert classes >= 8 and calls >= 25, "the patterns no longer find them"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import pickle
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +28,8 @@ def test_a_simulated_node_says_so_everywhere(node: nacp.Node) -> None:
 def test_gpus_have_real_attributes(node: nacp.Node) -> None:
     [gpu] = node.gpus
     assert (gpu.id, gpu.index, gpu.name) == (LAPTOP, 0, "NVIDIA GeForce RTX 3050 Ti Laptop GPU")
-    assert (gpu.compute, gpu.memory, gpu.pci, gpu.unknown) == ("8.6", 4 << 30, "00000000:01:00.0", {})
+    assert (gpu.compute, gpu.memory, gpu.pci) == ("8.6", 4 << 30, "00000000:01:00.0")
+    assert not {"compute", "memory", "pci"} & gpu.unknown.keys()
     assert node.gpu(LAPTOP) == gpu
     assert (node.driver, node.origin.cuda) == ("591.44", "13.1")
 
@@ -39,10 +42,25 @@ def test_a_sample_has_values_or_reasons_never_zero_for_unknown(node: nacp.Node) 
     assert sample.clocks == nacp.Clocks(graphics=1035, sm=1035, memory=6001)
     assert (sample.temperature, sample.power) == (51, 11200)
     assert sample.power_limit is None
-    assert sample.unknown == {"power_limit": "not supported"}
+    assert sample.unknown["power_limit"] == "not supported"
+    assert {name for name, value in sample.to_dict().items() if value is None} == sample.unknown.keys()
     assert sample.processes is not None
     [process] = sample.processes
-    assert (process.memory, process.unknown) == (None, {"memory": "not available"})
+    assert (process.memory, process.unknown["memory"]) == (None, "not available")
+
+
+def test_a_machine_of_your_own_begins_with_a_file(tmp_path: Path) -> None:
+    file = nacp.node_file("h100x8")
+    file["name"], file["gpus"] = "half", file["gpus"][:4]
+    path = tmp_path / "half.json"
+    path.write_text(json.dumps(file))
+    for node in (nacp.simulated_node(file), nacp.simulated_node(path)):
+        assert (node.origin.name, len(node.gpus), node.simulated) == ("half", 4, True)
+    assert node.gpus == nacp.simulated_node("h100x8").gpus[:4]
+    with pytest.raises(nacp.InvalidArgument, match="not a node file"):
+        nacp.simulated_node({"name": "nothing"})
+    with pytest.raises(FileNotFoundError):
+        nacp.simulated_node(tmp_path / "absent.json")
 
 
 def test_a_snapshot_knows_when_it_was_read(node: nacp.Node) -> None:
@@ -85,7 +103,7 @@ def test_data_cannot_be_changed_and_can_be_copied(node: nacp.Node) -> None:
         snapshot.gpus[0].gpu.name = "other"  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(snapshot)) == snapshot == copy.deepcopy(snapshot)
     assert hash(snapshot.gpus[0]) == hash(copy.deepcopy(snapshot.gpus[0]))
-    assert snapshot.to_dict()["gpus"][0]["sample"]["unknown"] == {"power_limit": "not supported"}
+    assert snapshot.to_dict()["gpus"][0]["sample"]["unknown"]["power_limit"] == "not supported"
 
 
 class Table(HTMLParser):

@@ -124,6 +124,15 @@ impl<T> From<Option<T>> for Reading<T> {
     }
 }
 
+impl<T> From<Result<T, Unknown>> for Reading<T> {
+    fn from(answer: Result<T, Unknown>) -> Self {
+        match answer {
+            Ok(value) => Self::Known(value),
+            Err(reason) => Self::Unknown(reason),
+        }
+    }
+}
+
 impl<T: fmt::Display> fmt::Display for Reading<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -14,7 +14,22 @@ Importing it never fails for want of a driver, a GPU or Docker: what needs them 
 `EngineUnavailable` when it is called.
 """
 
+from nacp import exceptions, gpu
 from nacp._app import App, GpuNeed, Probe, Service, plan
+from nacp._event import Event, Events
+from nacp._gpu import Gpu
+from nacp._health import (
+    Change,
+    Condition,
+    Cordon,
+    GpuHealth,
+    Health,
+    HealthMonitor,
+    Unchecked,
+    health,
+    thresholds,
+)
+from nacp._history import History
 from nacp._host import (
     CudaDevice,
     CudaFault,
@@ -29,29 +44,33 @@ from nacp._host import (
     detect,
     probe_cuda,
 )
+from nacp._metric import Metric, fields, metrics
 from nacp._nacp import VERSION as __version__
-from nacp._nacp import Endpoint, EndpointLoad, Lease, Router
-from nacp._node import Node, Snapshot, discover, simulated_node, simulated_nodes
+from nacp._nacp import Endpoint, EndpointLoad, Lease, Router, Sampler
+from nacp._node import Node, discover, node_file, simulated_node, simulated_nodes
+from nacp._owner import Owner, Processes
+from nacp._pair import Pair
 from nacp._plane import ControlPlane, Gateway
+from nacp._record import Recorded, Recording
+from nacp._replay import Progress, Replay, replay
+from nacp._sample import ClockEvents, Clocks, MemoryUse, Process, Sample, Utilization
+from nacp._snapshot import Snapshot
+from nacp._support import Call, Support
+from nacp._telemetry import Energy, Failed, Frame, Lagged, Subscription, Telemetry, TelemetryStatus, Update, Window
+from nacp._topology import Link, Topology
 from nacp._types import (
     Action,
     AppStatus,
-    Clocks,
     EngineInfo,
     GatewayStats,
-    Gpu,
     GpuOffer,
     GpuState,
     Latency,
-    MemoryUse,
     Origin,
     Placement,
     Plan,
-    Process,
     ReplicaStatus,
     RequestCount,
-    Sample,
-    Utilization,
 )
 from nacp.exceptions import (
     Cancelled,
@@ -74,10 +93,15 @@ __all__ = [
     "Action",
     "App",
     "AppStatus",
+    "Call",
     "Cancelled",
+    "Change",
+    "ClockEvents",
     "Clocks",
+    "Condition",
     "Conflict",
     "ControlPlane",
+    "Cordon",
     "CudaDevice",
     "CudaFault",
     "CudaLibrary",
@@ -86,50 +110,86 @@ __all__ = [
     "DriverUnavailable",
     "Endpoint",
     "EndpointLoad",
+    "Energy",
     "EngineInfo",
     "EngineUnavailable",
+    "Event",
+    "Events",
     "Evidence",
+    "Failed",
+    "Frame",
     "Gateway",
     "GatewayStats",
     "Gpu",
+    "GpuHealth",
     "GpuNeed",
     "GpuOffer",
     "GpuPath",
     "GpuState",
+    "Health",
+    "HealthMonitor",
+    "History",
     "Host",
     "InternalError",
     "InvalidArgument",
+    "Lagged",
     "Latency",
     "Layer",
     "Lease",
+    "Link",
     "MemoryUse",
+    "Metric",
     "NacpError",
     "Node",
     "NotFound",
     "Origin",
+    "Owner",
+    "Pair",
     "PermissionDenied",
     "Placement",
     "Plan",
     "Probe",
     "Process",
+    "Processes",
+    "Progress",
+    "Recorded",
+    "Recording",
+    "Replay",
     "ReplicaStatus",
     "RequestCount",
     "ResourceExhausted",
     "Router",
     "Sample",
+    "Sampler",
     "Service",
     "ServiceFailed",
     "SilentDevice",
     "Snapshot",
+    "Subscription",
+    "Support",
+    "Telemetry",
+    "TelemetryStatus",
     "Timeout",
+    "Topology",
+    "Unchecked",
     "Undecided",
     "Unsupported",
+    "Update",
     "Utilization",
+    "Window",
     "__version__",
     "detect",
     "discover",
+    "exceptions",
+    "fields",
+    "gpu",
+    "health",
+    "metrics",
+    "node_file",
     "plan",
     "probe_cuda",
+    "replay",
     "simulated_node",
     "simulated_nodes",
+    "thresholds",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import functools
 import types
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,8 @@ def _build(kind: Any, data: Any) -> Any:
         return _time(data)
     if isinstance(kind, type) and issubclass(kind, Record) and dataclasses.is_dataclass(kind):
         return _record(kind, data)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return kind(data)
     return data
 
 
@@ -80,4 +83,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, enum.Enum):
+        return value.value
     return value.isoformat() if isinstance(value, datetime) else value

@@ -1,7 +1,9 @@
+from _typeshed import SupportsGetItem
 from collections.abc import Sequence
-from typing import Final, SupportsIndex, final
+from os import PathLike
+from typing import Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Gateway", "Lease", "Node", "Plane", "Router", "detect", "error_table", "panic", "place", "probe_cuda", "size"]
+__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "answer_probe", "check_health", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "size", "thresholds_template"]
 
 VERSION: Final[str]
 """
@@ -94,6 +96,59 @@ class EndpointLoad:
     def served(self, /) -> int: ...
 
 @final
+class Events:
+    """
+    A wait for events. It belongs to the process that opened it.
+    """
+    def close(self, /) -> None:
+        """
+        Stops listening. What came before can still be taken. In a forked child it does nothing.
+        """
+    @property
+    def closed(self, /) -> bool:
+        """
+        Whether it has been closed, or was opened by another process.
+        """
+    def take(self, /) -> str | None:
+        """
+        The event that came first of those that were not taken yet, as JSON with a line of text.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits until `take` has something to give or nothing more will come, at most this many seconds. False when they
+        have passed.
+        """
+
+@final
+class Frame:
+    """
+    What all GPUs were doing at one tick. It stays native until somebody looks into it.
+    """
+    @property
+    def at(self, /) -> int:
+        """
+        When it was read, in microseconds since 1970.
+        """
+    @property
+    def fields(self, /) -> list[str]:
+        """
+        The names of the readings that were read at this tick.
+        """
+    def samples(self, /) -> str:
+        """
+        A sample of each GPU, as JSON.
+        """
+    @property
+    def tick(self, /) -> int:
+        """
+        Which tick it was, from 1.
+        """
+    def values(self, /, metric: str) -> list[float | None]:
+        """
+        A number of each GPU, in the order of the samples; None where it is not known.
+        """
+
+@final
 class Gateway:
     """
     A running gateway. It belongs to the process that opened it: a forked child has none of its threads.
@@ -119,6 +174,82 @@ class Gateway:
     def stats(self, /) -> str:
         """
         What it has done so far, as JSON.
+        """
+
+@final
+class HealthMonitor:
+    """
+    A watch over the health of a node. It belongs to the process that made it.
+    """
+    def __new__(cls, /, node: Node, thresholds: str | None) -> HealthMonitor:
+        """
+        A monitor of this node that knows of nothing yet.
+        """
+    def forget(self, /, gpu: str) -> str:
+        """
+        A GPU was taken out; what that ended, as JSON.
+        """
+    def health(self, /) -> str | None:
+        """
+        What stands, as it was seen last, as JSON; None before the first look.
+        """
+    def observe(self, /) -> str:
+        """
+        Reads the node once and tells what changed, as JSON.
+        """
+    def rebooted(self, /) -> str:
+        """
+        The machine was restarted; what that ended, as JSON.
+        """
+    def reset(self, /, gpu: str) -> str:
+        """
+        A GPU was reset; what that ended, as JSON.
+        """
+
+@final
+class History:
+    """
+    A table: a row for each tick and GPU, by time; a column for each number.
+    """
+    def __len__(self, /) -> int: ...
+    def arrow(self, /) -> "object":
+        """
+        All of it as a stream of Arrow record batches: a capsule of the Arrow PyCapsule interface.
+        """
+    def at(self, /) -> bytes:
+        """
+        When each row was read, in microseconds since 1970, as bytes of 64-bit integers.
+        """
+    @property
+    def columns(self, /) -> list[str]:
+        """
+        The names of the numbers.
+        """
+    def gpu(self, /) -> bytes:
+        """
+        Of which GPU each row is, as its position among them, as bytes of 32-bit integers without a sign.
+        """
+    @property
+    def gpus(self, /) -> list[str]:
+        """
+        The ids of the GPUs.
+        """
+    def known(self, /, name: str) -> int:
+        """
+        How many values of a column are known.
+        """
+    def outline(self, /, name: str, gpu: SupportsIndex, points: SupportsIndex) -> list[tuple[int, float]]:
+        """
+        The known values of a column of one GPU: position among the GPU's rows, and value; at most so many, each the mean
+        of a stretch of rows.
+        """
+    def raw(self, /, name: str) -> bytes:
+        """
+        The values of a column as bytes of 64-bit floats, NaN where one is not known.
+        """
+    def values(self, /, name: str) -> list[float | None]:
+        """
+        The values of a column, None where one is not known.
         """
 
 @final
@@ -154,6 +285,15 @@ class Node:
         """
         Finds the GPUs of this machine through the NVIDIA driver.
         """
+    @staticmethod
+    def discover_guarded(program: str | PathLike[str], arguments: SupportsGetItem[int, str], seconds: SupportsFloat | SupportsIndex) -> Node:
+        """
+        The same after a child process did it first: this program with these arguments, within so many seconds.
+        """
+    def events(self, /) -> Events:
+        """
+        Begins to listen for what happens to the GPUs.
+        """
     def gpu(self, /, id: str) -> str:
         """
         The GPU with this id, as JSON.
@@ -162,18 +302,48 @@ class Node:
         """
         The GPUs, as JSON.
         """
-    def metrics(self, /) -> str:
+    def health(self, /, thresholds: str | None) -> str:
         """
-        One reading of every GPU, as Prometheus text.
+        How healthy the GPUs are, by these thresholds, as JSON.
+        """
+    def metrics(self, /, hostname: str | None, label: str) -> str:
+        """
+        One reading of every GPU as Prometheus text, with the machine's name under this label where there is one.
+        """
+    @staticmethod
+    def node_file(name: str) -> str:
+        """
+        The node file of a simulated machine that comes with NACP, as JSON.
         """
     def origin(self, /) -> str:
         """
         What the node is read from, as JSON.
         """
+    def pairs(self, /) -> str:
+        """
+        What each two GPUs are to each other, as JSON.
+        """
+    def processes(self, /, engine: "str | None") -> "str":
+        """
+        The processes on the GPUs with their owners, as JSON; containers have the names that this engine knows.
+        """
+    def reread(self, /) -> Node:
+        """
+        The same node with its GPUs read anew.
+        """
+    def sampler(self, /, fields: str) -> Sampler:
+        """
+        Something that reads these fields of every GPU again and again.
+        """
     @staticmethod
     def simulated(name: str) -> Node:
         """
         A simulated machine that comes with NACP.
+        """
+    @staticmethod
+    def simulated_from(file: str) -> Node:
+        """
+        A simulated machine from a node file.
         """
     @staticmethod
     def simulated_names() -> list[str]:
@@ -183,6 +353,18 @@ class Node:
     def snapshot(self, /) -> str:
         """
         One reading of every GPU, as JSON.
+        """
+    def support(self, /) -> str:
+        """
+        What every call of the driver's library was answered with, as JSON.
+        """
+    def telemetry(self, /, fast: "float | None", medium: "float | None", slow: "float | None", history: "float", fields: "str", memory: "int", buffer: "int") -> "Telemetry":
+        """
+        Reads the GPUs at a steady pace from now on. A tier without a time is not read.
+        """
+    def topology(self, /) -> Topology:
+        """
+        How the GPUs reach each other.
         """
 
 @final
@@ -230,6 +412,10 @@ class Plane:
         """
         What `apply` would do, as JSON.
         """
+    def processes(self, /) -> str:
+        """
+        The processes on the GPUs with their owners, whose containers have the engine's names, as JSON.
+        """
     def refresh(self, /) -> None:
         """
         Brings the router up to date with what is ready now.
@@ -241,6 +427,34 @@ class Plane:
     def status(self, /, app: str) -> str:
         """
         What of an app is there, as JSON.
+        """
+
+@final
+class Recording:
+    """
+    A recording under way. It belongs to the process that began it.
+    """
+    def finish(self, /) -> str | None:
+        """
+        Ends it and tells what was written, as JSON; None where it had ended before.
+        """
+
+@final
+class Replay:
+    """
+    A recording that is played back.
+    """
+    def __new__(cls, /, path: str | PathLike[str], speed: SupportsFloat | SupportsIndex | None, at_end: str) -> Replay:
+        """
+        Opens a recording. Without a speed it goes on by one frame at each reading.
+        """
+    def node(self, /) -> Node:
+        """
+        The node that was recorded.
+        """
+    def progress(self, /) -> str:
+        """
+        How far it has come, as JSON.
         """
 
 @final
@@ -284,6 +498,154 @@ class Router:
         An endpoint that stays keeps its counts; leases on one that goes stay valid until they end.
         """
 
+@final
+class Sampler:
+    """
+    Reads the same numbers of every GPU again and again, as fast as the driver answers.
+
+    It comes from `Node.sampler()`. Its buffers are its own and used again at each reading. Threads may share it; the
+    GIL is free while the driver is asked.
+
+    Attributes:
+        columns: The names of the numbers, as in `nacp.metrics()`.
+        gpus: The ids of the GPUs, in the order of the rows.
+
+    >>> sampler = nacp.simulated_node().sampler("power,temperature")
+    >>> sampler.columns, sampler.read()
+    (['power', 'temperature'], [(11.2, 51.0)])
+    """
+    def __repr__(self, /) -> str: ...
+    @property
+    def columns(self, /) -> list[str]: ...
+    @property
+    def gpus(self, /) -> list[str]: ...
+    def read(self, /) -> "list[tuple[float | None, ...]]":
+        """
+        Reads the node once: for each GPU the numbers of `columns`. One that is not known is None, never 0.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+    def read_dict(self, /) -> "dict[str, dict[str, float | None]]":
+        """
+        The same for people: the numbers by name, by the id of the GPU.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+
+@final
+class Subscription:
+    """
+    What one subscriber has still to be told.
+    """
+    def close(self, /) -> None:
+        """
+        Ends the subscription. In a forked child it does nothing.
+        """
+    @property
+    def closed(self, /) -> bool:
+        """
+        Whether nothing more will come, or it was opened by another process.
+        """
+    def take(self, /) -> Frame | str | int | BaseException | None:
+        """
+        The next update, if there is one: a `Frame`, an event's JSON, the number of updates that were lost, or the
+        exception of a source that has begun to fail.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits until `take` has something to give or nothing more will come, at most this many seconds. False when they
+        have passed.
+        """
+
+@final
+class Telemetry:
+    """
+    A running poller. It belongs to the process that started it: a forked child has none of its threads.
+    """
+    def close(self, /) -> None:
+        """
+        Ends it. What was read can still be asked for. In a forked child it does nothing.
+        """
+    @property
+    def closed(self, /) -> bool:
+        """
+        Whether it has ended, or was started by another process.
+        """
+    def energy(self, /, gpu: str | None, last: SupportsFloat | SupportsIndex) -> str:
+        """
+        The energy that a GPU used in the last seconds, as JSON.
+        """
+    def history(self, /, metrics: SupportsGetItem[int, str] | None, gpus: SupportsGetItem[int, str] | None, last: SupportsFloat | SupportsIndex | None) -> History:
+        """
+        The readings that are kept: of these numbers and GPUs, where they are named, and of the last seconds.
+        """
+    def latest(self, /) -> str | None:
+        """
+        The last readings as a snapshot, as JSON; None before the first.
+        """
+    def metrics(self, /) -> list[str]:
+        """
+        The names of the numbers that are read.
+        """
+    def record(self, /, path: str | PathLike[str], scrub: bool, level: SupportsIndex) -> Recording:
+        """
+        Records every reading and every event from now on to a new file.
+        """
+    def status(self, /) -> str:
+        """
+        How the poller fares, as JSON.
+        """
+    def subscribe(self, /) -> Subscription:
+        """
+        Begins to be told every reading and every event from now on.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits for the first reading, so many seconds at most.
+        """
+    def window(self, /, metric: str, gpu: str | None, last: SupportsFloat | SupportsIndex) -> str:
+        """
+        The figures of a number over the last seconds, as JSON.
+        """
+
+@final
+class Topology:
+    """
+    A computed topology.
+    """
+    def best_group(self, /, count: "int", among: "list[str] | None") -> "list[str]":
+        """
+        The ids of the GPUs that work best together, among these where some are given.
+        """
+    def json(self, /) -> str:
+        """
+        Everything that is known about it, as JSON.
+        """
+    def nearest(self, /, gpu: str) -> list[str]:
+        """
+        The ids of the other GPUs, the nearest first.
+        """
+    def text(self, /) -> str:
+        """
+        The matrix as `nvidia-smi topo -m` prints it.
+        """
+    def tree_text(self, /) -> str:
+        """
+        The tree as indented lines.
+        """
+
+def answer_probe() -> bool:
+    """
+    Probes the driver if this process was started to; whether it was.
+    """
+
+def check_health(thresholds: str | None) -> str:
+    """
+    The health of this machine as JSON, also where the driver does not answer.
+    """
+
 def detect() -> str:
     """
     The layers on which this process runs, as JSON, each with its line of text.
@@ -292,6 +654,16 @@ def detect() -> str:
 def error_table() -> list[tuple[str, int, str, str]]:
     """
     The core's table of kinds: name, number, Python class, C status.
+    """
+
+def fields() -> list[str]:
+    """
+    The names of the readings of a sample.
+    """
+
+def metrics() -> list[tuple[str, str, str, str]]:
+    """
+    The numbers that there are: name, unit, `gauge` or `counter`, and the field that must be read for it.
     """
 
 def panic(message: str) -> None:
@@ -312,4 +684,9 @@ def probe_cuda() -> str:
 def size(bytes: SupportsIndex) -> str:
     """
     A number of bytes with the binary unit that fits, such as `3.50 GiB`.
+    """
+
+def thresholds_template() -> str:
+    """
+    The default thresholds, as JSON.
     """

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
 
-from nacp import _display, _nacp
-from nacp._decode import Record, decode
-from nacp._types import Gpu, GpuState, Origin
+from nacp import _nacp
+from nacp._decode import decode
+from nacp._event import Events
+from nacp._gpu import Gpu
+from nacp._health import Health, Thresholds, text_of
+from nacp._owner import Processes
+from nacp._pair import Pair
+from nacp._record import LEVEL, Recording
+from nacp._snapshot import Snapshot
+from nacp._support import Support
+from nacp._telemetry import Telemetry
+from nacp._topology import Topology
+from nacp._types import Origin
 from nacp.exceptions import NacpError
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Snapshot(Record):
-    """One reading of a whole node: what each GPU is and what it was doing at that moment."""
-
-    at: datetime
-    """When it was read, in UTC."""
-    origin: Origin
-    """What it was read from."""
-    gpus: tuple[GpuState, ...]
-    """The GPUs, in the driver's order."""
-
-    def __repr__(self) -> str:
-        return _display.text(self)
-
-    def _repr_html_(self) -> str:
-        return _display.html(self)
+# The child that touches the driver first. This package is where it was found: with `-I` Python would not look there.
+PACKAGES = str(Path(__file__).resolve().parent.parent)
+PROGRAM = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_module('nacp._probe', None, '__main__')"
+PROBE = ("-I", "-c", PROGRAM)
 
 
 class Node:
@@ -85,6 +84,101 @@ class Node:
         """
         return decode(Snapshot, json.loads(self._native.snapshot()))
 
+    def sampler(self, fields: str | Iterable[str] = "all") -> _nacp.Sampler:
+        """Something that reads the same numbers of every GPU again and again, as fast as the driver answers.
+
+        Args:
+            fields: Which readings, by the names of `nacp.fields()`, also as text with commas between them. `fast`,
+                `medium` and `slow` stand for what is worth reading ten times a second, once a second and seldom;
+                `all` is all of it.
+
+        Raises:
+            InvalidArgument: There is no such reading, or no number is in it.
+        """
+        return self._native.sampler(_names(fields))
+
+    def telemetry(
+        self,
+        *,
+        fast: float | None = 0.1,
+        medium: float | None = 1.0,
+        slow: float | None = 10.0,
+        history: float = 3600.0,
+        fields: str | Iterable[str] = "all",
+        memory: int = 64 << 20,
+        buffer: int = 64,
+    ) -> Telemetry:
+        """Reads the GPUs at a steady pace from now on, on a thread of its own, and keeps what it reads.
+
+        Args:
+            fast: Seconds between two readings of utilisation and power; None to leave them out.
+            medium: The same for memory, temperatures, clocks and what holds them back, energy.
+            slow: The same for all the rest: fans, PCIe, errors, processes.
+            history: For how many seconds readings are kept.
+            fields: Which readings at all, as for `sampler`.
+            memory: How much memory they may take, in bytes.
+            buffer: How many updates wait for a slow subscriber before it loses the oldest.
+
+        Raises:
+            InvalidArgument: An option is out of range, or the history needs more memory than it may take.
+        """
+        return Telemetry(self._native.telemetry(fast, medium, slow, history, _names(fields), memory, buffer))
+
+    def reread(self) -> Node:
+        """The same node with its GPUs read anew: after partitions were made, a mode was set, or a GPU was replaced.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+        return Node(self._native.reread())
+
+    def pairs(self) -> tuple[Pair, ...]:
+        """What each two GPUs are to each other; empty where nothing is known about it.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+        return decode(tuple[Pair, ...], json.loads(self._native.pairs()))
+
+    def topology(self) -> Topology:
+        """How the GPUs reach each other: PCIe, NVLink, NUMA, and who is nearest to whom.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+        return Topology(self._native.topology())
+
+    def processes(self, engine: str | None = None) -> Processes:
+        """The processes on the GPUs, each with who is behind it: command, user, container and pod.
+
+        Args:
+            engine: `"docker"` to ask Docker Engine for the names of containers; without it they have their ids.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+            EngineUnavailable: There is no such engine.
+        """
+        return decode(Processes, json.loads(self._native.processes(engine)))
+
+    def support(self) -> Support:
+        """Makes every call that NACP knows once, and tells what was answered: the evidence behind each unknown.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+        """
+        return decode(Support, json.loads(self._native.support()))
+
+    def events(self, timeout: float | None = None) -> Events:
+        """Begins to listen for what happens to the GPUs: `for event in node.events()`, or `async for`.
+
+        Args:
+            timeout: The iteration ends when nothing has happened for so many seconds; None for never.
+
+        Raises:
+            Unsupported: The driver tells nothing of the kind, as under WSL2 and Windows.
+        """
+        return Events(self._native.events(), timeout)
+
     def to_json(self) -> str:
         """A new snapshot as the core's JSON; a reading that is not known is `{"unknown": reason}`."""
         return self._native.snapshot()
@@ -93,9 +187,61 @@ class Node:
         """A new snapshot as nested dictionaries, in the form of `to_json()`."""
         return dict(json.loads(self.to_json()))
 
-    def metrics(self) -> str:
-        """A new snapshot as Prometheus text, with the names of NVIDIA's dcgm-exporter."""
-        return self._native.metrics()
+    def health(self, thresholds: Thresholds | None = None) -> Health:
+        """How healthy the GPUs are at this moment: conditions with evidence, verdicts, and advice for placement.
+
+        What only shows over time is unchecked; a `HealthMonitor` watches.
+
+        Args:
+            thresholds: From where on something counts: what differs from `nacp.thresholds()`, as a mapping, as text in
+                YAML or JSON, or as the path of a file with such text.
+
+        Raises:
+            InvalidArgument: A threshold is wrong, with the field and what would do.
+            DriverUnavailable: The driver has stopped answering.
+        """
+        return decode(Health, json.loads(self._native.health(text_of(thresholds))))
+
+    def record(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        scrub: bool = True,
+        fast: float | None = 0.1,
+        medium: float | None = 1.0,
+        slow: float | None = 10.0,
+    ) -> Recording:
+        """Records every reading and every event to a new file, until it is closed: `with node.record(path): …`.
+
+        `nacp.replay(path)` makes a node of it again.
+
+        Args:
+            path: The file; JSON lines compressed with zstd.
+            scrub: Whether to replace ids and leave out what identifies the machine, so that it can be given away.
+            fast: Seconds between two readings, as for `telemetry`.
+            medium: The same.
+            slow: The same.
+
+        Raises:
+            Conflict: There is such a file.
+        """
+        live = self.telemetry(fast=fast, medium=medium, slow=slow, history=0)
+        try:
+            return Recording(live._native.record(os.fspath(path), scrub, LEVEL), live)
+        except BaseException:
+            live.close()
+            raise
+
+    def metrics(
+        self, hostname: str | None = None, label: Literal["hostname", "Hostname", "both", "none"] = "hostname"
+    ) -> str:
+        """A new snapshot as Prometheus text, with the names of NVIDIA's dcgm-exporter.
+
+        Args:
+            hostname: The name of the machine, where it should stand at each metric.
+            label: Under which label: dcgm-exporter wrote `Hostname` until 4.5.3 and `hostname` since.
+        """
+        return self._native.metrics(hostname, label)
 
     def __repr__(self) -> str:
         try:
@@ -118,33 +264,70 @@ class Node:
         return {"text/plain": repr(snapshot), "text/html": snapshot._repr_html_()}
 
 
-def discover() -> Node:
+def _names(fields: str | Iterable[str]) -> str:
+    return fields if isinstance(fields, str) else ",".join(fields)
+
+
+def discover(guard: Literal["auto"] | bool = "auto", limit: float = 30.0) -> Node:
     """Finds the GPUs of this machine through the NVIDIA driver.
 
     A driver without a GPU is no error: the node is empty.
 
+    Args:
+        guard: Whether a child process touches the driver first, because its library can crash or hang the program that
+            opens it. `"auto"` does so where that was seen: under WSL2.
+        limit: How many seconds the child may take.
+
     Raises:
-        DriverUnavailable: There is no NVIDIA driver, or it is broken.
+        DriverUnavailable: There is no NVIDIA driver, or it is broken, or it has crashed the child.
+        Timeout: The child has hung.
     """
-    return Node(_nacp.Node.discover())
+    guarded = os.path.exists("/dev/dxg") and bool(sys.executable) if guard == "auto" else guard
+    if not guarded:
+        return Node(_nacp.Node.discover())
+    return Node(_nacp.Node.discover_guarded(sys.executable, [*PROBE, PACKAGES], limit))
 
 
-def simulated_node(name: str = "rtx3050ti-laptop-wsl2") -> Node:
+def simulated_node(name: str | os.PathLike[str] | Mapping[str, Any] = "rtx3050ti-laptop-wsl2") -> Node:
     """A made-up machine, labelled simulated in everything that it says.
 
     >>> len(nacp.simulated_node("h100x8").gpus)
     8
 
+    Args:
+        name: One that comes with NACP, by its name; or a node file of your own, as its path or as a mapping.
+
+    Raises:
+        NotFound: There is none of this name; `simulated_nodes()` lists them.
+        InvalidArgument: The node file is wrong.
+    """
+    match name:
+        case str():
+            return Node(_nacp.Node.simulated(name))
+        case Mapping():
+            return Node(_nacp.Node.simulated_from(json.dumps(dict(name))))
+        case _:
+            return Node(_nacp.Node.simulated_from(Path(name).read_text(encoding="utf-8")))
+
+
+def node_file(name: str) -> dict[str, Any]:
+    """The node file of a simulated machine, to begin one of your own with.
+
+    >>> file = nacp.node_file("h100x8")
+    >>> file["script"] = [{"tick": 0, "gpu": 3, "set": {"temperature": 97}}]
+    >>> nacp.simulated_node(file).snapshot().gpus[3].sample.temperature
+    97
+
     Raises:
         NotFound: There is none of this name; `simulated_nodes()` lists them.
     """
-    return Node(_nacp.Node.simulated(name))
+    return dict(json.loads(_nacp.Node.node_file(name)))
 
 
 def simulated_nodes() -> tuple[str, ...]:
     """The names of the simulated machines.
 
-    >>> nacp.simulated_nodes()
-    ('h100x8', 'rtx3050ti-laptop-wsl2')
+    >>> {"h100x8", "rtx3050ti-laptop-wsl2"} <= set(nacp.simulated_nodes())
+    True
     """
     return tuple(_nacp.Node.simulated_names())

@@ -12,6 +12,7 @@ from nacp._app import App, native_app
 from nacp._decode import decode
 from nacp._nacp import Endpoint, Router
 from nacp._node import Node, discover
+from nacp._owner import Processes
 from nacp._types import AppStatus, EngineInfo, GatewayStats, Plan
 
 
@@ -115,6 +116,15 @@ class ControlPlane:
     def node(self) -> Node:
         """The node whose GPUs are used."""
         return self._node
+
+    def processes(self) -> Processes:
+        """The processes on the node's GPUs, each with who is behind it; containers have the engine's names.
+
+        Raises:
+            DriverUnavailable: The driver has stopped answering.
+            EngineUnavailable: The engine does not answer.
+        """
+        return decode(Processes, json.loads(self._native.processes()))
 
     def engine_info(self) -> EngineInfo:
         """What the engine is and what it offers."""

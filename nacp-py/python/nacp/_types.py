@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from nacp._decode import Record
+from nacp._gpu import Gpu
 from nacp._nacp import Endpoint
+from nacp._sample import Sample
 
 StepName = Literal["remove", "create", "start", "keep"]
 StateName = Literal["created", "running", "restarting", "paused", "exited", "dead"]
-ProcessKind = Literal["compute", "graphics", "both"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,100 +26,6 @@ class Origin(Record):
     """The driver's version, if it is known."""
     cuda: str | None
     """The newest CUDA version that the driver serves, as `13.0`, if it is known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gpu(Record):
-    """What does not change while a GPU is in the machine. A reading that is not known is None, and says why."""
-
-    id: str
-    """The UUID, as the driver spells it."""
-    index: int
-    """The position in the driver's list. For display only: it can change at the next start."""
-    name: str
-    """The product's name."""
-    compute: str | None
-    """The CUDA compute capability, as `8.6`."""
-    memory: int | None
-    """All memory of the device, in bytes."""
-    pci: str | None
-    """The PCI address as `domain:bus:device.function`."""
-    unknown: dict[str, str] = field(default_factory=dict, hash=False)
-    """Why a reading is None: reasons by the name of the attribute."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryUse(Record):
-    """Memory of a GPU, in bytes. `total = used + free + reserved`."""
-
-    total: int
-    """All of it."""
-    used: int
-    """Allocated by programs."""
-    free: int
-    """Not allocated."""
-    reserved: int
-    """Kept by the driver and the firmware."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Utilization(Record):
-    """Percent of the driver's last sampling period during which the GPU was at work."""
-
-    gpu: int
-    """At least one kernel was running, in percent."""
-    memory: int
-    """Device memory was being read or written, in percent."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clocks(Record):
-    """Current clocks, in MHz."""
-
-    graphics: int
-    """The graphics clock."""
-    sm: int
-    """The clock of the streaming multiprocessors."""
-    memory: int
-    """The memory clock."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process(Record):
-    """A program that uses a GPU."""
-
-    pid: int
-    """The process id, in the namespace of the driver."""
-    kind: ProcessKind
-    """Whether it computes, draws, or both."""
-    memory: int | None
-    """Device memory that it holds, in bytes; not available under WDDM and WSL2."""
-    unknown: dict[str, str] = field(default_factory=dict, hash=False)
-    """Why a reading is None: reasons by the name of the attribute."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample(Record):
-    """One reading of one GPU. A reading that is not known is None, and says why."""
-
-    id: str
-    """Which GPU."""
-    memory: MemoryUse | None
-    """Memory in use."""
-    utilization: Utilization | None
-    """How busy the GPU was."""
-    temperature: int | None
-    """Temperature of the GPU's die, in degrees Celsius."""
-    power: int | None
-    """Power drawn by the board, in milliwatts."""
-    power_limit: int | None
-    """The limit at which the board is held, in milliwatts."""
-    clocks: Clocks | None
-    """Current clocks."""
-    processes: tuple[Process, ...] | None
-    """Programs that use the GPU."""
-    unknown: dict[str, str] = field(default_factory=dict, hash=False)
-    """Why a reading is None: reasons by the name of the attribute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -263,7 +263,7 @@ fn address(base: usize, place: usize) -> Handle {
 
 fn place(base: usize, handle: Handle) -> Answer<usize> {
     let offset = handle.addr().wrapping_sub(base);
-    if offset % APART == 0 && offset < 1 << 32 { Ok(offset / APART) } else { Err(Code::INVALID_ARGUMENT) }
+    if offset.is_multiple_of(APART) && offset < 1 << 32 { Ok(offset / APART) } else { Err(Code::INVALID_ARGUMENT) }
 }
 
 /// What is behind the lock, also after a panic.

@@ -69,6 +69,7 @@ pub(crate) fn multiprocessors(cores: &Reading<u32>, compute: &Reading<ComputeCap
 }
 
 /// The speed of a lane, in millions of transfers a second (`NVML_PCIE_LINK_MAX_SPEED_*`).
+#[cfg(any(feature = "nvml", test))]
 pub(crate) fn pcie_speed(code: u32) -> Reading<u32> {
     match code {
         1 => Reading::Known(2_500),
@@ -147,6 +148,7 @@ pub(crate) fn cluster(uuid: &[u8]) -> String {
 }
 
 /// The profile with which the name of a partition ends: `1g.5gb` in `NVIDIA A100-SXM4-40GB MIG 1g.5gb`.
+#[cfg(any(feature = "nvml", test))]
 pub(crate) fn mig_profile(name: &str) -> Reading<String> {
     match name.rsplit_once("MIG ") {
         Some((_, profile)) if !profile.trim().is_empty() => Reading::Known(profile.trim().to_owned()),

@@ -283,10 +283,10 @@ impl NodeFile {
                     }
                 }
             }
-            if let Some(links) = &gpu.nvlink {
-                if let Some(other) = links.exceptions.iter().find(|other| other.link >= links.links) {
-                    return Err(place(wrong("an exception for an NVLink that there is not").with("link", other.link)));
-                }
+            if let Some(links) = &gpu.nvlink
+                && let Some(other) = links.exceptions.iter().find(|other| other.link >= links.links)
+            {
+                return Err(place(wrong("an exception for an NVLink that there is not").with("link", other.link)));
             }
         }
         Timeline::new(self).map(|_| ())

@@ -62,7 +62,7 @@ functions! { gpu:
         corrected: Out<u32>, uncorrected: Out<u32>, pending: Out<u32>, failure: Out<u32>
     ) = |gpu| {
         let rows = told(gpu.rows)?;
-        [&uncorrected, &pending, &failure].into_iter().try_for_each(|place| place.check())?;
+        [&uncorrected, &pending, &failure].into_iter().try_for_each(Out::check)?;
         corrected.set(rows.corrected)?;
         uncorrected.set(rows.uncorrected)?;
         pending.set(rows.pending.into())?;

@@ -1,5 +1,6 @@
 //! The way from an index, a UUID, an address or a serial number to a GPU.
 
+use nacp_core::sim::node::MigFile;
 use nvml_wrapper_sys::bindings as sys;
 
 use crate::call::{Slot, functions, guarded, number};
@@ -90,7 +91,7 @@ fn search(machine: &'static Machine, same: impl Fn(&str) -> bool) -> Answer<Plac
         if same(file.uuid.as_str()) {
             return Ok((index, None));
         }
-        let mut parts = file.mig.iter().flat_map(|mig| mig.devices());
+        let mut parts = file.mig.iter().flat_map(MigFile::devices);
         if let Some(part) = parts.position(|part| same(part.compute.uuid.as_str())) {
             return Ok((index, Some(part)));
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use nacp_core::sim::node::Pid;
+use nacp_core::sim::{GpuFile, Pid};
 use nvml_wrapper_sys::bindings as sys;
 
 use super::identity::pci_info;
@@ -63,7 +63,7 @@ functions! { system:
         if length == 0 {
             return Err(Code::INVALID_ARGUMENT);
         }
-        let mut listed = machine.file.gpus.iter().flat_map(|gpu| gpu.all_processes());
+        let mut listed = machine.file.gpus.iter().flat_map(GpuFile::all_processes);
         let own = listed.find(|(_, _, process)| process.pid == Pid::Number(pid));
         let own = own.and_then(|(_, _, process)| process.name.clone());
         let text = own.or_else(|| command(pid)).ok_or(Code::NOT_FOUND)?;

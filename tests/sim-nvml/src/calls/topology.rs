@@ -14,7 +14,7 @@ functions! { gpu:
         level.set(told(nearness(gpu, other))?)
     };
     fn nvmlDeviceGetTopologyNearestGpus(level: u32, count: Out<u32>, list: Out<Handle>) = |gpu| {
-        if level > 50 || level % 10 != 0 {
+        if level > 50 || !level.is_multiple_of(10) {
             return Err(Code::INVALID_ARGUMENT);
         }
         told(gpu.path.as_ref())?;

@@ -51,7 +51,7 @@ impl Reader<'_> {
         let inforom = |function: &str, value: fn(&InforomFile) -> &Option<String>| {
             self.own(function, |own| value(own.inforom.as_ref()?).clone())
         };
-        let brand = self.gpu.identity.as_ref().and_then(|own| own.brand).map(|brand| brand.number());
+        let brand = self.gpu.identity.as_ref().and_then(|own| own.brand).map(super::super::numbered::Brand::number);
         Identity {
             brand: decoded(self.ask("Brand", brand), decode::brand),
             serial: self.own("Serial", |own| own.serial.clone()),
@@ -81,7 +81,12 @@ impl Reader<'_> {
     }
 
     fn processor(self, compute: &Reading<crate::gpu::ComputeCapability>) -> Processor {
-        let architecture = self.gpu.identity.as_ref().and_then(|own| own.architecture).map(|name| name.number());
+        let architecture = self
+            .gpu
+            .identity
+            .as_ref()
+            .and_then(|own| own.architecture)
+            .map(super::super::numbered::Architecture::number);
         let cores = self.own("NumGpuCores", |own| own.cores);
         Processor {
             architecture: decoded(self.ask("Architecture", architecture), decode::architecture),
@@ -97,8 +102,8 @@ impl Reader<'_> {
         let number =
             |value: Option<u32>, absent| told(self.either("PciInfo_v3", "PciInfo_v2", Some(value.unwrap_or(absent))));
         Pcie {
-            device: number(own.and_then(|own| own.device).map(|device| device.combined()), NVIDIA),
-            subsystem: number(own.and_then(|own| own.subsystem).map(|device| device.combined()), 0),
+            device: number(own.and_then(|own| own.device).map(super::super::identity::PciNumber::combined), NVIDIA),
+            subsystem: number(own.and_then(|own| own.subsystem).map(super::super::identity::PciNumber::combined), 0),
             max_generation: told(self.ask("MaxPcieLinkGeneration", self.pcie(|pcie| pcie.max_generation))),
             gpu_max_generation: told(self.ask("GpuMaxPcieLinkGeneration", self.pcie(|pcie| pcie.gpu_max_generation))),
             max_width: told(self.ask("MaxPcieLinkWidth", self.pcie(|pcie| pcie.max_width))),
@@ -139,11 +144,16 @@ impl Reader<'_> {
         fn of<T>(reader: Reader<'_>, function: &str, value: impl FnOnce(&ModesFile) -> Option<T>) -> Answer<T> {
             reader.ask(function, reader.gpu.modes.as_ref().and_then(value))
         }
-        let model = self.gpu.modes.as_ref().and_then(|modes| modes.driver_model).map(|model| model.number());
+        let model = self
+            .gpu
+            .modes
+            .as_ref()
+            .and_then(|modes| modes.driver_model)
+            .map(super::super::numbered::DriverModel::number);
         let ecc = self.gpu.ecc.as_ref();
         Modes {
             compute: decoded(
-                of(self, "ComputeMode", |modes| modes.compute).map(|mode| mode.number()),
+                of(self, "ComputeMode", |modes| modes.compute).map(super::super::numbered::ComputeMode::number),
                 decode::compute_mode,
             ),
             persistence: told(of(self, "PersistenceMode", |modes| modes.persistence)),
@@ -292,7 +302,8 @@ impl Reader<'_> {
         pair.ancestor = decoded(self.ask("TopologyCommonAncestor", self.gpu.nearness(other.gpu)), level);
         let both = self.gpu.peers.zip(other.gpu.peers);
         let status = |way| {
-            let status = both.and_then(|(own, theirs)| own.status(theirs, way)).map(|status| status.number());
+            let status =
+                both.and_then(|(own, theirs)| own.status(theirs, way)).map(super::super::numbered::PeerStatus::number);
             told(self.ask("P2PStatus", status)).map(PeerStatus::from_code)
         };
         pair.peer = PeerAccess { read: status(0), write: status(1), nvlink: status(2), atomics: status(3) };

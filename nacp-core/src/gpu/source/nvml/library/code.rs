@@ -126,15 +126,6 @@ impl<T> From<Answer<T>> for Reading<T> {
     }
 }
 
-impl<T> From<Result<T, Unknown>> for Reading<T> {
-    fn from(answer: Result<T, Unknown>) -> Self {
-        match answer {
-            Ok(value) => Self::Known(value),
-            Err(reason) => Self::Unknown(reason),
-        }
-    }
-}
-
 /// A number whose largest value means that there is none (`NVML_VALUE_NOT_AVAILABLE`).
 pub(in crate::gpu::source::nvml) fn available(value: u64) -> Result<u64, Unknown> {
     if value == u64::MAX { Err(Unknown::NotAvailable) } else { Ok(value) }

@@ -1,0 +1,113 @@
+"""Nothing of the core is missing in Python: a field or a word that is added in Rust fails here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+import nacp
+
+Lost = Callable[[Any, Any], list[str]]
+
+CORE = Path(__file__).resolve().parents[2] / "nacp-core" / "src" / "gpu"
+FILES = [
+    *CORE.glob("inventory/*.rs"),
+    *CORE.glob("sample/*.rs"),
+    *(CORE / f"{name}.rs" for name in ("event", "pair", "support", "owner/mod", "telemetry/view")),
+    *(CORE / f"topology/{name}.rs" for name in ("link", "matrix", "mod", "tree")),
+    *(CORE / f"health/{name}.rs" for name in ("assessment", "condition", "severity")),
+]
+RECORDINGS = CORE.parents[1] / "tests" / "recordings"
+# Text and numbers in JSON, and what only Rust has or keeps to itself.
+NO_CLASS = {
+    *("ClockEvents", "ComputeCapability", "Fields", "Metric", "MetricKind", "ProcessState"),
+    *("Level", "Listening", "Topology"),
+}
+RENAMED = {"PollerStatus": "TelemetryStatus"}
+
+
+def items(what: str) -> Iterator[tuple[str, str]]:
+    """The public structs or enums of the core's data: name and body."""
+    for file in FILES:
+        code = file.read_text().split("#[cfg(test)]\nmod tests {")[0]
+        found = re.findall(rf"((?:#\[[^\n]*\n)*)pub {what} (\w+) \{{\n(.*?)\n\}}", code, re.DOTALL)
+        for attributes, name, body in found:
+            if name not in NO_CLASS:
+                yield RENAMED.get(name, name), attributes + body
+
+
+STRUCTS = dict(items("struct"))
+ENUMS = dict(items("enum"))
+
+
+def snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def test_the_core_has_the_structs_that_are_looked_for() -> None:
+    assert {"Gpu", "Sample", "Process", "Pair", "Event", "Fabric", "Slowdown", "MigDevice"} <= STRUCTS.keys()
+    assert {"Link", "Place", "Row", "Branch", "Owner", "PodRef", "Condition", "TelemetryStatus"} <= STRUCTS.keys()
+    assert {"Ancestor", "EventKind", "Via", "RecoveryAction", "ProcessKind", "Severity", "Runtime"} <= ENUMS.keys()
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_every_field_of_a_struct_is_an_attribute(name: str) -> None:
+    fields = re.findall(r"^    pub (\w+): ", STRUCTS[name], re.MULTILINE)
+    assert fields
+    assert set(fields) <= get_type_hints(getattr(nacp.gpu, name)).keys()
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_every_reading_of_a_struct_may_be_unknown(name: str) -> None:
+    readings = re.findall(r"^    pub (\w+): Reading<", STRUCTS[name], re.MULTILINE)
+    hints = get_type_hints(getattr(nacp.gpu, name))
+    assert all(type(None) in get_args(hints[reading]) for reading in readings)
+    assert not readings or "unknown" in hints
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_every_variant_of_an_enum_is_a_word(name: str) -> None:
+    variants = re.findall(r"^    (?!#)(\w+)(?: \{|,)", ENUMS[name], re.MULTILINE)
+    lower = 'serde(rename_all = "lowercase")' in ENUMS[name]
+    words = {variant.lower() if lower else snake(variant) for variant in variants}
+    assert words == set(get_args(getattr(nacp.gpu, name)))
+
+
+def test_the_clock_events_have_the_bits_of_the_core() -> None:
+    code = (CORE / "sample" / "parts.rs").read_text()
+    bits = dict(re.findall(r"pub const (\w+): Self = Self\((0x[0-9a-f]+)\);", code))
+    assert bits == {event.name: hex(event) for event in nacp.ClockEvents}
+    assert int(nacp.ClockEvents(0x8004)) == 0x8004, "bits without a name are kept"
+    told = nacp.replay(RECORDINGS / "every-field-v1.jsonl.zst", speed=None).snapshot().gpus[0].sample.clock_events
+    assert isinstance(told, nacp.ClockEvents) and nacp.ClockEvents.POWER_CAP in told
+
+
+@pytest.mark.parametrize("name", nacp.simulated_nodes())
+def test_no_value_of_a_simulated_node_is_lost(lost: Lost, name: str) -> None:
+    node = nacp.simulated_node(name)
+    snapshot = json.loads(node.to_json())
+    assert lost(nacp.Snapshot, snapshot) == []
+    for kind, text in ((tuple[nacp.Pair, ...], node._native.pairs()), (nacp.Support, node._native.support())):
+        assert lost(kind, json.loads(text)) == []
+    assert len(node.pairs()) == len(json.loads(node._native.pairs()))
+
+
+@pytest.mark.parametrize("file", sorted(RECORDINGS.glob("*.zst")), ids=lambda file: file.name)
+def test_no_value_of_a_recording_is_lost(lost: Lost, file: Path) -> None:
+    replay = nacp.replay(file, speed=None)
+    events = replay.events(timeout=0)
+    for _ in range(12):
+        assert lost(nacp.Snapshot, json.loads(replay.to_json())) == []
+    for event in events:
+        assert event.kind in get_args(nacp.gpu.EventKind)
+
+
+def test_the_core_is_asked_for_every_field_by_the_name_that_it_has_in_a_sample() -> None:
+    assert set(nacp.fields()) == get_type_hints(nacp.Sample).keys() - {"id", "unknown"}
+    assert {metric.field for metric in nacp.metrics()} <= set(nacp.fields())
+    assert len({metric.name for metric in nacp.metrics()}) == len(nacp.metrics()) > 40

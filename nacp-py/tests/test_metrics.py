@@ -1,0 +1,26 @@
+"""Metrics as Prometheus text."""
+
+from __future__ import annotations
+
+import pytest
+
+import nacp
+
+
+def test_the_name_of_the_machine_stands_under_the_label_that_was_chosen(node: nacp.Node) -> None:
+    def labels(text: str) -> str:
+        return next(line for line in text.splitlines() if line.startswith("DCGM_FI_DEV_GPU_TEMP{"))
+
+    assert "ostname=" not in labels(node.metrics())
+    assert 'hostname="node7"' in labels(node.metrics("node7"))
+    assert 'Hostname="node7"' in labels(node.metrics("node7", "Hostname"))
+    both = labels(node.metrics("node7", label="both"))
+    assert 'Hostname="node7"' in both and 'hostname="node7"' in both
+    with pytest.raises(nacp.InvalidArgument, match="it is one of none, hostname, Hostname, both"):
+        node.metrics("node7", "host")  # type: ignore[arg-type]
+
+
+def test_every_number_has_a_name_a_unit_and_a_field() -> None:
+    metrics = {metric.name: metric for metric in nacp.metrics()}
+    assert metrics["power"] == nacp.Metric(name="power", unit="W", kind="gauge", field="power")
+    assert metrics["energy"].kind == "counter" and metrics["memory_used"].field == "memory"
