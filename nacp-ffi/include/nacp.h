@@ -1143,7 +1143,7 @@ typedef struct nacp_node_info {
    */
   uint32_t struct_size;
   /**
-   * 1 when the GPUs are made up, else 0.
+   * 1 when the GPUs are made up, else 0; for a recording, whether those that were recorded are.
    */
   uint32_t simulated;
   /**
@@ -1151,7 +1151,7 @@ typedef struct nacp_node_info {
    */
   uint64_t known;
   /**
-   * What answers: the path of the driver's library, or the name of the simulated node.
+   * What answers: the path of the driver's library, the name of the simulated node, or "replay of" such a name.
    */
   char name[256];
   /**
@@ -3119,7 +3119,8 @@ nacp_status nacp_telemetry_subscribe(const struct nacp_telemetry *telemetry,
                                      struct nacp_error *error);
 
 /**
- * Waits for the next update. The calling thread stands still meanwhile. With a limit of 0 it only looks.
+ * Waits for the next update. The calling thread stands still meanwhile. With a limit of 0 it only looks. When
+ * the readings are freed meanwhile, the wait ends with NACP_UPDATE_ENDED.
  *
  * @param subscription the subscriber, used by no other call
  * @param limit_ms how long to wait, in milliseconds

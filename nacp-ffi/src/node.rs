@@ -73,11 +73,11 @@ impl nacp_node {
 pub struct nacp_node_info {
     /// sizeof(nacp_node_info); NACP_NODE_INFO_INIT sets it.
     pub struct_size: u32,
-    /// 1 when the GPUs are made up, else 0.
+    /// 1 when the GPUs are made up, else 0; for a recording, whether those that were recorded are.
     pub simulated: u32,
     /// Which fields are known: NACP_NODE_DRIVER, NACP_NODE_CUDA.
     pub known: u64,
-    /// What answers: the path of the driver's library, or the name of the simulated node.
+    /// What answers: the path of the driver's library, the name of the simulated node, or "replay of" such a name.
     pub name: [c_char; 256],
     /// The driver's version.
     pub driver: [c_char; 64],

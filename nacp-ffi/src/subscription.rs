@@ -89,7 +89,8 @@ pub unsafe extern "C" fn nacp_telemetry_subscribe(
     })
 }
 
-/// Waits for the next update. The calling thread stands still meanwhile. With a limit of 0 it only looks.
+/// Waits for the next update. The calling thread stands still meanwhile. With a limit of 0 it only looks. When
+/// the readings are freed meanwhile, the wait ends with NACP_UPDATE_ENDED.
 ///
 /// @param subscription the subscriber, used by no other call
 /// @param limit_ms how long to wait, in milliseconds
