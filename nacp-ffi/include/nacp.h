@@ -2,6 +2,10 @@
  * @file nacp.h
  * NACP, the NVIDIA AI Control Plane, as a C library.
  *
+ * Where to begin. nacp_ctx_new makes the context from which everything else comes, nacp_discover finds the GPUs. From the
+ * node come its numbers, topology, events, telemetry and health; from the context plans, apps, routers, gateways and
+ * metrics. The functions stand at the end, under a heading for each of these.
+ *
  * Errors. A function that can fail returns a nacp_status and fills the nacp_error that the caller gives; NULL is allowed
  * there. Nothing is kept in the library between calls.
  *
@@ -23,7 +27,8 @@
  * Signals. SIGPIPE is blocked on the library's threads, and on the caller's for the time of a call: a connection that breaks
  * is an error and ends no program. How the program treats signals is not changed.
  *
- * The library has no signal handler, no global state, and prints nothing but the report of a defect of its own.
+ * The library has no signal handler, no global state, and prints nothing but the report of a defect of its own, and what
+ * nacp_probe_answer reports to the process that asked.
  */
 
 #ifndef NACP_H
@@ -2604,7 +2609,7 @@ nacp_status nacp_ctx_new(const struct nacp_ctx_options *options,
                          struct nacp_error *error);
 
 /**
- * Frees a context. Nodes, routers and gateways that were made from it stay usable until they are freed themselves. What
+ * Frees a context. Nodes, routers, gateways and whatever else came from it stay usable until they are freed themselves. What
  * runs in Docker goes on running; what is simulated ends with the last of them.
  *
  * @param ctx the context; NULL does nothing
@@ -2637,7 +2642,9 @@ uint32_t nacp_probe_answer(void);
  * @param ctx the context
  * @param[out] node the node, freed by nacp_node_free; NULL on failure
  * @param[out] error what went wrong; NULL if the caller does not care
- * @return NACP_E_DRIVER_UNAVAILABLE when there is no usable NVIDIA driver; a driver without a GPU is no error
+ * @return NACP_E_DRIVER_UNAVAILABLE when there is no usable NVIDIA driver; a driver without a GPU is no error. Behind a guard
+ *         (nacp_ctx_options.guard) also NACP_E_DRIVER_UNAVAILABLE with `cause=crashed` and NACP_E_TIMEOUT with `cause=hung`
+ *         for a driver that would have done that here
  */
 nacp_status nacp_discover(const struct nacp_ctx *ctx,
                           struct nacp_node **node,
@@ -2868,8 +2875,8 @@ nacp_status nacp_owner_of(const struct nacp_ctx *ctx,
                           struct nacp_error *error);
 
 /**
- * The programs on all GPUs of a node, with who is behind each, as JSON. The ids of simulated
- * GPUs and of recordings are of no machine or of another: nobody is looked for behind them.
+ * The programs on all GPUs of a node, with who is behind each, as JSON. The ids of simulated GPUs and of recordings are of
+ * no machine or of another: nobody is looked for behind them.
  *
  * @param node the node
  * @param ctx the context whose engine is asked for the names of the containers, if there are any; NULL to ask nobody

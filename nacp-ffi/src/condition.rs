@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::mem::offset_of;
 
+use nacp_core::gpu::GpuId;
 use nacp_core::gpu::health::{Action, Condition, ConditionKind, Severity, Verdict};
 
 use crate::ffi::{Versioned, zero};
@@ -162,7 +163,7 @@ impl nacp_condition {
         out.since_ms = condition.since.as_millisecond();
         out.last_ms = condition.last.as_millisecond();
         out.count = condition.count;
-        out.gpu = texts.lend_some(condition.gpu.as_ref().map(|gpu| gpu.as_str()));
+        out.gpu = texts.lend_some(condition.gpu.as_ref().map(GpuId::as_str));
         out.name = texts.lend(condition.kind.name());
         out.message = texts.lend(&*condition.message);
         let evidence: Vec<_> = condition.evidence.iter().map(ToString::to_string).collect();

@@ -183,7 +183,7 @@ fn engine_choice(call: &Call, options: &nacp_ctx_options) -> Result<EngineChoice
     }
 }
 
-/// Frees a context. Nodes, routers and gateways that were made from it stay usable until they are freed themselves. What
+/// Frees a context. Nodes, routers, gateways and whatever else came from it stay usable until they are freed themselves. What
 /// runs in Docker goes on running; what is simulated ends with the last of them.
 ///
 /// @param ctx the context; NULL does nothing

@@ -5,8 +5,8 @@ use std::mem::offset_of;
 use std::path::Path;
 
 use nacp_core::clock::SystemClock;
-use nacp_core::gpu::Node;
 use nacp_core::gpu::health::{self, Facts, Health, Thresholds, assess};
+use nacp_core::gpu::{GpuId, Node};
 use nacp_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
@@ -120,7 +120,7 @@ impl From<Health> for nacp_health {
         let cordons = cordons.collect();
         let unchecked = health.unchecked.iter().map(|it| nacp_unchecked {
             kind: number(it.kind),
-            gpu: texts.lend_some(it.gpu.as_ref().map(|gpu| gpu.as_str())),
+            gpu: texts.lend_some(it.gpu.as_ref().map(GpuId::as_str)),
             name: texts.lend(it.kind.name()),
             reason: texts.lend(&*it.reason),
             ..zero()

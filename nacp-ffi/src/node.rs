@@ -151,7 +151,9 @@ fn read(node: &Node) -> Result<Snapshot> {
 /// @param ctx the context
 /// @param[out] node the node, freed by nacp_node_free; NULL on failure
 /// @param[out] error what went wrong; NULL if the caller does not care
-/// @return NACP_E_DRIVER_UNAVAILABLE when there is no usable NVIDIA driver; a driver without a GPU is no error
+/// @return NACP_E_DRIVER_UNAVAILABLE when there is no usable NVIDIA driver; a driver without a GPU is no error. Behind a guard
+///         (nacp_ctx_options.guard) also NACP_E_DRIVER_UNAVAILABLE with `cause=crashed` and NACP_E_TIMEOUT with `cause=hung`
+///         for a driver that would have done that here
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nacp_discover(
     ctx: *const nacp_ctx,

@@ -143,8 +143,8 @@ fn fill(owner: &Owner) -> nacp_owner {
     out
 }
 
-/// The programs on all GPUs of a node, with who is behind each, as JSON. The ids of simulated
-/// GPUs and of recordings are of no machine or of another: nobody is looked for behind them.
+/// The programs on all GPUs of a node, with who is behind each, as JSON. The ids of simulated GPUs and of recordings are of
+/// no machine or of another: nobody is looked for behind them.
 ///
 /// @param node the node
 /// @param ctx the context whose engine is asked for the names of the containers, if there are any; NULL to ask nobody

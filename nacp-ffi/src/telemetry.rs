@@ -233,7 +233,7 @@ fn set_tier(call: &Call, tier: &mut Tier, ms: u32, fields: *const c_char, parame
 }
 
 /// The readings, in the process that reads them: in a forked child a thread that is not there may hold a lock for ever.
-pub(crate) fn telemetry_of<'a>(call: &'a Call, telemetry: *const nacp_telemetry) -> Result<&'a nacp_telemetry> {
+pub(crate) fn telemetry_of(call: &Call, telemetry: *const nacp_telemetry) -> Result<&nacp_telemetry> {
     let held = call.shared(telemetry, "telemetry")?;
     held.shared.expect_this_process(call.operation)?;
     Ok(held)

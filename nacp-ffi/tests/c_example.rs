@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{ROOT, compile, run, shared_library};
+use common::{Compiler, ROOT, compile, run, shared_library};
 
 fn quickstart(folder: &Path) -> PathBuf {
     compile(&Path::new(ROOT).join("examples/c/quickstart.c"), folder, &["-pthread"])
@@ -122,4 +122,27 @@ fn the_example_about_gpus_shows_a_simulated_server_and_how_healthy_it_is() {
     assert_eq!(usage.status.code(), Some(2));
     let unknown = run(Command::new(&program).arg("simulated:h100x9"));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean h100x8?"));
+}
+
+/// What the book shows in C compiles, in a function that has a context, a node and an error.
+#[test]
+fn the_c_of_the_book_compiles() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    for chapter in std::fs::read_dir(Path::new(ROOT).join("docs")).unwrap().map(|entry| entry.unwrap().path()) {
+        let text = std::fs::read_to_string(&chapter).unwrap_or_default();
+        for (number, block) in text.split("```c\n").skip(1).enumerate() {
+            let body = block.split("```").next().unwrap();
+            let name = format!("{}_{number}", chapter.file_stem().unwrap().to_str().unwrap());
+            let signature = format!("void {name}(nacp_ctx *ctx, nacp_node *node, nacp_error error)");
+            let unit = folder.path().join(format!("{name}.c"));
+            let unused = "(void)ctx;\n(void)node;\n(void)error;\n";
+            let program =
+                format!("#include <nacp.h>\n#include <stdio.h>\n\n{signature};\n\n{signature} {{\n{unused}{body}}}\n");
+            std::fs::write(&unit, program).unwrap();
+            Compiler::C11.run(["-fsyntax-only".as_ref(), unit.as_os_str()]);
+            count += 1;
+        }
+    }
+    assert!(count >= 3, "{count}");
 }

@@ -2,53 +2,9 @@
 
 #define _POSIX_C_SOURCE 200809L
 
-#include "nacp.h"
+#include "checks.h"
 
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
-
-static int checks;
-static int failures;
-
-static void check(bool right, const char *what, int line) {
-    checks++;
-    if (!right) {
-        failures++;
-        fprintf(stderr, "line %d: %s\n", line, what);
-    }
-}
-
-static void check_text(const char *has, const char *wants, int line) {
-    checks++;
-    if (has == NULL || strcmp(has, wants) != 0) {
-        failures++;
-        fprintf(stderr, "line %d:\n  has   `%s`\n  wants `%s`\n", line, has == NULL ? "NULL" : has, wants);
-    }
-}
-
-#define CHECK(condition) check((condition), #condition, __LINE__)
-#define CHECK_TEXT(has, wants) check_text((has), (wants), __LINE__)
-
-/* Calls with a fresh error and compares the status and, where there is one, the message. */
-#define FAILS(call, wanted, text)                                                                                      \
-    do {                                                                                                               \
-        error = fresh;                                                                                                 \
-        CHECK((call) == (wanted));                                                                                     \
-        CHECK(error.status == (wanted));                                                                               \
-        CHECK_TEXT(error.message, (text));                                                                             \
-    } while (0)
-
-#define WORKS(call)                                                                                                    \
-    do {                                                                                                               \
-        CHECK((call) == NACP_OK);                                                                                      \
-        CHECK(error.status == NACP_OK);                                                                                \
-        CHECK_TEXT(error.message, "");                                                                                 \
-    } while (0)
-
-static const nacp_error fresh = NACP_ERROR_INIT;
-static nacp_error error = NACP_ERROR_INIT;
 
 static const char APP[] = "name: smoke\n"
                           "services:\n"
@@ -70,17 +26,6 @@ static void versions(void) {
     CHECK_TEXT(nacp_status_name(NACP_E_SERVICE_FAILED), "NACP_E_SERVICE_FAILED");
     CHECK_TEXT(nacp_status_name(14), "NACP_E_UNKNOWN");
     CHECK_TEXT(nacp_status_name(-1), "NACP_E_UNKNOWN");
-}
-
-static nacp_ctx *context(const char *node) {
-    nacp_ctx *ctx = NULL;
-    nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
-    options.node = node;
-    options.engine = "simulated";
-    options.worker_threads = 2;
-    WORKS(nacp_ctx_new(&options, &ctx, &error));
-    CHECK(ctx != NULL);
-    return ctx;
 }
 
 static void contexts(void) {
@@ -396,6 +341,5 @@ int main(void) {
     apps(ctx);
     routes(ctx);
     gateways(ctx);
-    printf("%d checks, %d failed\n", checks, failures);
-    return failures == 0 ? 0 : 1;
+    return report();
 }

@@ -3,20 +3,16 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::Duration;
+use std::process::Command;
 
-use common::{Compiler, compile, libraries, nodes, run, run_within, shared_library};
+use common::{Compiler, compile, libraries, nodes, run, shared_library};
 
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
 
 fn assert_well(program: &mut Command, last: &str) {
-    assert_ended_well(&run(program), last);
-}
-
-fn assert_ended_well(output: &Output, last: &str) {
+    let output = run(program);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{:?}\n{out}\n{err}", output.status);
     assert!(out.lines().last().is_some_and(|line| line.ends_with(last)), "{out}\n{err}");
@@ -29,16 +25,22 @@ fn every_function_works_and_every_misuse_is_told_in_exact_words() {
     assert_well(&mut Command::new(compile(&source("c_smoke.c"), folder.path(), &["-pthread"])), " checks, 0 failed");
 }
 
-/// The program about GPUs, with its nodes: on one of them it begins to happen at `tick`, in tenths of a second.
-fn gpus(folder: &Path, extra: &[&str], tick: u64) -> PathBuf {
+/// A program about GPUs, with its nodes: on one of them it begins to happen at `tick`, in tenths of a second.
+fn gpus(name: &str, folder: &Path, extra: &[&str], tick: u64) -> PathBuf {
     nodes::write(folder, tick);
-    compile(&source("c_gpus.c"), folder, &[extra, &["-lm"]].concat())
+    compile(&source(name), folder, &[extra, &["-lm"]].concat())
 }
 
 #[test]
-fn every_function_about_gpus_works_and_every_misuse_is_told_in_exact_words() {
+fn what_gpus_are_is_told_as_it_is_and_every_misuse_in_exact_words() {
     let folder = shared_library();
-    assert_well(Command::new(gpus(folder.path(), &[], 15)).arg(folder.path()), " checks, 0 failed");
+    assert_well(Command::new(gpus("c_gpus.c", folder.path(), &[], 15)).arg(folder.path()), " checks, 0 failed");
+}
+
+#[test]
+fn what_gpus_do_is_told_as_it_happens_and_every_misuse_in_exact_words() {
+    let folder = shared_library();
+    assert_well(Command::new(gpus("c_watch.c", folder.path(), &[], 15)).arg(folder.path()), " checks, 0 failed");
 }
 
 #[test]
@@ -47,23 +49,33 @@ fn nothing_is_leaked() {
     let leaks = ["-pthread", "-fsanitize=leak"];
     let program = compile(&source("c_smoke.c"), folder.path(), &leaks);
     assert_well(Command::new(program).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
-    let mut program = Command::new(gpus(folder.path(), &leaks, 15));
-    assert_well(program.arg(folder.path()).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
+    for name in ["c_gpus.c", "c_watch.c"] {
+        let mut program = Command::new(gpus(name, folder.path(), &leaks, 15));
+        assert_well(program.arg(folder.path()).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
+    }
 }
 
 /// Where valgrind is: it also sees what is read or written where it should not be.
-#[test]
-fn valgrind_finds_nothing() {
+fn under_valgrind(name: &str) {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("SKIP: there is no valgrind");
         return;
     }
     let folder = shared_library();
-    let program = gpus(folder.path(), &[], 50);
+    let program = gpus(name, folder.path(), &[], 50);
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--quiet", "--error-exitcode=23", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
-    let output = run_within(valgrind.arg(program).arg(folder.path()), Duration::from_secs(400));
-    assert_ended_well(&output, " checks, 0 failed");
+    assert_well(valgrind.arg(program).arg(folder.path()), " checks, 0 failed");
+}
+
+#[test]
+fn valgrind_finds_nothing_in_what_gpus_are() {
+    under_valgrind("c_gpus.c");
+}
+
+#[test]
+fn valgrind_finds_nothing_in_what_gpus_do() {
+    under_valgrind("c_watch.c");
 }
 
 /// The leak test can fail: a program that forgets to free is caught.

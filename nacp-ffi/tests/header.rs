@@ -12,6 +12,10 @@ const HEAD: &str = "\
  * @file nacp.h
  * NACP, the NVIDIA AI Control Plane, as a C library.
  *
+ * Where to begin. nacp_ctx_new makes the context from which everything else comes, nacp_discover finds the GPUs. From the
+ * node come its numbers, topology, events, telemetry and health; from the context plans, apps, routers, gateways and
+ * metrics. The functions stand at the end, under a heading for each of these.
+ *
  * Errors. A function that can fail returns a nacp_status and fills the nacp_error that the caller gives; NULL is allowed
  * there. Nothing is kept in the library between calls.
  *
@@ -33,7 +37,8 @@ const HEAD: &str = "\
  * Signals. SIGPIPE is blocked on the library's threads, and on the caller's for the time of a call: a connection that breaks
  * is an error and ends no program. How the program treats signals is not changed.
  *
- * The library has no signal handler, no global state, and prints nothing but the report of a defect of its own.
+ * The library has no signal handler, no global state, and prints nothing but the report of a defect of its own, and what
+ * nacp_probe_answer reports to the process that asked.
  */
 ";
 

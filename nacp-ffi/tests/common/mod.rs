@@ -86,11 +86,6 @@ pub(crate) fn compile(source: &Path, folder: &Path, extra: &[&str]) -> PathBuf {
 
 /// Runs a program to its end, two minutes at most.
 pub(crate) fn run(command: &mut Command) -> Output {
-    run_within(command, Duration::from_secs(120))
-}
-
-/// Runs a program to its end, which comes before the limit.
-pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Output {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let read = |mut from: Box<dyn std::io::Read + Send>| {
@@ -106,7 +101,7 @@ pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Output {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if start.elapsed() > limit {
+        if start.elapsed() > Duration::from_secs(120) {
             child.kill().unwrap();
             panic!("{command:?} did not end");
         }

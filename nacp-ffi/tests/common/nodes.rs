@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 /// Writes both nodes. `tick` is when it begins to happen on the scripted one, in tenths of a second.
 pub(crate) fn write(folder: &Path, tick: u64) {
     fs::write(folder.join("recorded.jsonl"), recording()).unwrap();
+    fs::write(folder.join("gone.jsonl"), gone()).unwrap();
     let mut file = sim::NodeFile::shipped("h100x8").unwrap();
     file.script = serde_json::from_value(json!([
         { "tick": 1, "gpu": 0, "set": { "temperature": 95 } },
@@ -30,8 +31,8 @@ fn bytes(gib: u64) -> Value {
     json!(Bytes::gib(gib))
 }
 
-/// A recording as `zstd -dc` shows one: two GPUs, and of the first everything that C can ask is known.
-fn recording() -> String {
+/// The first line of a recording: two GPUs, and of the first everything that C can ask is known.
+fn header() -> Value {
     let mut first = json!(Gpu::new(id(1), 0, "Recorded GPU"));
     let mut second = json!(Gpu::new(id(2), 1, "Recorded GPU"));
     for (pointer, value) in [
@@ -71,11 +72,25 @@ fn recording() -> String {
     let mut pair = json!(Pair::new(id(1), id(2)));
     pair["ancestor"] = json!("switches");
     pair["peer"]["read"] = json!("ok");
-    let header = json!({
+    json!({
         "format": "nacp-gpu-recording", "version": 1, "nacp": "0.1.0", "at": "2026-11-01T12:00:00Z", "scrubbed": true,
         "origin": { "simulated": false, "name": "two", "driver": "580.95.05", "cuda": "13.0" },
         "gpus": [first, second], "pairs": [pair], "support": Support::default(),
-    });
+    })
+}
+
+/// A recording in which the first GPU is no longer told of.
+fn gone() -> String {
+    let frame = |t: u64| json!({ "frame": { "t": t, "read": "all", "gpus": [null, { "power": 111_000 }] } });
+    lines(&[header(), frame(0), frame(1000), json!({ "end": { "frames": 2, "events": 0 } })])
+}
+
+fn lines(lines: &[Value]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// A recording as `zstd -dc` shows one.
+fn recording() -> String {
     let busy = json!({
         "power": 350_000,
         "mig": [{ "id": partition()["id"], "memory": { "total": bytes(10), "used": bytes(3), "free": bytes(7), "reserved": bytes(0) } }],
@@ -84,13 +99,12 @@ fn recording() -> String {
             process(4002, "both", &unknown(), &unknown(), false),
         ],
     });
-    let lines = [
-        header,
+    lines(&[
+        header(),
         json!({ "frame": { "t": 0, "read": "all", "gpus": [busy, {}] } }),
         json!({ "frame": { "t": 1000, "read": "power", "gpus": [{ "power": 420_500 }, {}] } }),
         json!({ "end": { "frames": 2, "events": 0 } }),
-    ];
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    ])
 }
 
 fn unknown() -> Value {
