@@ -6,7 +6,8 @@ import re
 import sys
 import time
 import xml.etree.ElementTree
-from datetime import timezone
+from datetime import datetime, timezone
+from types import SimpleNamespace
 
 import numpy
 import pandas
@@ -110,6 +111,45 @@ def test_a_line_breaks_where_nothing_is_known_and_a_lone_point_is_seen() -> None
     assert "&lt;script&gt;" in _chart.sparkline([], 1, "<script>")
     for x, y in re.findall(r"([\d.-]+),([\d.-]+)", _chart.sparkline(line, 60, "x").split('points="')[1].split('"')[0]):
         assert 0 <= float(x) <= _chart.WIDTH and 0 <= float(y) <= _chart.HEIGHT
+
+
+def test_polars_is_given_the_arrow_stream(history: nacp.History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "polars", SimpleNamespace(DataFrame=pyarrow.table))
+    assert history.to_polars() == pyarrow.table(history)
+
+
+class Axis:
+    """What matplotlib would have drawn."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[float]] = {}
+        self.label = ""
+
+    def plot(self, times: list[datetime], values: list[float], label: str) -> None:
+        assert len(times) == len(values) and times == sorted(times)
+        self.lines[label] = values
+
+    def set_ylabel(self, label: str) -> None:
+        self.label = label
+
+    def legend(self, **options: object) -> None:
+        assert self.lines
+
+
+def test_a_plot_has_a_chart_for_each_number_and_a_line_for_each_gpu(
+    history: nacp.History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    axes = numpy.array([[Axis()], [Axis()]])
+    figure = SimpleNamespace(autofmt_xdate=lambda: None)
+    closed: list[object] = []
+    pyplot = SimpleNamespace(subplots=lambda *shape, **options: (figure, axes), close=closed.append)
+    monkeypatch.setitem(sys.modules, "matplotlib", SimpleNamespace(pyplot=pyplot))
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", pyplot)
+    assert history.plot() is figure and closed == [figure]
+    power, temperature = axes[:, 0]
+    assert (power.label, temperature.label) == ("power [W]", "temperature [°C]")
+    assert list(power.lines) == GPUS and set(power.lines[GPUS[0]]) == {69.5}
+    assert 0 < len(temperature.lines[GPUS[0]]) < len(power.lines[GPUS[0]]), "what is not known is not drawn"
 
 
 @pytest.mark.parametrize("name", ["pandas", "polars", "pyarrow", "matplotlib"])

@@ -504,7 +504,7 @@ class Sampler:
     Reads the same numbers of every GPU again and again, as fast as the driver answers.
 
     It comes from `Node.sampler()`. Its buffers are its own and used again at each reading. Threads may share it; the
-    GIL is free while the driver is asked.
+    GIL is free while the driver is asked. It reads on the thread of its caller, where Ctrl-C waits for the driver.
 
     Attributes:
         columns: The names of the numbers, as in `nacp.metrics()`.
