@@ -1,6 +1,7 @@
 //! Events through NVML: what the driver tells, of whom, and how long a wait lasts.
 
 #![cfg(all(target_os = "linux", feature = "nvml", feature = "sim"))]
+#![expect(clippy::disallowed_methods, reason = "the tests measure real time")]
 
 mod sim_nvml;
 
