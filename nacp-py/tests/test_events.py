@@ -120,7 +120,7 @@ def test_coroutines_hear_events_and_lose_none_when_they_are_cancelled(record: Re
         return [*heard, again.kind], took
 
     heard, took = asyncio.run(main())
-    assert heard == ["clock", "power_source"] and took < 0.1
+    assert heard == ["clock", "power_source"] and took < 0.5
 
 
 def test_closing_ends_the_wait_of_another_thread(record: Record) -> None:

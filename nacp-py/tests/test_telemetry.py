@@ -190,7 +190,7 @@ def test_coroutines_are_told_too_and_can_be_cancelled(live: nacp.Telemetry) -> N
 
     beats, took = asyncio.run(main())
     assert beats >= 3, "the loop goes on while updates are waited for"
-    assert took < 0.1
+    assert took < 1, "else it would wait for a minute"
 
 
 def test_ctrl_c_ends_a_wait_for_updates() -> None:
@@ -225,7 +225,7 @@ def test_other_threads_run_while_one_waits() -> None:
         while waiting.is_alive():
             now = time.monotonic()
             longest, last = max(longest, now - last), now
-        assert longest < 0.2, f"this thread stood still for {longest:.3f} s: the wait held the GIL"
+        assert longest < 0.3, f"this thread stood still for {longest:.3f} s: the wait held the GIL"
 
 
 def test_status_tells_how_it_fares(live: nacp.Telemetry) -> None:
