@@ -9,9 +9,6 @@ use std::time::{Duration, Instant};
 
 use crate::scenario::{Scenario, run};
 
-/// Clock ticks a second in `/proc/PID/stat`: the same on every Linux that NACP runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
-
 /// What was seen.
 pub(crate) struct Seen {
     seconds: f64,
@@ -115,12 +112,16 @@ fn scrape(address: &str) -> usize {
     answer.len()
 }
 
-/// Seconds of processor time so far.
+/// Seconds of processor time so far, of all threads, to a nanosecond.
 fn cpu(running: &Running) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", running.0.id())).expect("it runs");
-    let after_name = stat.rsplit(')').next().expect("a name in parentheses");
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    fields[11..13].iter().map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / TICKS_PER_SECOND
+    let threads = std::fs::read_dir(format!("/proc/{}/task", running.0.id())).expect("it runs");
+    let nanoseconds = threads.map(|thread| {
+        let path = thread.expect("a thread").path().join("schedstat");
+        // A thread that has ended meanwhile has no file.
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.split_whitespace().next().map_or(0.0, |time| time.parse::<f64>().expect("a number"))
+    });
+    nanoseconds.sum::<f64>() / 1e9
 }
 
 /// Resident memory at its highest, in MiB.

@@ -1,7 +1,7 @@
 //! What one tick of telemetry costs: NACP beside a bare C loop and the clients that others wrote.
 //!
-//! The same simulated library, 8 GPUs, the same twelve values of each: once answering at once, once with the latencies
-//! of real GPUs. Options: `--rounds N` (default 31), `--ticks N` per round (default 2000), `--scrapes N` (300),
+//! The same simulated library, 8 GPUs, the same twelve values of each: once answering at once, once with latencies like
+//! those of real GPUs. Options: `--rounds N` (default 31), `--ticks N` per round (default 2000), `--scrapes N` (300),
 //! `--seconds N` of the exporter at 1 Hz (10). Python peers are left out, and said so, without `target/venv-py`.
 
 mod allocations;

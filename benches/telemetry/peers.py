@@ -64,7 +64,7 @@ def gpustat_without_sleep() -> Tick:
 
 
 def nvitop() -> Tick:
-    """As shipped: a snapshot of each GPU, its caches emptied before."""
+    """As shipped: the devices made anew, so that nothing is cached, and a snapshot of each."""
     from nvitop import Device
 
     def tick() -> object:
