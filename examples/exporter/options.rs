@@ -76,7 +76,9 @@ impl Options {
     pub(crate) fn open(&self) -> Result<Node, Error> {
         match (self.node.as_str(), self.node.strip_prefix("simulated:")) {
             ("auto", _) => Node::discover(),
-            (_, Some(path)) if path.ends_with(".json") => Node::from_source(Arc::new(sim::Node::from(sim::NodeFile::open(path)?))),
+            (_, Some(path)) if path.ends_with(".json") => {
+                Node::from_source(Arc::new(sim::Node::from(sim::NodeFile::open(path)?)))
+            }
             (_, Some(name)) => Node::from_source(Arc::new(sim::Node::named(name)?)),
             (other, None) => {
                 let known: Vec<_> = sim::Node::names().iter().map(|name| format!("simulated:{name}")).collect();
