@@ -201,6 +201,12 @@ impl Node {
         })
     }
 
+    /// How long it is until a tick of the script.
+    fn until(&self, tick: u64) -> Duration {
+        let due = TICK.saturating_mul(u32::try_from(tick).unwrap_or(u32::MAX));
+        due.saturating_sub(self.clock.monotonic().saturating_sub(self.start))
+    }
+
     fn reader<'a>(&'a self, index: usize, state: &'a GpuState) -> Reader<'a> {
         Reader { node: self, index, gpu: &state.file, notes: None }
     }
@@ -366,5 +372,37 @@ mod tests {
         assert_eq!(event.kind, EventKind::Unknown { bits: 0x20_0000, data: 7 });
         assert_eq!(event.partition.unwrap().gpu_instance, 5);
         assert_eq!(told(100 * TICK), []);
+    }
+    /// The system's clock, and how often it was read.
+    #[derive(Debug, Default)]
+    struct Counted(SystemClock, std::sync::atomic::AtomicU32);
+
+    impl Clock for Counted {
+        fn wall(&self) -> jiff::Timestamp {
+            self.0.wall()
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.monotonic()
+        }
+
+        fn sleep(&self, time: Duration) -> futures_util::future::BoxFuture<'_, ()> {
+            self.0.sleep(time)
+        }
+    }
+
+    #[test]
+    fn who_waits_for_events_sleeps_until_there_is_one() {
+        let mut file = NodeFile::shipped("h100x8").unwrap();
+        file.script = serde_json::from_value(serde_json::json!([{ "tick": 3, "gpu": 0, "xid": 13 }])).unwrap();
+        let mut listener = Node::from(file).events().unwrap();
+        let (clock, mut events) = (Counted::default(), Vec::new());
+        listener.wait(Duration::from_secs(20), &clock, &mut events).unwrap();
+        assert_eq!(events.len(), 1);
+        listener.wait(Duration::from_millis(300), &clock, &mut events).unwrap();
+        assert_eq!(events.len(), 1);
+        let looks = clock.1.into_inner();
+        assert!(looks < 40, "600 ms in naps of 5 would be 240 looks: {looks}");
     }
 }
