@@ -83,7 +83,7 @@ fn worker() {
 
 fn look(nvml: &Nvml, seen: &mut Seen) {
     fn note<T>(seen: &mut Seen, operation: &str, result: Result<T>) -> Option<T> {
-        let kind = result.as_ref().err().map(Error::kind);
+        let kind = result.as_ref().err().map(nacp_core::Error::kind);
         if let Some(kind) = kind {
             assert_ne!(kind, ErrorKind::Internal, "{operation}: {:?}", result.as_ref().err());
             seen.failures.insert(operation.into(), kind.to_string());
