@@ -1,6 +1,7 @@
 //! Events through NVML: what the driver tells, of whom, and how long a wait lasts.
 
 #![cfg(all(target_os = "linux", feature = "nvml", feature = "sim"))]
+#![allow(clippy::disallowed_methods, reason = "a test may read the real clock")]
 
 mod sim_nvml;
 
