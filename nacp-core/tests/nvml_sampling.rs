@@ -98,7 +98,7 @@ fn all_fields_are_one_call_and_pcie_throughput_is_never_asked() {
     let trace = trace(nvml, &path);
     assert_eq!(trace.get("nvmlDeviceGetPcieThroughput"), None);
     let inventory = trace["nvmlDeviceGetFieldValues"] - 8;
-    assert!(inventory % 8 == 0, "one for each GPU, and what the inventory asks: {inventory}");
+    assert!(inventory.is_multiple_of(8), "one for each GPU, and what the inventory asks: {inventory}");
 }
 
 #[test]
