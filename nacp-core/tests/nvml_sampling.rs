@@ -5,10 +5,10 @@
 
 mod sim_nvml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use nacp_core::gpu::{Fields, GpuId, Nvml, Reading, Sample, Source, Unknown};
+use nacp_core::gpu::{Fields, GpuId, Nvml, Reading, Sample, Source, Support, Unknown};
 use nacp_core::sim;
 use serde_json::{Value, json};
 
@@ -274,5 +274,43 @@ fn what_is_told_of_support_is_what_was_asked() {
     for function in trace(nvml, &path).keys() {
         let told = support.calls.iter().any(|call| call.function == *function);
         assert!(told || beside.iter().any(|other| function.starts_with(other)), "{function} is not told");
+    }
+}
+
+/// Which functions gave each GPU a value for none of their questions, and which gave it one. One that found nothing
+/// (NVML's code 6), such as a partition at an index, did not refuse.
+fn refused_and_answered(support: &Support) -> [BTreeSet<(Option<GpuId>, &str)>; 2] {
+    let of = |matches: fn(&Reading<String>) -> bool| -> BTreeSet<_> {
+        let calls = support.calls.iter().filter(|call| matches(&call.answer));
+        calls.map(|call| (call.gpu.clone(), call.function.as_str())).collect()
+    };
+    let refused = of(|answer| matches!(answer, Reading::Unknown(reason) if *reason != Unknown::Code(6)));
+    let answered = of(|answer| answer.known().is_some());
+    [&refused - &answered, answered]
+}
+
+#[test]
+fn a_simulated_node_answers_and_refuses_the_functions_that_the_library_does() {
+    let name = "a_simulated_node_answers_and_refuses_the_functions_that_the_library_does";
+    for node in sim::Node::names() {
+        let Some(nvml) = alone(name, &[("NACP_SIM_NODE", node)]) else { continue };
+        let node = std::env::var("NACP_SIM_NODE").unwrap();
+        let [told, simulated] = [nvml.support().unwrap(), sim::Node::named(&node).unwrap().support().unwrap()];
+        let ([refused, answered], [sim_refused, sim_answered]) =
+            (refused_and_answered(&told), refused_and_answered(&simulated));
+        assert!(refused.len() > 10 && answered.len() > 30, "{node}: {told}");
+        let differ: Vec<_> = refused.symmetric_difference(&sim_refused).collect();
+        assert!(differ.is_empty(), "{node} refuses otherwise: {differ:#?}");
+        for (gpu, function) in refused.iter().filter_map(|(gpu, function)| Some((gpu.as_ref()?, function))) {
+            let reason = |support: &Support| support.of(gpu, function).unwrap().answer.clone();
+            assert_eq!(reason(&told), reason(&simulated), "{node}: {function}");
+        }
+        // How the library finds its GPUs and partitions before it asks them, and what has nothing to tell just now.
+        let search = ["HandleByIndex_v2", "UUID", "MaxMigDeviceCount", "MigDeviceHandleByIndex", "ProcessUtilization"];
+        let differ: Vec<_> = answered.symmetric_difference(&sim_answered).collect();
+        let differ: Vec<_> =
+            differ.iter().filter(|(_, function)| !search.iter().any(|end| function.ends_with(end))).collect();
+        assert!(differ.is_empty(), "{node} answers otherwise: {differ:#?}");
+        return;
     }
 }

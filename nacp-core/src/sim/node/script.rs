@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::file::{NodeFile, wrong};
 use super::gpu::GpuFile;
-use super::numbered::EventKind;
+use super::numbered::{EventKind, bits};
 use crate::error::{Error, Result};
 use crate::units::Bytes;
 
@@ -174,6 +174,16 @@ impl Timeline {
     /// All events, in the order of time, then of the GPUs.
     pub fn events(&self) -> &[ScriptEvent] {
         &self.events
+    }
+
+    /// The kinds of events that a GPU reports, as bits of nvml.h: those of `file`, with those of the script, which may be
+    /// such as nobody knows. One whose file names none reports none.
+    pub fn event_kinds(&self, gpu: usize, file: &GpuFile) -> u64 {
+        if file.events.is_empty() {
+            return 0;
+        }
+        let own = self.events.iter().filter(|happening| happening.gpu == gpu);
+        own.fold(bits(&file.events, EventKind::number), |kinds, happening| kinds | happening.event.kind.bits())
     }
 
     /// Whether no GPU ever changes.

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use nacp_core::sim::node::{EventKind, bits};
 use nvml_wrapper_sys::bindings as sys;
 
 use crate::call::{Gpu, functions};
@@ -84,11 +83,7 @@ functions! { gpu:
 
 /// The kinds that a GPU reports, with those of its script, which may be such as nobody knows.
 fn supported(gpu: Gpu) -> u64 {
-    if gpu.events.is_empty() {
-        return 0;
-    }
-    let own = gpu.machine.timeline.events().iter().filter(|happening| happening.gpu == gpu.index);
-    own.fold(bits(&gpu.events, EventKind::number), |kinds, happening| kinds | happening.event.kind.bits())
+    gpu.machine.timeline.event_kinds(gpu.index, gpu.file)
 }
 
 /// The next event of a set, waited for so many milliseconds.

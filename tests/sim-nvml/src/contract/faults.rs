@@ -1,5 +1,8 @@
 //! Faults, latencies and the trace.
 
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{answer, gpu, path, play, settings, start_changed, value};
@@ -28,6 +31,64 @@ fn a_sentinel_is_a_success_without_a_value() {
     assert_eq!([memory.total, memory.free, memory.used], [u64::MAX; 3]);
     assert_eq!(value(|place| nvmlDeviceGetTotalEnergyConsumption(gpu(0), place)), 812_345_678, "another GPU");
     assert_eq!(value(|place| nvmlDeviceGetPowerUsage(gpu(1), place)), 245_000, "not 64 bits");
+}
+
+/// The faults of the child in which [`two_gpus_are_asked_for_their_power`] runs.
+const FAULTS: &str = "NACP_TEST_SIM_NVML_FAULTS";
+/// How long a call that hangs is waited for.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// The child's part of the test that follows; on its own it has no faults.
+#[test]
+fn two_gpus_are_asked_for_their_power() {
+    let faults = std::env::var(FAULTS).unwrap_or_default();
+    let _played = play(Settings { faults: &faults, ..settings("h100x8") });
+    assert_eq!(nvmlInit_v2(), 0);
+    for index in [0, 1] {
+        let handle = gpu(index);
+        println!("\nasks GPU{index}");
+        assert_eq!(answer(|place| nvmlDeviceGetPowerUsage(handle, place)).0, 0);
+        println!("GPU{index} answered");
+    }
+}
+
+/// How the child ends, and what it says from its question to the second GPU on. One that goes on is killed.
+fn ask_two_gpus(faults: &str) -> (std::process::ExitStatus, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "contract::faults::two_gpus_are_asked_for_their_power", "--nocapture"])
+        .env(FAULTS, faults)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while line.trim() != "asks GPU1" {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "{faults}: the child ended before its question");
+    }
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() && start.elapsed() < LIMIT {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // One that has ended cannot be killed.
+    let _ = child.kill();
+    let status = child.wait().unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    (status, rest)
+}
+
+#[test]
+fn a_call_that_hangs_or_crashes_takes_its_process_with_it() {
+    const KILL: i32 = 9;
+    const SEGMENTATION: i32 = 11;
+    let (status, rest) = ask_two_gpus("");
+    assert!(status.success() && rest.contains("GPU1 answered"), "without a fault it ends: {status}, {rest}");
+    for (effect, signal) in [("hang", KILL), ("crash", SEGMENTATION)] {
+        let (status, rest) = ask_two_gpus(&format!("GPU1:nvmlDeviceGetPowerUsage={effect}"));
+        assert_eq!(status.signal(), Some(signal), "{effect}: {status}, {rest}");
+        assert!(!rest.contains("GPU1 answered"), "{effect}: {rest}");
+    }
 }
 
 #[test]

@@ -15,12 +15,6 @@ impl NodeFile {
             Support::Answers => value.ok_or(Unknown::NotSupported),
         }
     }
-
-    /// The same, with an older function that is asked where the machine's library does not have the newer one.
-    pub(super) fn ask_either<T>(&self, newer: &str, older: &str, value: Option<T>) -> Answer<T> {
-        let function = if self.support(newer) == Support::Missing { older } else { newer };
-        self.ask(function, value)
-    }
 }
 
 /// The answer as a reading.

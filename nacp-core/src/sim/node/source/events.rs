@@ -8,10 +8,10 @@ use super::Node;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::gpu::{Event, EventKind, Events, Partition, Via};
-use crate::sim::node::ScriptEvent;
+use crate::sim::node::{ScriptEvent, TICK};
 
-/// How often a caller who waits looks whether something has happened.
-const LOOK: Duration = Duration::from_millis(5);
+/// How long a caller who waits sleeps at least.
+const NAP: Duration = Duration::from_millis(5);
 
 /// A wait for the events of a simulated machine, on the machine's own clock.
 #[derive(Debug)]
@@ -30,6 +30,11 @@ impl Listener {
             tells && happening.tick >= now && !node.is_silent(happening.gpu)
         });
         Self { to_come: to_come.collect(), node: node.clone() }
+    }
+
+    /// How long nothing will happen; at most a tick, because somebody may move the machine's clock by hand.
+    fn quiet(&self) -> Duration {
+        self.to_come.front().map_or(Duration::MAX, |next| self.node.until(next.tick).clamp(NAP, TICK))
     }
 
     fn tell(&mut self, clock: &dyn Clock, events: &mut Vec<Event>) {
@@ -52,6 +57,7 @@ impl Listener {
 impl Events for Listener {
     fn wait(&mut self, limit: Duration, clock: &dyn Clock, events: &mut Vec<Event>) -> Result<()> {
         let (before, start) = (events.len(), clock.monotonic());
+        let mut nap = NAP;
         loop {
             self.tell(clock, events);
             let now = clock.monotonic();
@@ -59,11 +65,12 @@ impl Events for Listener {
             if events.len() > before || left.is_zero() {
                 return Ok(());
             }
-            std::thread::sleep(LOOK.min(left));
+            std::thread::sleep(nap.min(left));
             if clock.monotonic() == now {
                 // A clock that somebody moves by hand: to wait for it would be in vain.
                 return Ok(());
             }
+            nap = self.quiet();
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a GPU of a simulated machine is.
 
+use std::fmt;
+
 use super::ask::{Answer, reading as told};
 use super::sample::Reader;
 use crate::gpu::inventory::decode;
@@ -26,7 +28,8 @@ impl Reader<'_> {
     /// All that does not change while the GPU is in the machine.
     pub(super) fn describe(self) -> Gpu {
         let file = self.gpu;
-        let mut gpu = Gpu::new(file.uuid.clone(), u32::try_from(self.index).unwrap_or(u32::MAX), &file.name);
+        let name = self.ask("Name", Some(file.name.as_str())).unwrap_or("unknown GPU");
+        let mut gpu = Gpu::new(file.uuid.clone(), u32::try_from(self.index).unwrap_or(u32::MAX), name);
         gpu.compute = told(self.ask("CudaComputeCapability", Some(file.compute)));
         gpu.memory = told(self.memory()).map(|memory| memory.total);
         gpu.pci = told(self.either("PciInfo_v3", "PciInfo_v2", Some(file.pci.clone())));
@@ -43,7 +46,7 @@ impl Reader<'_> {
         gpu
     }
 
-    fn own<T>(self, function: &str, value: impl FnOnce(&IdentityFile) -> Option<T>) -> Reading<T> {
+    fn own<T: fmt::Debug>(self, function: &str, value: impl FnOnce(&IdentityFile) -> Option<T>) -> Reading<T> {
         told(self.ask(function, self.gpu.identity.as_ref().and_then(value)))
     }
 
@@ -118,7 +121,8 @@ impl Reader<'_> {
         let range = || self.ask("PowerManagementLimitConstraints", range);
         let max = self.gpu.max_clocks;
         let thermal = self.gpu.thermal;
-        let threshold = |value: Option<u32>| told(self.ask("TemperatureThreshold", value));
+        let threshold =
+            |which, value: Option<u32>| told(self.ask_for("TemperatureThreshold", format_args!("{which}"), value));
         Limits {
             power_min: told(range()).map(|(min, _)| min),
             power_max: told(range()).map(|(_, max)| max),
@@ -131,17 +135,21 @@ impl Reader<'_> {
             ),
             video_clock: told(self.ask("MaxClockInfo", max.and_then(|max| max.video))),
             temperature: TemperatureLimits {
-                shutdown: threshold(thermal.and_then(|thermal| thermal.shutdown)),
-                slowdown: threshold(thermal.and_then(|thermal| thermal.slowdown)),
-                gpu_max: threshold(thermal.and_then(|thermal| thermal.gpu_max)),
-                memory_max: threshold(thermal.and_then(|thermal| thermal.memory_max)),
+                shutdown: threshold("shutdown", thermal.and_then(|thermal| thermal.shutdown)),
+                slowdown: threshold("slowdown", thermal.and_then(|thermal| thermal.slowdown)),
+                gpu_max: threshold("gpu max", thermal.and_then(|thermal| thermal.gpu_max)),
+                memory_max: threshold("memory max", thermal.and_then(|thermal| thermal.memory_max)),
             },
             fans: told(self.ask("NumFans", u32::try_from(self.gpu.fans.len()).ok())),
         }
     }
 
     fn modes(self) -> Modes {
-        fn of<T>(reader: Reader<'_>, function: &str, value: impl FnOnce(&ModesFile) -> Option<T>) -> Answer<T> {
+        fn of<T: fmt::Debug>(
+            reader: Reader<'_>,
+            function: &str,
+            value: impl FnOnce(&ModesFile) -> Option<T>,
+        ) -> Answer<T> {
             reader.ask(function, reader.gpu.modes.as_ref().and_then(value))
         }
         let model = self
@@ -175,7 +183,11 @@ impl Reader<'_> {
     }
 
     fn affinity(self) -> Affinity {
-        fn of<T>(reader: Reader<'_>, function: &str, value: impl FnOnce(&NumaFile) -> Option<T>) -> Answer<T> {
+        fn of<T: fmt::Debug>(
+            reader: Reader<'_>,
+            function: &str,
+            value: impl FnOnce(&NumaFile) -> Option<T>,
+        ) -> Answer<T> {
             reader.ask(function, reader.gpu.numa.as_ref().and_then(value))
         }
         let cpus = self.gpu.numa.as_ref().and_then(|numa| numa.cpus.as_ref()).map(|cpus| cpus.numbers().collect());
@@ -189,7 +201,7 @@ impl Reader<'_> {
     }
 
     fn nvlinks(self) -> Answer<Vec<NvLink>> {
-        let links = self.ask("NvLinkState", self.gpu.nvlink.as_ref())?;
+        let links = self.nvlink_state(0)?;
         if links.links == 0 {
             // The first link is an invalid argument.
             return Err(Unknown::Code(2));
@@ -204,7 +216,7 @@ impl Reader<'_> {
                 version: told(self.ask("NvLinkVersion", Some(links.version.number()))),
                 remote: told(self.ask("NvLinkRemotePciInfo_v2", far)),
                 remote_device: told(self.ask("NvLinkRemoteDeviceType", Some(device))),
-                speed: told(self.field(Some(if active { links.speed } else { 0 }))),
+                speed: told(self.field(164, Some(if active { links.speed } else { 0 }))),
             }
         };
         Ok((0..links.links).map(link).collect())
@@ -227,7 +239,7 @@ impl Reader<'_> {
     }
 
     fn mig(self) -> Mig {
-        let mode = self.ask("MigMode", self.gpu.mig.as_ref());
+        let mode = self.mig_mode();
         Mig {
             mode: told(mode)
                 .map(|mig| Persistent { current: mig.enabled, pending: mig.pending.unwrap_or(mig.enabled) }),
@@ -257,8 +269,10 @@ impl Reader<'_> {
             return Ok(Vec::new());
         }
         self.profiles(mig)?;
-        self.ask("GpuInstances", Some(()))?;
-        self.node.file.ask("nvmlGpuInstanceGetInfo", Some(()))?;
+        self.ask("GpuInstances", Some(mig.instances.len()))?;
+        if !mig.instances.is_empty() {
+            self.call("nvmlGpuInstanceGetInfo", format_args!(""), Some(()))?;
+        }
         let described = |instance: &crate::sim::node::MigInstanceFile| {
             let profile = mig.profile(&instance.profile)?;
             let placement = MigPlacement { start: instance.start, size: profile.size };
@@ -304,7 +318,7 @@ impl Reader<'_> {
         let status = |way| {
             let status =
                 both.and_then(|(own, theirs)| own.status(theirs, way)).map(super::super::numbered::PeerStatus::number);
-            told(self.ask("P2PStatus", status)).map(PeerStatus::from_code)
+            told(self.ask_for("P2PStatus", format_args!("{way}"), status)).map(PeerStatus::from_code)
         };
         pair.peer = PeerAccess { read: status(0), write: status(1), nvlink: status(2), atomics: status(3) };
         pair

@@ -8,6 +8,7 @@ mod events;
 mod inventory;
 mod processes;
 mod sample;
+mod support;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::script::{GpuState, TICK, Timeline};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::inventory::silent::silent;
-use crate::gpu::{Events, Fields, Gpu, Origin, Pair, Sample, Source, Unknown};
+use crate::gpu::{Events, Fields, Gpu, Origin, Pair, Sample, Source, Support, Unknown};
 
 /// A simulated machine as a source of GPUs. Everything that it says is labelled simulated, and nothing changes by
 /// itself: every sample is that of the file, until a step of the file's script changes it.
@@ -121,7 +122,7 @@ impl Source for Node {
             let number = u32::try_from(index).unwrap_or(u32::MAX);
             match silence(state) {
                 Some(reason) => silent(number, state.file.uuid.clone(), reason),
-                None => Reader { node: self, index, gpu: &state.file }.describe(),
+                None => self.reader(index, state).describe(),
             }
         });
         Ok(gpus.collect())
@@ -134,11 +135,7 @@ impl Source for Node {
             let (id, peer) = (one.file.uuid.clone(), other.file.uuid.clone());
             match silence(one).or(silence(other)) {
                 Some(reason) => Pair::unknown(id, peer, reason),
-                None => Reader { node: self, index: *a, gpu: &one.file }.pair(Reader {
-                    node: self,
-                    index: *b,
-                    gpu: &other.file,
-                }),
+                None => self.reader(*a, one).pair(self.reader(*b, other)),
             }
         });
         Ok(pairs.collect())
@@ -159,7 +156,7 @@ impl Source for Node {
                     self.memory().sampled.retain(|sampled| sampled != index);
                     samples[at].forget(Fields::ALL, reason);
                 }
-                None => Reader { node: self, index: *index, gpu: &state.file }.read(fields, &mut samples[at]),
+                None => self.reader(*index, state).read(fields, &mut samples[at]),
             }
         }
         samples.truncate(present.len());
@@ -181,6 +178,13 @@ impl Source for Node {
         }
         Ok(Box::new(Listener::new(self, self.timeline()?.events())))
     }
+
+    /// The same functions, refused for the same reasons, as NACP's source for the driver's management library tells of a
+    /// machine of this file. The values are those of the file in NACP's types, not the structures of nvml.h; questions
+    /// that the file answers together stand there as one call, and the search for GPUs by index is left out.
+    fn support(&self) -> Result<Support> {
+        self.probe()
+    }
 }
 
 /// Why a GPU does not answer, if it does not.
@@ -195,6 +199,16 @@ impl Node {
             Error::new(ErrorKind::InvalidArgument, "sim.node", "the node's script makes no sense")
                 .with("reason", problem)
         })
+    }
+
+    /// How long it is until a tick of the script.
+    fn until(&self, tick: u64) -> Duration {
+        let due = TICK.saturating_mul(u32::try_from(tick).unwrap_or(u32::MAX));
+        due.saturating_sub(self.clock.monotonic().saturating_sub(self.start))
+    }
+
+    fn reader<'a>(&'a self, index: usize, state: &'a GpuState) -> Reader<'a> {
+        Reader { node: self, index, gpu: &state.file, notes: None }
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
@@ -299,6 +313,32 @@ mod tests {
     }
 
     #[test]
+    fn the_support_matrix_names_who_is_silent_and_changes_no_reading() {
+        let (node, clock) = scripted(serde_json::json!([
+            { "tick": 1, "gpu": 1, "lost": true },
+            { "tick": 1, "gpu": 2, "hang": true },
+        ]));
+        node.inventory().unwrap();
+        clock.advance(TICK);
+        let support = node.support().unwrap();
+        let id = |gpu: usize| node.file().gpus[gpu].uuid.clone();
+        for (gpu, reason) in [(1, Unknown::GpuLost), (2, Unknown::Code(10))] {
+            let calls: Vec<_> = support.calls.iter().filter(|call| call.gpu == Some(id(gpu))).collect();
+            let [call] = calls[..] else { panic!("one call: {calls:?}") };
+            assert_eq!(call.answer, Reading::Unknown(reason), "{call:?}");
+        }
+        let told = |gpu, function: &str| support.of(&id(gpu), function).map(|call| call.answer.clone());
+        assert_eq!(told(0, "nvmlDeviceGetTemperatureV"), Some(Reading::Known("31".to_owned())));
+        assert_eq!(told(0, "nvmlDeviceGetName"), Some(Reading::Known(node.file().gpus[0].name.clone())));
+        assert_eq!(told(0, "nvmlDeviceGetFanSpeed"), None, "without fans, nobody asks for their speed");
+        let fields = support.calls.iter().filter(|call| call.gpu == Some(id(0)) && call.argument == "field 82");
+        assert_eq!(fields.count(), 1, "a question is written down once");
+        let mut samples = Vec::new();
+        node.sample(Fields::PROFILE, &mut samples).unwrap();
+        assert_eq!(samples[0].profile, Reading::Unknown(Unknown::NotAvailable), "it is the first reading still");
+    }
+
+    #[test]
     fn fields_that_are_not_asked_keep_what_was_read() {
         let (node, clock) = scripted(serde_json::json!([{ "tick": 1, "set": { "temperature": 60, "power": 1 } }]));
         let mut samples = Vec::new();
@@ -332,5 +372,37 @@ mod tests {
         assert_eq!(event.kind, EventKind::Unknown { bits: 0x20_0000, data: 7 });
         assert_eq!(event.partition.unwrap().gpu_instance, 5);
         assert_eq!(told(100 * TICK), []);
+    }
+    /// The system's clock, and how often it was read.
+    #[derive(Debug, Default)]
+    struct Counted(SystemClock, std::sync::atomic::AtomicU32);
+
+    impl Clock for Counted {
+        fn wall(&self) -> jiff::Timestamp {
+            self.0.wall()
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.monotonic()
+        }
+
+        fn sleep(&self, time: Duration) -> futures_util::future::BoxFuture<'_, ()> {
+            self.0.sleep(time)
+        }
+    }
+
+    #[test]
+    fn who_waits_for_events_sleeps_until_there_is_one() {
+        let mut file = NodeFile::shipped("h100x8").unwrap();
+        file.script = serde_json::from_value(serde_json::json!([{ "tick": 3, "gpu": 0, "xid": 13 }])).unwrap();
+        let mut listener = Node::from(file).events().unwrap();
+        let (clock, mut events) = (Counted::default(), Vec::new());
+        listener.wait(Duration::from_secs(20), &clock, &mut events).unwrap();
+        assert_eq!(events.len(), 1);
+        listener.wait(Duration::from_millis(300), &clock, &mut events).unwrap();
+        assert_eq!(events.len(), 1);
+        let looks = clock.1.into_inner();
+        assert!(looks < 40, "600 ms in naps of 5 would be 240 looks: {looks}");
     }
 }

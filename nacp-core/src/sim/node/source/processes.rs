@@ -25,6 +25,11 @@ struct Line {
 
 impl Reader<'_> {
     pub(super) fn processes(self) -> Answer<Vec<Process>> {
+        let undivided = || self.mig_mode().is_ok_and(|mig| mig.devices().next().is_none());
+        if self.gpu.partitioned() && undivided() {
+            // Programs run on partitions, and there is none to be asked.
+            return Ok(Vec::new());
+        }
         let told = [
             (List::Compute, self.told("ComputeRunningProcesses")),
             (List::Mps, self.told("MPSComputeRunningProcesses")),

@@ -1,12 +1,17 @@
 //! What a GPU of a simulated machine is doing.
 
+use std::fmt;
+
 use super::Node;
 use super::ask::{Answer, reading};
+use super::support::Notes;
 use crate::gpu::{
     ClockEvents, Clocks, Ecc, Fan, Fields, LinkCounters, MemoryUse, MigUse, PcieLink, Profile, Reading, RecoveryAction,
     RetiredPages, Rows, Sample, Slowdown, SramEcc, Unknown, Utilization,
 };
-use crate::sim::node::{ClockReason, EccFile, GpuFile, MigDevice, PcieFile, Support, bits};
+use crate::sim::node::{
+    ClockReason, EccFile, GpuFile, MigDevice, MigFile, NvLinkFile, PcieFile, Support, ViolationsFile, bits,
+};
 use crate::units::Bytes;
 
 /// Bytes of a MiB.
@@ -18,9 +23,11 @@ pub(super) struct Reader<'a> {
     pub(super) node: &'a Node,
     pub(super) index: usize,
     pub(super) gpu: &'a GpuFile,
+    /// Where every answer is written down, if somebody wants that.
+    pub(super) notes: Option<&'a Notes>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Reads these fields.
     pub(super) fn read(self, fields: Fields, sample: &mut Sample) {
         macro_rules! read {
@@ -54,14 +61,14 @@ impl Reader<'_> {
                 gpu.clock_events.as_ref().map(|events| ClockEvents(bits(&events.reasons, ClockReason::number))),
             ),
             SLOWDOWN slowdown = self.slowdown(),
-            MEMORY_TEMPERATURE memory_temperature = self.field(gpu.thermal.and_then(|thermal| thermal.memory)),
+            MEMORY_TEMPERATURE memory_temperature = self.field(82, gpu.thermal.and_then(|thermal| thermal.memory)),
             MARGIN margin = self.ask("MarginTemperature", gpu.thermal.and_then(|thermal| thermal.margin)),
             FANS fans = self.fans(),
             BAR1_USED bar1_used = self.ask("BAR1MemoryInfo", gpu.bar1.map(|bar1| bar1.used)),
             PCIE pcie = self.pcie_link(),
             PCIE_REPLAYS pcie_replays = self.ask("PcieReplayCounter", self.pcie(|pcie| pcie.replays)).map(u64::from),
-            PCIE_SENT pcie_sent = self.field(self.pcie(|pcie| pcie.tx_bytes)).map(Bytes),
-            PCIE_RECEIVED pcie_received = self.field(self.pcie(|pcie| pcie.rx_bytes)).map(Bytes),
+            PCIE_SENT pcie_sent = self.field(197, self.pcie(|pcie| pcie.tx_bytes)).map(Bytes),
+            PCIE_RECEIVED pcie_received = self.field(198, self.pcie(|pcie| pcie.rx_bytes)).map(Bytes),
             ECC ecc = self.ask("TotalEccErrors", self.ecc()),
             SRAM sram = self.ask("SramEccErrorStatus", self.sram()),
             ROWS rows = self.ask("RemappedRows", gpu.rows.map(|rows| Rows {
@@ -72,7 +79,7 @@ impl Reader<'_> {
             })),
             RETIRED_PAGES retired_pages = self.retired(),
             NVLINK nvlink = self.links(),
-            RECOVERY recovery = self.field(gpu.recovery.map(|action| RecoveryAction::from_code(action.number()))),
+            RECOVERY recovery = self.field(230, gpu.recovery.map(|action| RecoveryAction::from_code(action.number()))),
             PROFILE profile = self.profile(),
             PROCESSES processes = self.processes(),
             MIG mig = self.partitions(),
@@ -80,17 +87,52 @@ impl Reader<'_> {
     }
 
     /// What a function about this GPU answers; its name without `nvmlDeviceGet`.
-    pub(super) fn ask<T>(self, function: &str, value: Option<T>) -> Answer<T> {
-        self.node.file.ask(&format!("nvmlDeviceGet{function}"), value)
+    pub(super) fn ask<T: fmt::Debug>(self, function: &str, value: Option<T>) -> Answer<T> {
+        self.ask_for(function, format_args!(""), value)
     }
 
-    pub(super) fn either<T>(self, newer: &str, older: &str, value: Option<T>) -> Answer<T> {
-        self.node.file.ask_either(&format!("nvmlDeviceGet{newer}"), &format!("nvmlDeviceGet{older}"), value)
+    /// The same, of a function that answers several questions.
+    pub(super) fn ask_for<T: fmt::Debug>(
+        self,
+        function: &str,
+        argument: fmt::Arguments<'_>,
+        value: Option<T>,
+    ) -> Answer<T> {
+        self.call(&format!("nvmlDeviceGet{function}"), argument, value)
     }
 
-    /// What a field answers.
-    pub(super) fn field<T>(self, value: Option<T>) -> Answer<T> {
-        self.ask("FieldValues", value)
+    /// What a function answers, by its whole name.
+    pub(super) fn call<T: fmt::Debug>(
+        self,
+        function: &str,
+        argument: fmt::Arguments<'_>,
+        value: Option<T>,
+    ) -> Answer<T> {
+        let answer = self.node.file.ask(function, value);
+        if let Some(notes) = self.notes {
+            notes.heard(function, argument, Some(&self.gpu.uuid), &answer);
+        }
+        answer
+    }
+
+    /// The same, with an older function that is asked where the machine's library does not have the newer one.
+    pub(super) fn either<T: fmt::Debug>(self, newer: &str, older: &str, value: Option<T>) -> Answer<T> {
+        if self.node.file.support(&format!("nvmlDeviceGet{newer}")) == Support::Missing {
+            let _: Answer<T> = self.ask(newer, None);
+            return self.ask(older, value);
+        }
+        self.ask(newer, value)
+    }
+
+    /// What a field answers, by its number in nvml.h.
+    pub(super) fn field<T: fmt::Debug>(self, id: u32, value: Option<T>) -> Answer<T> {
+        self.ask_for("FieldValues", format_args!("field {id}"), value)
+    }
+
+    /// The kinds of events that it reports, as bits.
+    pub(super) fn supported_events(self) -> Answer<u64> {
+        let kinds = self.node.timeline().ok().map(|timeline| timeline.event_kinds(self.index, self.gpu));
+        self.ask("SupportedEventTypes", kinds)
     }
 
     /// A value that a GPU tells only while it is not divided.
@@ -111,11 +153,13 @@ impl Reader<'_> {
 
     /// Memory as the machine's library tells it: an old one counts what the driver keeps as used.
     fn newest_memory(self, memory: MemoryUse) -> Answer<MemoryUse> {
-        if self.node.file.support("nvmlDeviceGetMemoryInfo_v2") != Support::Missing {
-            return self.ask("MemoryInfo_v2", Some(memory));
+        match self.ask("MemoryInfo_v2", Some(memory)) {
+            Err(Unknown::TooOld) => {
+                let used = memory.used + memory.reserved;
+                self.ask("MemoryInfo", Some(MemoryUse { used, reserved: Bytes::ZERO, ..memory }))
+            }
+            answer => answer,
         }
-        let used = memory.used + memory.reserved;
-        self.ask("MemoryInfo", Some(MemoryUse { used, reserved: Bytes::ZERO, ..memory }))
     }
 
     pub(super) fn part_memory(self, part: MigDevice<'_>) -> Answer<MemoryUse> {
@@ -124,14 +168,15 @@ impl Reader<'_> {
     }
 
     fn slowdown(self) -> Answer<Slowdown> {
-        let violations = self.field(self.gpu.violations)?;
+        let violations = self.gpu.violations.as_ref();
+        let time = |id, value: fn(&ViolationsFile) -> u64| self.field(id, violations.map(value)).map(Reading::Known);
         Ok(Slowdown {
-            power: Reading::Known(violations.power),
-            thermal: Reading::Known(violations.thermal),
-            sync_boost: Reading::Known(violations.sync_boost),
-            board: Reading::Known(violations.board_limit),
-            low_utilization: Reading::Known(violations.low_utilization),
-            reliability: Reading::Known(violations.reliability),
+            power: time(74, |held| held.power)?,
+            thermal: time(75, |held| held.thermal)?,
+            sync_boost: time(76, |held| held.sync_boost)?,
+            board: time(77, |held| held.board_limit)?,
+            low_utilization: time(78, |held| held.low_utilization)?,
+            reliability: time(79, |held| held.reliability)?,
         })
     }
 
@@ -194,29 +239,39 @@ impl Reader<'_> {
     }
 
     fn links(self) -> Answer<LinkCounters> {
-        let links = self.ask("NvLinkState", self.gpu.nvlink.as_ref().filter(|links| links.links > 0))?;
-        let errors = |sum| reading(self.ask("NvLinkErrorCounter", Some(sum)));
+        let links = self.nvlink_state(1)?;
+        let errors = |counter, sum| reading(self.ask_for("NvLinkErrorCounter", format_args!("{counter}"), Some(sum)));
         Ok(LinkCounters {
-            sent: reading(self.field(Some(links.sum(|link| link.tx)))),
-            received: reading(self.field(Some(links.sum(|link| link.rx)))),
+            sent: reading(self.field(138, Some(links.sum(|link| link.tx)))),
+            received: reading(self.field(139, Some(links.sum(|link| link.rx)))),
             active: Reading::Known(links.active()),
-            replays: errors(links.sum(|link| link.replay)),
-            recoveries: errors(links.sum(|link| link.recovery)),
-            crc_flit: errors(links.sum(|link| link.crc_flit)),
-            crc_data: errors(links.sum(|link| link.crc_data)),
+            replays: errors("replays", links.sum(|link| link.replay)),
+            recoveries: errors("recoveries", links.sum(|link| link.recovery)),
+            crc_flit: errors("crc flit", links.sum(|link| link.crc_flit)),
+            crc_data: errors("crc data", links.sum(|link| link.crc_data)),
         })
+    }
+
+    /// The NVLinks, where there are so many at least.
+    pub(super) fn nvlink_state(self, least: u32) -> Answer<&'a NvLinkFile> {
+        let links = self.gpu.nvlink.as_ref().filter(|links| links.links >= least);
+        self.ask("NvLinkState", links.map(NvLinkFile::active))?;
+        links.ok_or(Unknown::NotSupported)
     }
 
     /// How busy the parts of the chip were since the last reading; not available the first time.
     fn profile(self) -> Answer<Profile> {
-        let ask = |function: &str| self.node.file.ask(function, self.gpu.gpm.as_ref());
-        ask("nvmlGpmQueryDeviceSupport")?;
+        let ask = |function: &str| self.call(function, format_args!(""), Some(()));
+        let metrics = self.gpu.gpm.as_ref();
+        self.call("nvmlGpmQueryDeviceSupport", format_args!(""), Some(metrics.is_some()))?;
+        let metrics = metrics.ok_or(Unknown::NotSupported)?;
         ask("nvmlGpmSampleAlloc")?;
         ask("nvmlGpmSampleGet")?;
-        if !self.node.has_sampled(self.index) {
+        // Whoever writes the answers down wants each once, and leaves the readings of others alone.
+        if self.notes.is_none() && !self.node.has_sampled(self.index) {
             return Err(Unknown::NotAvailable);
         }
-        let metrics = ask("nvmlGpmMetricsGet")?;
+        ask("nvmlGpmMetricsGet")?;
         let value = |metric| metrics.by_number(metric).ok_or(Unknown::NotSupported);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
         let thousandths = |metric| value(metric).map(|percent| (percent * 10.0).round() as u32);
@@ -237,9 +292,16 @@ impl Reader<'_> {
     }
 
     fn partitions(self) -> Answer<Vec<MigUse>> {
-        let mig = self.ask("MigMode", self.gpu.mig.as_ref())?;
+        let mig = self.mig_mode()?;
         let memory = |part| MigUse { id: id(part), memory: reading(self.part_memory(part)) };
         Ok(mig.devices().map(memory).collect())
+    }
+
+    /// The partitions, where the GPU knows this mode.
+    pub(super) fn mig_mode(self) -> Answer<&'a MigFile> {
+        let mig = self.gpu.mig.as_ref();
+        self.ask("MigMode", mig.map(|mig| (mig.enabled, mig.pending.unwrap_or(mig.enabled))))?;
+        mig.ok_or(Unknown::NotSupported)
     }
 }
 
