@@ -227,6 +227,46 @@ macro_rules! calls {
 }
 pub(super) use calls;
 
+/// One method a line, as above, for what most ticks ask: the function writes where the caller says. These functions lie
+/// side by side in a table of their own, with one that says so in the place of each that the library lacks.
+macro_rules! often {
+    ($($name:ident($($argument:ident: $type:ty),*) -> [$($out:ident: $value:ty),*] = $symbol:ident;)*) => {
+        /// The functions that most ticks call.
+        pub(super) struct Often {
+            $($name: unsafe extern "C" fn($(<$type as In>::Raw,)* $(*mut $value),*) -> nvmlReturn_t,)*
+        }
+
+        impl Often {
+            fn of(functions: &NvmlLib) -> Self {
+                $(
+                    extern "C" fn $name($(_: <$type as In>::Raw,)* $(_: *mut $value),*) -> nvmlReturn_t {
+                        nvmlReturn_enum_NVML_ERROR_FUNCTION_NOT_FOUND
+                    }
+                )*
+                Self { $($name: match &functions.$symbol { Ok(found) => *found, Err(_) => $name },)* }
+            }
+        }
+
+        impl<E: Ear> Calls<'_, E> {
+            $(
+                #[expect(unsafe_code, reason = "calls a function of the library; see `invoke`")]
+                #[allow(unused_parens, reason = "one value is no tuple")]
+                #[inline]
+                pub(in crate::gpu::source::nvml) fn $name(
+                    &self $(, $argument: $type)* $(, $out: &mut $value)*
+                ) -> Answer<()> {
+                    // SAFETY: as for `invoke`.
+                    let answer = Code::answer(unsafe { (self.often.$name)($(In::raw($argument),)* $(&raw mut *$out),*) });
+                    let told = answer.map(|()| ($(*$out),*));
+                    self.ear.heard(stringify!($symbol), || words([$(In::text($argument)),*]), &told);
+                    answer
+                }
+            )*
+        }
+    };
+}
+pub(super) use often;
+
 /// One method a line, for functions that write a text of limited length.
 macro_rules! texts {
     ($($name:ident($($argument:ident: $type:ty),*): $length:literal = $symbol:ident;)*) => {$(
