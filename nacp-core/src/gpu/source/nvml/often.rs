@@ -4,7 +4,7 @@
 //! GPU are made: a processor stalls when it reads in one piece what has just been written in several.
 
 use super::kept::{Question, Reader, is_too_new};
-use super::library::{Answer, Calls, Choice, Code, Device, Ear, Scratch, available};
+use super::library::{Answer, Choice, Code, Ear, Scratch, available};
 use super::sample::{memory_use, memory_v1};
 use crate::gpu::{Fields, Reading, Sample, Unknown, Utilization};
 
@@ -35,33 +35,34 @@ impl<E: Ear> Reader<'_, E> {
     #[inline]
     pub(super) fn read_often(&mut self, fields: Fields, scratch: &mut Scratch, sample: &mut Sample) {
         let mut open = fields & !self.kept.closed;
+        let (calls, gpu) = (self.calls, self.device);
         let Scratch { rates, memory, temperature, period } = scratch;
-        self.first(&mut open, Fields::UTILIZATION, sample, |calls, gpu, _| calls.utilization(gpu, rates));
-        self.first(&mut open, Fields::MEMORY, sample, |calls, gpu, _| calls.memory_v2(gpu, memory));
-        self.first(&mut open, Fields::TEMPERATURE, sample, |calls, gpu, _| calls.temperature_v(gpu, temperature));
-        self.first(&mut open, Fields::PERFORMANCE, sample, |calls, gpu, sample| {
+        self.first(&mut open, Fields::UTILIZATION, sample, |_| calls.utilization(gpu, rates));
+        self.first(&mut open, Fields::MEMORY, sample, |_| calls.memory_v2(gpu, memory));
+        self.first(&mut open, Fields::TEMPERATURE, sample, |_| calls.temperature_v(gpu, temperature));
+        self.first(&mut open, Fields::PERFORMANCE, sample, |sample| {
             write(&mut sample.performance, |state| calls.performance_state(gpu, state))
         });
-        self.first(&mut open, Fields::ENERGY, sample, |calls, gpu, sample| {
+        self.first(&mut open, Fields::ENERGY, sample, |sample| {
             write(&mut sample.energy, |millijoules| calls.total_energy(gpu, millijoules))
         });
-        self.first(&mut open, Fields::POWER, sample, |calls, gpu, sample| {
+        self.first(&mut open, Fields::POWER, sample, |sample| {
             write(&mut sample.power, |milliwatts| calls.power_usage(gpu, milliwatts))
         });
-        self.first(&mut open, Fields::POWER_LIMIT, sample, |calls, gpu, sample| {
+        self.first(&mut open, Fields::POWER_LIMIT, sample, |sample| {
             write(&mut sample.power_limit, |milliwatts| calls.enforced_power_limit(gpu, milliwatts))
         });
-        self.first(&mut open, Fields::CLOCKS, sample, |calls, gpu, sample| {
+        self.first(&mut open, Fields::CLOCKS, sample, |sample| {
             write(&mut sample.clocks, |clocks| {
                 calls.clock(gpu, Choice::CLOCK_GRAPHICS, &mut clocks.graphics)?;
                 calls.clock(gpu, Choice::CLOCK_SM, &mut clocks.sm)?;
                 calls.clock(gpu, Choice::CLOCK_MEMORY, &mut clocks.memory)
             })
         });
-        self.first(&mut open, Fields::ENCODER, sample, |calls, gpu, sample| {
+        self.first(&mut open, Fields::ENCODER, sample, |sample| {
             write(&mut sample.encoder, |percent| calls.encoder(gpu, percent, period))
         });
-        self.first(&mut open, Fields::DECODER, sample, |calls, gpu, sample| {
+        self.first(&mut open, Fields::DECODER, sample, |sample| {
             write(&mut sample.decoder, |percent| calls.decoder(gpu, percent, period))
         });
         take_over(open, scratch, sample);
@@ -78,10 +79,10 @@ impl<E: Ear> Reader<'_, E> {
         open: &mut Fields,
         field: Fields,
         sample: &mut Sample,
-        call: impl FnOnce(&Calls<'_, E>, Device, &mut Sample) -> Answer<()>,
+        call: impl FnOnce(&mut Sample) -> Answer<()>,
     ) {
         if open.contains(field)
-            && let Err(code) = call(&self.calls, self.device, sample)
+            && let Err(code) = call(sample)
         {
             self.fail(field, code, sample);
             *open = *open & !field;

@@ -13,8 +13,8 @@ use super::processes::Lists;
 use super::profile;
 use super::roll::{Roll, Seat};
 use crate::gpu::{
-    ClockEvents, Ecc, Fan, Fields, LinkCounters, MemoryUse, PcieLink, Reading, RetiredPages, Rows, Sample,
-    SramEcc, Unknown,
+    ClockEvents, Ecc, Fan, Fields, LinkCounters, MemoryUse, PcieLink, Reading, RetiredPages, Rows, Sample, SramEcc,
+    Unknown,
 };
 use crate::units::Bytes;
 

@@ -190,7 +190,12 @@ impl Code {
     /// What a function returned.
     #[inline]
     pub(super) fn answer(code: nvmlReturn_t) -> Answer<()> {
-        if code == 0 { Ok(()) } else { Err(Self(i32::try_from(code).unwrap_or(i32::MAX))) }
+        if code == 0 { Ok(()) } else { Err(Self::of(code)) }
+    }
+
+    #[cold]
+    fn of(code: nvmlReturn_t) -> Self {
+        Self(i32::try_from(code).unwrap_or(i32::MAX))
     }
 }
 
