@@ -85,12 +85,19 @@ pub(super) fn sample(
 
 /// Brings the samples into the order of the GPUs: one for each, and none of others.
 fn fit(samples: &mut Vec<Sample>, seats: &[Seat]) {
+    let fits = samples.len() == seats.len() && samples.iter().zip(seats).all(|(sample, seat)| sample.id.is(&seat.id));
+    if !fits {
+        rearrange(samples, seats);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn rearrange(samples: &mut Vec<Sample>, seats: &[Seat]) {
     for (at, seat) in seats.iter().enumerate() {
-        if samples.get(at).is_none_or(|sample| !sample.id.is(&seat.id)) {
-            match samples.iter().skip(at).position(|sample| sample.id == seat.id) {
-                Some(behind) => samples.swap(at, at + behind),
-                None => samples.insert(at, Sample::unknown(seat.id.clone(), Unknown::NotRead)),
-            }
+        match samples.iter().skip(at).position(|sample| sample.id == seat.id) {
+            Some(behind) => samples.swap(at, at + behind),
+            None => samples.insert(at, Sample::unknown(seat.id.clone(), Unknown::NotRead)),
         }
     }
     samples.truncate(seats.len());

@@ -1,7 +1,8 @@
 //! How a function of the library is called: the second of the core's two files that call foreign code by themselves.
 //!
 //! Every call goes through a function pointer that was looked up when the library was opened, takes what is asked for by
-//! value, and gives back by value what the library wrote. So nothing outside this file sees a pointer.
+//! value, and gives back by value what the library wrote, or has it written where a reference says. So nothing outside
+//! this file sees a pointer.
 #![expect(unsafe_code, reason = "calls the functions of a foreign library")]
 
 use std::ffi::{c_char, c_uint};
