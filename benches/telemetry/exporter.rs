@@ -66,7 +66,7 @@ pub(crate) fn measure(scenario: &Scenario, scrapes: u32, seconds: u32) -> Option
     }
     let mut build = Command::new(env!("CARGO"));
     build.current_dir(root).args(["build", "--quiet", "--release", "--example", "exporter"]);
-    run(build);
+    run(&mut build);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
     let mut command = scenario.command(target.join("release/examples/exporter"));
     let mut child = command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("it starts");

@@ -73,7 +73,7 @@ impl Scenario {
 
     /// The native ways, each with its NVML calls per tick.
     pub(crate) fn native(&self, rounds: u32, ticks: u32) -> Value {
-        let mut measured = parse(&run(self.worker(rounds, ticks)));
+        let mut measured = parse(&run(&mut self.worker(rounds, ticks)));
         for way in ["floor", "nvml-wrapper", "nacp"] {
             let calls = self.calls(|ticks| {
                 let mut worker = self.worker(1, ticks);
@@ -98,7 +98,7 @@ impl Scenario {
             let trace = folder().join("trace.txt");
             let mut counted = command(ticks);
             counted.env("NACP_SIM_NVML_TRACE", &trace);
-            run(counted);
+            run(&mut counted);
             let text = std::fs::read_to_string(&trace).expect("the library wrote its trace");
             text.lines().filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
         };
@@ -107,7 +107,7 @@ impl Scenario {
 }
 
 /// Runs a command to its end; its standard output.
-pub(crate) fn run(mut command: Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().expect("the program starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
@@ -138,7 +138,7 @@ pub(crate) fn library() -> &'static Path {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut stage = Command::new(root.join("tests/sim-nvml/stage"));
         stage.arg(folder().join("library")).arg("--release");
-        run(stage);
+        run(&mut stage);
         folder().join("library/libnvidia-ml.so.1")
     })
 }
@@ -150,7 +150,7 @@ fn floor() -> &'static Path {
         let built = folder().join("floor.so");
         let mut compiler = Command::new("cc");
         compiler.args(["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"]).arg(&built).arg(source);
-        run(compiler);
+        run(&mut compiler);
         built
     })
 }
