@@ -27,6 +27,14 @@ impl GpuId {
     }
 }
 
+impl GpuId {
+    /// Whether both are the same, which is known at once where one is a clone of the other.
+    #[inline]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self == other
+    }
+}
+
 impl fmt::Display for GpuId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::library::{Answer, Calls, Code, Device, Ear, Library};
 use super::partitions::Partitions;
 use super::profile::Counters;
-use crate::gpu::Unknown;
+use crate::gpu::{Fields, Unknown};
 
 /// One thing that a GPU is asked at a tick. What it refuses for good is not asked again until the next inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub(super) struct Kept {
     reasons: [Unknown; 64],
     /// Whether an answer said that the handle is no longer to be trusted.
     pub(super) suspect: bool,
+    /// Which of the readings of most ticks have had their first question refused.
+    pub(super) closed: Fields,
     /// How many fans there are.
     pub(super) fans: Option<u32>,
     /// One bit for each NVLink that there is, or why there is none.
@@ -85,6 +87,7 @@ impl Default for Kept {
             refused: 0,
             reasons: [Unknown::NotSupported; 64],
             suspect: false,
+            closed: Fields::NONE,
             fans: None,
             links: None,
             partitions: None,

@@ -1,8 +1,8 @@
 //! GPUs through the NVIDIA Management Library, opened at run time.
 //!
 //! [`library`] has the functions, one method each. [`roll`] knows who is there, so that a tick asks nobody for his name.
-//! [`inventory`] asks what a GPU is, with [`board`], [`links`] and [`mig`]; [`sample`] what it is doing, with what is in
-//! [`kept`] of the last time.
+//! [`inventory`] asks what a GPU is, with [`board`], [`links`] and [`mig`]; [`sample`] what it is doing, and
+//! [`often`] what of it most ticks ask, with what is in [`kept`] of the last time.
 
 mod board;
 mod events;
@@ -12,6 +12,7 @@ mod kept;
 mod library;
 mod links;
 mod mig;
+mod often;
 mod open;
 mod partitions;
 mod processes;

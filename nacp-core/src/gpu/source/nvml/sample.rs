@@ -3,15 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use nvml_wrapper_sys::bindings::nvmlMemory_v2_t;
+
 use super::fields::Answers;
 use super::kept::{Question, Reader, is_too_new};
-use super::library::{Answer, Calls, Choice, Code, Device, Ear, GpmQuery, Library, available};
+use super::library::{Answer, Calls, Choice, Code, Device, Ear, GpmQuery, Library, Scratch, available};
+use super::often::often;
 use super::processes::Lists;
 use super::profile;
 use super::roll::{Roll, Seat};
 use crate::gpu::{
-    ClockEvents, Clocks, Ecc, Fan, Fields, LinkCounters, MemoryUse, PcieLink, Reading, RetiredPages, Rows, Sample,
-    SramEcc, Unknown, Utilization,
+    ClockEvents, Ecc, Fan, Fields, LinkCounters, MemoryUse, PcieLink, Reading, RetiredPages, Rows, Sample, SramEcc,
+    Unknown,
 };
 use crate::units::Bytes;
 
@@ -19,11 +22,10 @@ use crate::units::Bytes;
 const LINKS: u32 = 18;
 /// The most fans that are believed.
 const FANS: u32 = 64;
-/// The state of a GPU that does not tell it (`NVML_PSTATE_UNKNOWN`).
-const STATE_UNKNOWN: u32 = 32;
 
 /// Room for what the driver writes; one serves all GPUs.
 pub(super) struct Room {
+    scratch: Scratch,
     answers: Answers,
     lists: Lists,
     query: GpmQuery,
@@ -31,7 +33,12 @@ pub(super) struct Room {
 
 impl Default for Room {
     fn default() -> Self {
-        Self { answers: Answers::default(), lists: Lists::default(), query: profile::query() }
+        Self {
+            scratch: Scratch::default(),
+            answers: Answers::default(),
+            lists: Lists::default(),
+            query: profile::query(),
+        }
     }
 }
 
@@ -78,12 +85,19 @@ pub(super) fn sample(
 
 /// Brings the samples into the order of the GPUs: one for each, and none of others.
 fn fit(samples: &mut Vec<Sample>, seats: &[Seat]) {
+    let fits = samples.len() == seats.len() && samples.iter().zip(seats).all(|(sample, seat)| sample.id.is(&seat.id));
+    if !fits {
+        rearrange(samples, seats);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn rearrange(samples: &mut Vec<Sample>, seats: &[Seat]) {
     for (at, seat) in seats.iter().enumerate() {
-        if samples.get(at).is_none_or(|sample| sample.id != seat.id) {
-            match samples.iter().skip(at).position(|sample| sample.id == seat.id) {
-                Some(behind) => samples.swap(at, at + behind),
-                None => samples.insert(at, Sample::unknown(seat.id.clone(), Unknown::NotRead)),
-            }
+        match samples.iter().skip(at).position(|sample| sample.id == seat.id) {
+            Some(behind) => samples.swap(at, at + behind),
+            None => samples.insert(at, Sample::unknown(seat.id.clone(), Unknown::NotRead)),
         }
     }
     samples.truncate(seats.len());
@@ -93,62 +107,10 @@ impl<E: Ear> Reader<'_, E> {
     /// Reads these fields.
     #[inline]
     pub(super) fn read(&mut self, fields: Fields, room: &mut Room, sample: &mut Sample) {
-        let common = Fields::FAST
-            | Fields::MEMORY
-            | Fields::TEMPERATURE
-            | Fields::CLOCKS
-            | Fields::POWER_LIMIT
-            | Fields::PERFORMANCE
-            | Fields::ENERGY
-            | Fields::ENCODER
-            | Fields::DECODER;
-        self.read_common(fields, sample);
+        self.read_often(fields & often(), &mut room.scratch, sample);
         // Told apart, so that a fast tick does not look at each of the others.
-        if !(fields & !common).is_empty() {
+        if !(fields & !often()).is_empty() {
             self.read_others(fields, room, sample);
-        }
-    }
-
-    #[inline]
-    fn read_common(&mut self, fields: Fields, sample: &mut Sample) {
-        if fields.contains(Fields::UTILIZATION) {
-            let rates = self.ask(Question::Utilization, Calls::utilization);
-            sample.utilization = rates.map(|rates| Utilization { gpu: rates.gpu, memory: rates.memory }).into();
-        }
-        if fields.contains(Fields::POWER) {
-            sample.power = self.ask(Question::Power, Calls::power_usage).into();
-        }
-        if fields.contains(Fields::MEMORY) {
-            sample.memory = self.memory().into();
-        }
-        if fields.contains(Fields::TEMPERATURE) {
-            sample.temperature = self.temperature().into();
-        }
-        if fields.contains(Fields::CLOCKS) {
-            sample.clocks = self.clocks().into();
-        }
-        if fields.contains(Fields::POWER_LIMIT) {
-            let limit = self.ask(Question::PowerLimit, Calls::enforced_power_limit);
-            sample.power_limit = limit.into();
-        }
-        if fields.contains(Fields::PERFORMANCE) {
-            let state = self.ask(Question::Performance, Calls::performance_state);
-            sample.performance = match state {
-                Ok(STATE_UNKNOWN) => Reading::Unknown(Unknown::NotAvailable),
-                state => state.into(),
-            };
-        }
-        if fields.contains(Fields::ENERGY) {
-            let energy = self.ask(Question::Energy, Calls::total_energy);
-            sample.energy = energy.and_then(available).into();
-        }
-        if fields.contains(Fields::ENCODER) {
-            let busy = self.ask(Question::Encoder, Calls::encoder);
-            sample.encoder = busy.map(|(percent, _)| percent).into();
-        }
-        if fields.contains(Fields::DECODER) {
-            let busy = self.ask(Question::Decoder, Calls::decoder);
-            sample.decoder = busy.map(|(percent, _)| percent).into();
         }
     }
 
@@ -170,8 +132,10 @@ impl<E: Ear> Reader<'_, E> {
             sample.optical_flow = busy.map(|(percent, _)| percent).into();
         }
         if fields.contains(Fields::VIDEO_CLOCK) {
-            let clock = self.ask(Question::VideoClock, |calls, device| calls.clock(device, Choice::CLOCK_VIDEO));
-            sample.video_clock = clock.into();
+            let mut clock = 0;
+            let asked =
+                self.ask(Question::VideoClock, |calls, device| calls.clock(device, Choice::CLOCK_VIDEO, &mut clock));
+            sample.video_clock = asked.map(|()| clock).into();
         }
         if fields.contains(Fields::MARGIN) {
             let margin = self.ask(Question::Margin, Calls::margin);
@@ -222,36 +186,6 @@ impl<E: Ear> Reader<'_, E> {
         if fields.contains(Fields::MIG) {
             self.partition_use(&mut sample.mig);
         }
-    }
-
-    #[inline]
-    fn memory(&mut self) -> Result<MemoryUse, Unknown> {
-        match self.ask(Question::Memory, |calls, device| memory_v2(calls, device)) {
-            Err(reason) if is_too_new(reason) => self.ask(Question::MemoryV1, |calls, device| memory_v1(calls, device)),
-            answer => answer,
-        }
-        .and_then(|memory| available(memory.total.0).map(|_| memory))
-    }
-
-    #[inline]
-    fn temperature(&mut self) -> Result<u32, Unknown> {
-        match self.ask(Question::Temperature, Calls::temperature_v) {
-            Ok(told) => u32::try_from(told.temperature).map_err(|_| Unknown::NotAvailable),
-            Err(reason) if is_too_new(reason) => {
-                self.ask(Question::TemperatureV1, |calls, device| calls.temperature(device, Choice::SENSOR_GPU))
-            }
-            Err(reason) => Err(reason),
-        }
-    }
-
-    #[inline]
-    fn clocks(&mut self) -> Result<Clocks, Unknown> {
-        let mut ask = |domain| self.ask(Question::Clocks, |calls, device| calls.clock(device, domain));
-        Ok(Clocks {
-            graphics: ask(Choice::CLOCK_GRAPHICS)?,
-            sm: ask(Choice::CLOCK_SM)?,
-            memory: ask(Choice::CLOCK_MEMORY)?,
-        })
     }
 
     fn clock_events(&mut self) -> Result<ClockEvents, Unknown> {
@@ -390,24 +324,24 @@ impl<E: Ear> Reader<'_, E> {
 
 /// A GPU's or a partition's memory, from the newest function that the driver has.
 pub(super) fn memory<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<MemoryUse> {
-    match memory_v2(calls, device) {
+    let mut bytes = Scratch::default().memory;
+    match calls.memory_v2(device, &mut bytes) {
         Err(code) if code.is_too_new() => memory_v1(calls, device),
-        answer => answer,
+        answer => answer.map(|()| memory_use(&bytes)),
     }
 }
 
 #[inline]
-fn memory_v2<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<MemoryUse> {
-    let memory = calls.memory_v2(device)?;
-    Ok(MemoryUse {
-        total: Bytes(memory.total),
-        used: Bytes(memory.used),
-        free: Bytes(memory.free),
-        reserved: Bytes(memory.reserved),
-    })
+pub(super) fn memory_use(bytes: &nvmlMemory_v2_t) -> MemoryUse {
+    MemoryUse {
+        total: Bytes(bytes.total),
+        used: Bytes(bytes.used),
+        free: Bytes(bytes.free),
+        reserved: Bytes(bytes.reserved),
+    }
 }
 
-fn memory_v1<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<MemoryUse> {
+pub(super) fn memory_v1<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<MemoryUse> {
     let memory = calls.memory_v1(device)?;
     let (total, used, free) = (Bytes(memory.total), Bytes(memory.used), Bytes(memory.free));
     Ok(MemoryUse { total, used, free, reserved: Bytes(0) })

@@ -1,7 +1,8 @@
 //! How a function of the library is called: the second of the core's two files that call foreign code by themselves.
 //!
 //! Every call goes through a function pointer that was looked up when the library was opened, takes what is asked for by
-//! value, and gives back by value what the library wrote. So nothing outside this file sees a pointer.
+//! value, and gives back by value what the library wrote, or has it written where a reference says. So nothing outside
+//! this file sees a pointer.
 #![expect(unsafe_code, reason = "calls the functions of a foreign library")]
 
 use std::ffi::{c_char, c_uint};
@@ -190,7 +191,12 @@ impl Code {
     /// What a function returned.
     #[inline]
     pub(super) fn answer(code: nvmlReturn_t) -> Answer<()> {
-        if code == 0 { Ok(()) } else { Err(Self(i32::try_from(code).unwrap_or(i32::MAX))) }
+        if code == 0 { Ok(()) } else { Err(Self::of(code)) }
+    }
+
+    #[cold]
+    fn of(code: nvmlReturn_t) -> Self {
+        Self(i32::try_from(code).unwrap_or(i32::MAX))
     }
 }
 
@@ -226,6 +232,46 @@ macro_rules! calls {
     )*};
 }
 pub(super) use calls;
+
+/// One method a line, as above, for what most ticks ask: the function writes where the caller says. These functions lie
+/// side by side in a table of their own, with one that says so in the place of each that the library lacks.
+macro_rules! often {
+    ($($name:ident($($argument:ident: $type:ty),*) -> [$($out:ident: $value:ty),*] = $symbol:ident;)*) => {
+        /// The functions that most ticks call.
+        pub(super) struct Often {
+            $($name: unsafe extern "C" fn($(<$type as In>::Raw,)* $(*mut $value),*) -> nvmlReturn_t,)*
+        }
+
+        impl Often {
+            fn of(functions: &NvmlLib) -> Self {
+                $(
+                    extern "C" fn $name($(_: <$type as In>::Raw,)* $(_: *mut $value),*) -> nvmlReturn_t {
+                        nvmlReturn_enum_NVML_ERROR_FUNCTION_NOT_FOUND
+                    }
+                )*
+                Self { $($name: match &functions.$symbol { Ok(found) => *found, Err(_) => $name },)* }
+            }
+        }
+
+        impl<E: Ear> Calls<'_, E> {
+            $(
+                #[expect(unsafe_code, reason = "calls a function of the library; see `invoke`")]
+                #[allow(unused_parens, reason = "one value is no tuple")]
+                #[inline]
+                pub(in crate::gpu::source::nvml) fn $name(
+                    &self $(, $argument: $type)* $(, $out: &mut $value)*
+                ) -> Answer<()> {
+                    // SAFETY: as for `invoke`.
+                    let answer = Code::answer(unsafe { (self.often.$name)($(In::raw($argument),)* $(&raw mut *$out),*) });
+                    let told = answer.map(|()| ($(*$out),*));
+                    self.ear.heard(stringify!($symbol), || words([$(In::text($argument)),*]), &told);
+                    answer
+                }
+            )*
+        }
+    };
+}
+pub(super) use often;
 
 /// One method a line, for functions that write a text of limited length.
 macro_rules! texts {

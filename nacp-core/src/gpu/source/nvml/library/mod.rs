@@ -15,10 +15,11 @@ use nvml_wrapper_sys::bindings::{
     NvmlLib, nvmlBAR1Memory_t, nvmlC2cModeInfo_v1_t, nvmlConfComputeMemSizeInfo_t, nvmlDeviceAddressingMode_v1_t,
     nvmlDeviceAttributes_t, nvmlEccSramErrorStatus_v1_t, nvmlGpmSupport_t, nvmlGpuInstanceInfo_t,
     nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t, nvmlMarginTemperature_v1_t, nvmlMemory_t,
-    nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v2_t, nvmlTemperature_v1_t, nvmlUtilization_t,
+    nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v2_t, nvmlReturn_enum_NVML_ERROR_FUNCTION_NOT_FOUND, nvmlReturn_t,
+    nvmlTemperature_v1_t, nvmlUtilization_t,
 };
 
-use self::call::{In, Out, calls, invoke, texts, words};
+use self::call::{In, Out, calls, invoke, often, texts, words};
 
 pub(super) use self::call::{Device, GpmQuery, GpuInstance, RawEventSet, RawGpmSample, Told, text};
 pub(super) use self::code::{Answer, Code, available};
@@ -27,11 +28,13 @@ pub(super) use self::lists::{Field, ProcessList};
 /// The library, opened and started. It is ended when the last part of NACP that uses it is dropped.
 pub(super) struct Library {
     wrapper: nvml_wrapper::Nvml,
+    often: Often,
 }
 
 impl Library {
     pub(super) fn new(wrapper: nvml_wrapper::Nvml) -> Arc<Self> {
-        Arc::new(Self { wrapper })
+        let often = Often::of(wrapper.lib());
+        Arc::new(Self { wrapper, often })
     }
 
     /// Its functions, with nobody listening.
@@ -43,7 +46,7 @@ impl Library {
     /// Its functions, and who hears each answer.
     #[inline]
     pub(super) fn heard_by<E: Ear>(&self, ear: E) -> Calls<'_, E> {
-        Calls { functions: self.wrapper.lib(), ear }
+        Calls { functions: self.wrapper.lib(), often: &self.often, ear }
     }
 }
 
@@ -72,6 +75,7 @@ impl Ear for Silent {
 #[derive(Clone, Copy)]
 pub(super) struct Calls<'a, E = Silent> {
     functions: &'a NvmlLib,
+    often: &'a Often,
     ear: E,
 }
 
@@ -120,26 +124,48 @@ choices! {
     LINK_CRC_DATA = 3 "crc data",
 }
 
-/// What is asked at every tick.
+often! {
+    utilization(device: Device) -> [rates: nvmlUtilization_t] = nvmlDeviceGetUtilizationRates;
+    power_usage(device: Device) -> [milliwatts: u32] = nvmlDeviceGetPowerUsage;
+    enforced_power_limit(device: Device) -> [milliwatts: u32] = nvmlDeviceGetEnforcedPowerLimit;
+    total_energy(device: Device) -> [millijoules: u64] = nvmlDeviceGetTotalEnergyConsumption;
+    memory_v2(device: Device) -> [bytes: nvmlMemory_v2_t] = nvmlDeviceGetMemoryInfo_v2;
+    temperature_v(device: Device) -> [celsius: nvmlTemperature_v1_t] = nvmlDeviceGetTemperatureV;
+    clock(device: Device, domain: Choice) -> [megahertz: u32] = nvmlDeviceGetClockInfo;
+    performance_state(device: Device) -> [state: u32] = nvmlDeviceGetPerformanceState;
+    encoder(device: Device) -> [percent: u32, period: u32] = nvmlDeviceGetEncoderUtilization;
+    decoder(device: Device) -> [percent: u32, period: u32] = nvmlDeviceGetDecoderUtilization;
+}
+
+/// Room for what these functions write in a form of their own.
+pub(super) struct Scratch {
+    pub(super) rates: nvmlUtilization_t,
+    pub(super) memory: nvmlMemory_v2_t,
+    pub(super) temperature: nvmlTemperature_v1_t,
+    pub(super) period: u32,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            rates: nvmlUtilization_t::BLANK,
+            memory: nvmlMemory_v2_t::BLANK,
+            temperature: nvmlTemperature_v1_t::BLANK,
+            period: u32::BLANK,
+        }
+    }
+}
+
+/// What is asked at a tick, but less often.
 #[rustfmt::skip]
 impl<E: Ear> Calls<'_, E> {
     calls! {
-        utilization(device: Device) -> [rates: nvmlUtilization_t] = nvmlDeviceGetUtilizationRates;
-        power_usage(device: Device) -> [milliwatts: u32] = nvmlDeviceGetPowerUsage;
-        enforced_power_limit(device: Device) -> [milliwatts: u32] = nvmlDeviceGetEnforcedPowerLimit;
-        total_energy(device: Device) -> [millijoules: u64] = nvmlDeviceGetTotalEnergyConsumption;
-        memory_v2(device: Device) -> [bytes: nvmlMemory_v2_t] = nvmlDeviceGetMemoryInfo_v2;
         memory_v1(device: Device) -> [bytes: nvmlMemory_t] = nvmlDeviceGetMemoryInfo;
         bar1(device: Device) -> [bytes: nvmlBAR1Memory_t] = nvmlDeviceGetBAR1MemoryInfo;
-        temperature_v(device: Device) -> [celsius: nvmlTemperature_v1_t] = nvmlDeviceGetTemperatureV;
         temperature(device: Device, sensor: Choice) -> [celsius: u32] = nvmlDeviceGetTemperature;
         margin(device: Device) -> [celsius: nvmlMarginTemperature_v1_t] = nvmlDeviceGetMarginTemperature;
-        clock(device: Device, domain: Choice) -> [megahertz: u32] = nvmlDeviceGetClockInfo;
-        performance_state(device: Device) -> [state: u32] = nvmlDeviceGetPerformanceState;
         clock_event_reasons(device: Device) -> [bits: u64] = nvmlDeviceGetCurrentClocksEventReasons;
         clock_throttle_reasons(device: Device) -> [bits: u64] = nvmlDeviceGetCurrentClocksThrottleReasons;
-        encoder(device: Device) -> [percent: u32, period: u32] = nvmlDeviceGetEncoderUtilization;
-        decoder(device: Device) -> [percent: u32, period: u32] = nvmlDeviceGetDecoderUtilization;
         jpeg(device: Device) -> [percent: u32, period: u32] = nvmlDeviceGetJpgUtilization;
         optical_flow(device: Device) -> [percent: u32, period: u32] = nvmlDeviceGetOfaUtilization;
         fan_speed(device: Device, fan: u32) -> [percent: u32] = nvmlDeviceGetFanSpeed_v2;
