@@ -232,6 +232,31 @@ fn a_driver_before_510_tells_memory_through_its_older_function() {
 }
 
 #[test]
+#[test]
+fn lists_of_programs_with_longer_lines_are_never_asked_for() {
+    let node = node("h100x8", 2);
+    let before = run(&Case::plain(&library(), &node.path));
+    let folder = tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let lists = |library: &std::path::Path| {
+        let seen = run(&Case { trace: Some(&trace), ..Case::plain(library, &node.path) });
+        let text = std::fs::read_to_string(&trace).unwrap();
+        let asked = text.lines().filter_map(|line| line.split_whitespace().next());
+        let lists: BTreeSet<String> =
+            asked.filter(|name| name.contains("RunningProcesses")).map(str::to_owned).collect();
+        (seen, lists)
+    };
+    let kinds = ["Compute", "Graphics", "MPSCompute"];
+    let version = |number: u32| kinds.map(|kind| format!("nvmlDeviceGet{kind}RunningProcesses_v{number}"));
+    assert_eq!(lists(&library()).1, BTreeSet::from(version(3)));
+    // Such a library of branch 530 or 535 knows of protected memory and has no function for the longer lines yet.
+    let (after, asked) = lists(&without("nvmlDeviceGetRunningProcessDetailList", folder.path()));
+    assert_eq!(asked, BTreeSet::from(version(2)));
+    for (before, after) in before.gpus.iter().zip(&after.gpus) {
+        assert_eq!(changes(before, after), Changes::new());
+    }
+}
+
 fn the_renumbering_of_fields_within_branch_580_changes_no_value() {
     let with_driver = |driver: &str| {
         let mut node = alike("h100x8", 8);

@@ -207,7 +207,8 @@ macro_rules! invoke {
             Ok(function) => {
                 // SAFETY: it is the library's function of this name, which has this signature in nvml.h; the library
                 // stays loaded while `self` borrows it; every pointer is to a live value of its type, or to as many
-                // as the length beside it says.
+                // as the length beside it says. Where libraries differ in the size of what they write under one name,
+                // the caller has chosen a name under which they do not.
                 Code::answer(unsafe { function($($argument),*) })
             }
             Err(_) => Err(Code::FUNCTION_NOT_FOUND),
