@@ -8,6 +8,7 @@ use nvml_wrapper_sys::bindings::nvmlMemory_v2_t;
 use super::fields::Answers;
 use super::kept::{Question, Reader, is_too_new};
 use super::library::{Answer, Calls, Choice, Code, Device, Ear, GpmQuery, Library, Scratch, available};
+use super::links::LINKS;
 use super::often::often;
 use super::processes::Lists;
 use super::profile;
@@ -18,8 +19,6 @@ use crate::gpu::{
 };
 use crate::units::Bytes;
 
-/// The most NVLinks that a GPU has (`NVML_NVLINK_MAX_LINKS`).
-const LINKS: u32 = 18;
 /// The most fans that are believed.
 const FANS: u32 = 64;
 
@@ -280,7 +279,7 @@ impl<E: Ear> Reader<'_, E> {
     }
 
     /// Which NVLinks there are and which of them are up, one bit a link.
-    fn links(&mut self) -> Result<(u32, u32), Unknown> {
+    fn links(&mut self) -> Result<(u64, u64), Unknown> {
         let candidates = self.kept.links.unwrap_or(Ok((1 << LINKS) - 1))?;
         let (mut links, mut active) = (0, 0);
         let mut absent = Unknown::NotSupported;
@@ -288,12 +287,15 @@ impl<E: Ear> Reader<'_, E> {
             match self.calls.nvlink_state(self.device, link) {
                 Ok(state) => {
                     links |= 1 << link;
-                    active |= u32::from(state != 0) << link;
+                    active |= u64::from(state != 0) << link;
                 }
-                // No such link.
                 Err(code) if code.is_final() || code == Code::INVALID_ARGUMENT => {
                     if link == 0 {
                         absent = code.into();
+                    }
+                    // There is no such link, and none beyond it.
+                    if code == Code::INVALID_ARGUMENT {
+                        break;
                     }
                 }
                 Err(code) => {
@@ -308,15 +310,18 @@ impl<E: Ear> Reader<'_, E> {
     }
 
     /// The errors that all links have counted. One that is down need not tell its own.
-    fn link_errors(&mut self, links: u32, active: u32, question: Question, counter: Choice) -> Result<u64, Unknown> {
-        let mut sum = Err(Unknown::NotAvailable);
+    fn link_errors(&mut self, links: u64, active: u64, question: Question, counter: Choice) -> Result<u64, Unknown> {
         for link in (0..LINKS).filter(|link| links >> link & 1 != 0) {
-            if active >> link & 1 != 0 {
+            let count = if active >> link & 1 != 0 {
                 let count = self.ask(question, |calls, device| calls.nvlink_errors(device, link, counter))?;
-                sum = Ok(sum.unwrap_or(0u64).saturating_add(available(count)?));
-            } else if let Ok(Ok(count)) = self.calls.nvlink_errors(self.device, link, counter).map(available) {
-                sum = Ok(sum.unwrap_or(0).saturating_add(count));
-            }
+                available(count)?
+            } else {
+                match self.calls.nvlink_errors(self.device, link, counter).map(available) {
+                    Ok(Ok(count)) => count,
+                    _ => continue,
+                }
+            };
+            self.kept.link_errors.of(counter).add(link, count);
         }
         sum
     }
