@@ -97,7 +97,8 @@ fn judge(name: &str, function: &str, before: &Seen, after: &Seen) -> Vec<String>
     for (gpu, code) in CODES.iter().enumerate() {
         let changes = changes(&before.gpus[gpu], after.gpus.get(gpu).unwrap_or(&Value::Null));
         let case = format!("{name}: {function}={code}");
-        if !SPECIAL.contains(code) {
+        let judged = !SPECIAL.contains(code) || *code == SENTINEL && function.contains("MemoryInfo");
+        if judged {
             failures.extend(untold(&changes, code).map(|what| format!("{case} {what}")));
         }
         if changes.is_empty() && *code == "999" && !dependent.paths.is_empty() {
@@ -232,7 +233,6 @@ fn a_driver_before_510_tells_memory_through_its_older_function() {
 }
 
 #[test]
-#[test]
 fn lists_of_programs_with_longer_lines_are_never_asked_for() {
     let node = node("h100x8", 2);
     let before = run(&Case::plain(&library(), &node.path));
@@ -257,6 +257,7 @@ fn lists_of_programs_with_longer_lines_are_never_asked_for() {
     }
 }
 
+#[test]
 fn the_renumbering_of_fields_within_branch_580_changes_no_value() {
     let with_driver = |driver: &str| {
         let mut node = alike("h100x8", 8);

@@ -78,6 +78,8 @@ pub(super) struct Kept {
     pub(super) link_errors: Box<LinkErrors>,
     /// The partitions, or why they are not known.
     pub(super) partitions: Option<Result<Partitions, Unknown>>,
+    /// Whether a partition turned out to be no longer there.
+    pub(super) divided_anew: bool,
     /// The last sample of the counters within the chip.
     pub(super) counters: Option<Counters>,
     /// Up to when the use of the GPU by each program is known, in the driver's microseconds.
@@ -93,9 +95,10 @@ impl Default for Kept {
             closed: Fields::NONE,
             fans: None,
             links: None,
-            partitions: None,
-            counters: None,
             link_errors: Box::default(),
+            partitions: None,
+            divided_anew: false,
+            counters: None,
             used_until: 0,
         }
     }

@@ -323,12 +323,12 @@ impl<E: Ear> Reader<'_, E> {
             };
             self.kept.link_errors.of(counter).add(link, count);
         }
-        sum
+        self.kept.link_errors.of(counter).sum()
     }
 }
 
 /// A GPU's or a partition's memory, from the newest function that the driver has.
-pub(super) fn memory<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<MemoryUse> {
+pub(super) fn memory<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<Reading<MemoryUse>> {
     let mut bytes = Scratch::default().memory;
     match calls.memory_v2(device, &mut bytes) {
         Err(code) if code.is_too_new() => memory_v1(calls, device),
@@ -336,18 +336,46 @@ pub(super) fn memory<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<Mem
     }
 }
 
+/// What was told of memory; a part of it that is not available leaves nothing to count on.
 #[inline]
-pub(super) fn memory_use(bytes: &nvmlMemory_v2_t) -> MemoryUse {
-    MemoryUse {
+pub(super) fn memory_use(bytes: &nvmlMemory_v2_t) -> Reading<MemoryUse> {
+    if [bytes.total, bytes.used, bytes.free, bytes.reserved].contains(&u64::MAX) {
+        return Reading::Unknown(Unknown::NotAvailable);
+    }
+    Reading::Known(MemoryUse {
         total: Bytes(bytes.total),
         used: Bytes(bytes.used),
         free: Bytes(bytes.free),
         reserved: Bytes(bytes.reserved),
-    }
+    })
 }
 
-pub(super) fn memory_v1<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<MemoryUse> {
-    let memory = calls.memory_v1(device)?;
-    let (total, used, free) = (Bytes(memory.total), Bytes(memory.used), Bytes(memory.free));
-    Ok(MemoryUse { total, used, free, reserved: Bytes(0) })
+pub(super) fn memory_v1<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<Reading<MemoryUse>> {
+    let told = calls.memory_v1(device)?;
+    let (total, used, free) = (told.total, told.used, told.free);
+    Ok(memory_use(&nvmlMemory_v2_t { version: 1, total, reserved: 0, free, used }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_which_a_part_is_not_available_is_unknown() {
+        let whole = nvmlMemory_v2_t { version: 2, total: 8, reserved: 1, free: 4, used: 3 };
+        let part = |change: fn(&mut nvmlMemory_v2_t) -> &mut u64| {
+            let mut memory = whole;
+            *change(&mut memory) = u64::MAX;
+            memory_use(&memory)
+        };
+        assert!(memory_use(&whole).known().is_some());
+        for memory in [
+            part(|memory| &mut memory.total),
+            part(|memory| &mut memory.reserved),
+            part(|memory| &mut memory.free),
+            part(|memory| &mut memory.used),
+        ] {
+            assert_eq!(memory, Reading::Unknown(Unknown::NotAvailable));
+        }
+    }
 }
