@@ -264,6 +264,25 @@ fn partitions_that_are_gone_are_left_out_and_all_are_looked_for_anew() {
 }
 
 #[test]
+fn programs_of_partitions_that_are_gone_are_left_out() {
+    let name = "programs_of_partitions_that_are_gone_are_left_out";
+    let file_ = sim::NodeFile::shipped("a100-mig").unwrap();
+    let parts = file_.gpus[0].mig.as_ref().map_or(0, |mig| mig.devices().count());
+    // The first tick passes; then no partition of this GPU answers.
+    let faults = ["nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetGpuInstanceId"];
+    let faults = faults.map(|function| format!("GPU0:{function}=6@{parts}")).join(",");
+    let environment = [("NACP_SIM_NODE", "a100-mig"), ("NACP_SIM_NVML_FAULTS", faults.as_str())];
+    let Some(nvml) = alone(name, &environment) else { return };
+    let mut samples = Vec::new();
+    nvml.sample(Fields::PROCESSES, &mut samples).unwrap();
+    let all = samples.clone();
+    assert!(all[0].processes.known().is_some_and(|processes| !processes.is_empty()));
+    nvml.sample(Fields::PROCESSES, &mut samples).unwrap();
+    assert_eq!(samples[0].processes, Reading::Known(Vec::new()));
+    assert_eq!(samples[1].processes.known().map(Vec::len), all[1].processes.known().map(Vec::len));
+}
+
+#[test]
 fn a_partition_that_fails_but_is_there_says_why() {
     let name = "a_partition_that_fails_but_is_there_says_why";
     let environment = [("NACP_SIM_NODE", "a100-mig"), ("NACP_SIM_NVML_FAULTS", "nvmlDeviceGetMemoryInfo_v2=6")];
