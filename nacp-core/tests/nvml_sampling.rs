@@ -189,6 +189,9 @@ fn the_driver_s_word_for_no_value_is_unknown() {
     let faults = functions.map(|function| format!("nvmlDeviceGet{function}=sentinel")).join(",");
     let environment = [("NACP_SIM_NODE", "h100x8"), ("NACP_SIM_NVML_FAULTS", faults.as_str())];
     let Some(nvml) = alone(name, &environment) else { return };
+    for gpu in nvml.inventory().unwrap() {
+        assert_eq!(gpu.memory, Reading::Unknown(Unknown::NotAvailable));
+    }
     for sample in read(&nvml, Fields::ALL) {
         assert_eq!(sample.energy, Reading::Unknown(Unknown::NotAvailable));
         assert_eq!(sample.ecc, Reading::Unknown(Unknown::NotAvailable));
@@ -196,6 +199,117 @@ fn the_driver_s_word_for_no_value_is_unknown() {
         assert_eq!(sample.bar1_used, Reading::Unknown(Unknown::NotAvailable));
         assert!(sample.power.known().is_some());
     }
+}
+
+#[test]
+fn memory_of_partitions_that_is_not_available_is_unknown() {
+    let name = "memory_of_partitions_that_is_not_available_is_unknown";
+    let environment = [("NACP_SIM_NODE", "a100-mig"), ("NACP_SIM_NVML_FAULTS", "nvmlDeviceGetMemoryInfo_v2=sentinel")];
+    let Some(nvml) = alone(name, &environment) else { return };
+    let inventory = nvml.inventory().unwrap();
+    let described = inventory.iter().filter_map(|gpu| gpu.mig.devices.known()).flatten().map(|part| &part.id);
+    let described: Vec<_> = described.cloned().collect();
+    assert!(!described.is_empty());
+    for part in inventory.iter().filter_map(|gpu| gpu.mig.devices.known()).flatten() {
+        assert_eq!(part.memory, Reading::Unknown(Unknown::NotAvailable));
+    }
+    let samples = read(&nvml, Fields::MIG);
+    let used: Vec<_> = samples.iter().filter_map(|sample| sample.mig.known()).flatten().collect();
+    assert_eq!(used.iter().map(|part| part.id.clone()).collect::<Vec<_>>(), described);
+    for part in used {
+        assert_eq!(part.memory, Reading::Unknown(Unknown::NotAvailable));
+    }
+}
+
+#[test]
+fn partitions_that_are_gone_are_left_out_and_all_are_looked_for_anew() {
+    let name = "partitions_that_are_gone_are_left_out_and_all_are_looked_for_anew";
+    let path = file(name, "trace");
+    let file_ = sim::NodeFile::shipped("a100-mig").unwrap();
+    let (gpu, parts) = file_
+        .gpus
+        .iter()
+        .map(|gpu| gpu.mig.as_ref().map_or(0, |mig| mig.devices().count()))
+        .enumerate()
+        .max_by_key(|of| of.1)
+        .unwrap();
+    assert!(parts > 1);
+    // The first tick passes, and at the second the last partition alone answers no more.
+    let (memory, instance) = (2 * parts - 1, parts);
+    for code in [2, 6, 15] {
+        let faults = format!(
+            "GPU{gpu}:nvmlDeviceGetMemoryInfo_v2={code}@{memory},GPU{gpu}:nvmlDeviceGetGpuInstanceId={code}@{instance}"
+        );
+        let environment = [
+            ("NACP_SIM_NODE", "a100-mig"),
+            ("NACP_SIM_NVML_FAULTS", faults.as_str()),
+            ("NACP_SIM_NVML_TRACE", path.to_str().unwrap()),
+        ];
+        let Some(nvml) = alone(name, &environment) else { continue };
+        let mut samples = Vec::new();
+        let mut tick = || {
+            nvml.sample(Fields::MIG, &mut samples).unwrap();
+            samples[gpu].mig.known().unwrap().clone()
+        };
+        let all = tick();
+        assert_eq!(all.len(), parts);
+        assert_eq!(tick(), all[..parts - 1]);
+        assert_eq!(tick(), [], "nothing of this GPU answers any more");
+        let asked = trace(nvml, &path)["nvmlDeviceGetMigDeviceHandleByIndex"];
+        let divided = file_.gpus.iter().filter(|gpu| gpu.mig.as_ref().is_some_and(|mig| mig.enabled)).count();
+        let looked = u64::try_from(divided + 1).unwrap();
+        assert_eq!(asked, 7 * looked, "on each GPU once, and on this one again at the third tick");
+        return;
+    }
+}
+
+#[test]
+fn programs_of_partitions_that_are_gone_are_left_out() {
+    let name = "programs_of_partitions_that_are_gone_are_left_out";
+    let file_ = sim::NodeFile::shipped("a100-mig").unwrap();
+    let parts = file_.gpus[0].mig.as_ref().map_or(0, |mig| mig.devices().count());
+    // The first tick passes; then no partition of this GPU answers.
+    let faults = ["nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetGpuInstanceId"];
+    let faults = faults.map(|function| format!("GPU0:{function}=6@{parts}")).join(",");
+    let environment = [("NACP_SIM_NODE", "a100-mig"), ("NACP_SIM_NVML_FAULTS", faults.as_str())];
+    let Some(nvml) = alone(name, &environment) else { return };
+    let mut samples = Vec::new();
+    nvml.sample(Fields::PROCESSES, &mut samples).unwrap();
+    let all = samples.clone();
+    assert!(all[0].processes.known().is_some_and(|processes| !processes.is_empty()));
+    nvml.sample(Fields::PROCESSES, &mut samples).unwrap();
+    assert_eq!(samples[0].processes, Reading::Known(Vec::new()));
+    assert_eq!(samples[1].processes.known().map(Vec::len), all[1].processes.known().map(Vec::len));
+}
+
+#[test]
+fn a_partition_that_fails_but_is_there_says_why() {
+    let name = "a_partition_that_fails_but_is_there_says_why";
+    let environment = [("NACP_SIM_NODE", "a100-mig"), ("NACP_SIM_NVML_FAULTS", "nvmlDeviceGetMemoryInfo_v2=6")];
+    let Some(nvml) = alone(name, &environment) else { return };
+    let samples = read(&nvml, Fields::MIG);
+    let parts: Vec<_> = samples.iter().filter_map(|sample| sample.mig.known()).flatten().collect();
+    assert!(!parts.is_empty());
+    assert!(parts.iter().all(|part| part.memory == Reading::Unknown(Unknown::Code(6))), "{parts:?}");
+}
+
+#[test]
+fn every_nvlink_up_to_the_last_that_the_driver_knows_is_counted() {
+    let name = "every_nvlink_up_to_the_last_that_the_driver_knows_is_counted";
+    let path = file(name, "trace");
+    let wide = node(name, "h100x8", |node| {
+        for gpu in node["gpus"].as_array_mut().unwrap() {
+            gpu["nvlink"]["links"] = json!(24);
+        }
+    });
+    let environment = [("NACP_SIM_NODE", wide.as_str()), ("NACP_SIM_NVML_TRACE", path.to_str().unwrap())];
+    let Some(nvml) = alone(name, &environment) else { return };
+    let links: Vec<_> = nvml.inventory().unwrap().iter().map(|gpu| gpu.nvlinks.known().unwrap().len()).collect();
+    let active: Vec<_> =
+        read(&nvml, Fields::NVLINK).iter().map(|sample| sample.nvlink.known().unwrap().active.clone()).collect();
+    assert_eq!((links, active), (vec![24; 8], vec![Reading::Known(24); 8]));
+    let asked = trace(nvml, &path)["nvmlDeviceGetNvLinkState"];
+    assert_eq!(asked, 2 * 8 * 25, "both end at the first that is none");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::rules::{Rates, SLOW};
-use crate::gpu::{Reading, Sample};
+use crate::gpu::Sample;
 
 /// Over how long rates are taken.
 const MINUTE: SignedDuration = SignedDuration::from_secs(60);
@@ -17,7 +17,8 @@ const SPACING: SignedDuration = SignedDuration::from_secs(1);
 pub(super) struct Recent {
     corrected_ecc: Counter,
     pcie_replays: Counter,
-    nvlink_crc: Counter,
+    crc_flit: Counter,
+    crc_data: Counter,
     /// Minutes since 1970 of the newest reading.
     minute: i64,
     /// For each of [`SLOW`] one bit a minute, the newest lowest: whether the hardware slowed the GPU down.
@@ -28,14 +29,9 @@ impl Recent {
     pub(super) fn push(&mut self, at: Timestamp, sample: &Sample) {
         self.corrected_ecc.push(at, sample.ecc.known().map(|ecc| ecc.corrected));
         self.pcie_replays.push(at, sample.pcie_replays.known().copied());
-        let crc = sample.nvlink.known().and_then(|counters| match (&counters.crc_flit, &counters.crc_data) {
-            (Reading::Unknown(_), Reading::Unknown(_)) => None,
-            (flit, data) => {
-                let value = |reading: &Reading<u64>| reading.known().copied().unwrap_or_default();
-                Some(value(flit).saturating_add(value(data)))
-            }
-        });
-        self.nvlink_crc.push(at, crc);
+        let links = sample.nvlink.known();
+        self.crc_flit.push(at, links.and_then(|links| links.crc_flit.known().copied()));
+        self.crc_data.push(at, links.and_then(|links| links.crc_data.known().copied()));
         let minute = at.as_second().div_euclid(60);
         // A clock that was set back begins no new minute.
         let gone = u32::try_from(minute.saturating_sub(self.minute).max(0)).unwrap_or(u32::MAX);
@@ -52,9 +48,17 @@ impl Recent {
         Rates {
             corrected_ecc: self.corrected_ecc.per_minute(),
             pcie_replays: self.pcie_replays.per_minute(),
-            nvlink_crc: self.nvlink_crc.per_minute(),
+            nvlink_crc: self.nvlink_crc_per_minute(),
             slow_minutes: self.slow.map(|bits| (bits & kept).count_ones()),
         }
+    }
+}
+
+impl Recent {
+    /// Wrong checksums of NVLinks a minute, of the kinds that the GPU tells.
+    fn nvlink_crc_per_minute(&self) -> Option<f64> {
+        let kinds = [self.crc_flit.per_minute(), self.crc_data.per_minute()];
+        kinds.into_iter().flatten().reduce(|flit, data| flit + data)
     }
 }
 
@@ -100,6 +104,7 @@ fn float(value: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::{LinkCounters, Reading, Unknown};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + seconds).unwrap()
@@ -128,6 +133,23 @@ mod tests {
         assert_eq!(counter.per_minute(), Some(2.0));
         counter.push(at(30), None);
         assert_eq!(counter.per_minute(), Some(2.0), "what is unknown changes nothing");
+    }
+
+    #[test]
+    fn a_kind_of_wrong_checksums_that_is_unknown_for_a_while_brings_no_history_along() {
+        let mut sample = Sample::unknown("GPU-00000000-0000-4000-8000-000000000000".parse().unwrap(), Unknown::NotRead);
+        let mut recent = Recent::default();
+        let mut push = |second, flit, data| {
+            let of = |count: Option<u64>| count.map_or(Reading::Unknown(Unknown::NotAvailable), Reading::Known);
+            sample.nvlink =
+                Reading::Known(LinkCounters { crc_flit: of(flit), crc_data: of(data), ..LinkCounters::default() });
+            recent.push(at(second), &sample);
+            recent.rates(1).nvlink_crc
+        };
+        assert_eq!(push(0, Some(1_000_000), None), None);
+        assert_eq!(push(10, Some(1_000_003), Some(500_000)), Some(3.0));
+        assert_eq!(push(20, None, Some(500_002)), Some(5.0));
+        assert_eq!(push(30, Some(1_000_004), Some(500_002)), Some(6.0));
     }
 
     #[test]

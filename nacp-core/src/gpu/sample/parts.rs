@@ -185,6 +185,9 @@ pub struct RetiredPages {
 }
 
 /// What was sent over all NVLinks of a GPU together, and which errors they counted.
+///
+/// Through the driver, the errors only rise as long as a GPU answers: what a link counted stays when it goes down, and a
+/// link that tells its errors only later than the others counts from then.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LinkCounters {

@@ -13,10 +13,7 @@ use crate::units::Bytes;
 
 /// The PCI address and how the GPU sits on the bus.
 pub(super) fn pci<E: Ear>(calls: &Calls<'_, E>, device: Device, gpu: &mut Gpu) {
-    let pci = match calls.pci(device) {
-        Err(code) if code.is_too_new() => calls.pci_v2(device),
-        answer => answer,
-    };
+    let pci = calls.pci(device);
     gpu.pci = match &pci {
         Ok(pci) => words(Ok(text(&pci.busId))),
         Err(code) => Reading::Unknown((*code).into()),

@@ -16,7 +16,7 @@ pub(super) fn describe<E: Ear>(calls: &Calls<'_, E>, index: u32, id: GpuId, devi
     });
     let mut gpu = Gpu::new(id, index, name);
     gpu.compute = compute(calls, device);
-    gpu.memory = Reading::from(super::sample::memory(calls, device)).map(|memory| memory.total);
+    gpu.memory = told(super::sample::memory(calls, device)).map(|memory| memory.total);
     board::pci(calls, device, &mut gpu);
     gpu.identity = board::identity(calls, device);
     gpu.processor = board::processor(calls, device);
@@ -37,6 +37,11 @@ fn compute<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Reading<ComputeCapab
         Ok(ComputeCapability { major: number(major)?, minor: number(minor)? })
     });
     answer.into()
+}
+
+/// What a function told, or why it did not.
+pub(super) fn told<T>(answer: Answer<Reading<T>>) -> Reading<T> {
+    answer.unwrap_or_else(|code| Reading::Unknown(code.into()))
 }
 
 /// A number, whose largest value means that there is none.

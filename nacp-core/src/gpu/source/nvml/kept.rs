@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::library::{Answer, Calls, Code, Device, Ear, Library};
+use super::link_errors::LinkErrors;
 use super::partitions::Partitions;
 use super::profile::Counters;
 use crate::gpu::{Fields, Unknown};
@@ -72,9 +73,13 @@ pub(super) struct Kept {
     /// How many fans there are.
     pub(super) fans: Option<u32>,
     /// One bit for each NVLink that there is, or why there is none.
-    pub(super) links: Option<Result<u32, Unknown>>,
+    pub(super) links: Option<Result<u64, Unknown>>,
+    /// What its NVLinks have counted.
+    pub(super) link_errors: Box<LinkErrors>,
     /// The partitions, or why they are not known.
     pub(super) partitions: Option<Result<Partitions, Unknown>>,
+    /// Whether a partition turned out to be no longer there.
+    pub(super) divided_anew: bool,
     /// The last sample of the counters within the chip.
     pub(super) counters: Option<Counters>,
     /// Up to when the use of the GPU by each program is known, in the driver's microseconds.
@@ -90,7 +95,9 @@ impl Default for Kept {
             closed: Fields::NONE,
             fans: None,
             links: None,
+            link_errors: Box::default(),
             partitions: None,
+            divided_anew: false,
             counters: None,
             used_until: 0,
         }
@@ -101,7 +108,8 @@ impl Kept {
     /// Asks everything anew, because the GPU may have been set up otherwise. What was counted goes on.
     pub(super) fn forget(&mut self) {
         let (counters, used_until) = (self.counters.take(), self.used_until);
-        *self = Self { counters, used_until, ..Self::default() };
+        let link_errors = std::mem::take(&mut self.link_errors);
+        *self = Self { counters, used_until, link_errors, ..Self::default() };
     }
 
     /// Why the GPU refuses this question, if it does.

@@ -5,8 +5,9 @@ use super::library::{Answer, Calls, Choice, Code, Device, Ear, Field, text};
 use crate::gpu::inventory::decode;
 use crate::gpu::{Ancestor, Fabric, GpuId, NvLink, Pair, PeerAccess, PeerStatus, Reading, Unknown};
 
-/// The most NVLinks that a GPU has (`NVML_NVLINK_MAX_LINKS`; Blackwell has 18).
-const LINKS: u32 = 36;
+/// The most NVLinks that are asked for: twice `NVML_NVLINK_MAX_LINKS`, which is what Blackwell has. The driver says where
+/// those of a GPU end.
+pub(super) const LINKS: u32 = 36;
 /// The speed of one link in MB/s (`NVML_FI_DEV_NVLINK_GET_SPEED`).
 const SPEED: u32 = 164;
 

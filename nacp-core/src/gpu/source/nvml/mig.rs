@@ -1,6 +1,6 @@
 //! The partitions of a GPU, and into what it can be divided.
 
-use super::inventory::{number, words};
+use super::inventory::{number, told, words};
 use super::library::{Calls, Code, Device, Ear, text};
 use super::partitions::{PartitionHandle, partitions};
 use super::sample::memory;
@@ -44,7 +44,7 @@ fn described<E: Ear>(calls: &Calls<'_, E>, partition: PartitionHandle) -> MigDev
     };
     described.gpu_instance = partition.gpu_instance;
     described.compute_instance = partition.compute_instance;
-    described.memory = Reading::from(memory(calls, partition.device)).map(|memory| memory.total);
+    described.memory = told(memory(calls, partition.device)).map(|memory| memory.total);
     described.multiprocessors =
         number(calls.attributes(partition.device).map(|attributes| attributes.multiprocessorCount));
     described

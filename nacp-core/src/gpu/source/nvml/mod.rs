@@ -10,6 +10,7 @@ mod fields;
 mod inventory;
 mod kept;
 mod library;
+mod link_errors;
 mod links;
 mod mig;
 mod often;

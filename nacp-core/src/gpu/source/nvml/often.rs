@@ -4,7 +4,7 @@
 //! GPU are made: a processor stalls when it reads in one piece what has just been written in several.
 
 use super::kept::{Question, Reader, is_too_new};
-use super::library::{Answer, Choice, Code, Ear, Scratch, available};
+use super::library::{Answer, Choice, Code, Ear, Scratch};
 use super::sample::{memory_use, memory_v1};
 use crate::gpu::{Fields, Reading, Sample, Unknown, Utilization};
 
@@ -109,7 +109,7 @@ impl<E: Ear> Reader<'_, E> {
             match question {
                 Question::Memory if is_too_new(reason) => {
                     let memory = self.ask(Question::MemoryV1, |calls, gpu| memory_v1(calls, gpu));
-                    sample.memory = memory.and_then(|memory| available(memory.total.0).map(|_| memory)).into();
+                    sample.memory = memory.unwrap_or_else(Reading::Unknown);
                 }
                 Question::Temperature if is_too_new(reason) => {
                     let celsius =
@@ -142,7 +142,7 @@ fn take_over(answered: Fields, scratch: &Scratch, sample: &mut Sample) {
         sample.utilization = Reading::Known(Utilization { gpu: rates.gpu, memory: rates.memory });
     }
     if answered.contains(Fields::MEMORY) {
-        sample.memory = available(scratch.memory.total).map(|_| memory_use(&scratch.memory)).into();
+        sample.memory = memory_use(&scratch.memory);
     }
     if answered.contains(Fields::TEMPERATURE) {
         let celsius = u32::try_from(scratch.temperature.temperature);

@@ -1,5 +1,6 @@
 //! The partitions of a GPU as handles that can be asked (Multi-Instance GPU).
 
+use super::inventory::told;
 use super::kept::Reader;
 use super::library::{Calls, Code, Device, Ear};
 use super::sample::memory;
@@ -61,6 +62,15 @@ impl<E: Ear> Reader<'_, E> {
         })
     }
 
+    /// Whether a partition that answered this way is no longer there: it does not tell its instance either. Then all
+    /// partitions are looked for again at the next tick.
+    pub(super) fn is_gone(&mut self, partition: &PartitionHandle, reason: Unknown) -> bool {
+        let gone = [Code::INVALID_ARGUMENT, Code::NOT_FOUND, Code::GPU_IS_LOST].map(Unknown::from).contains(&reason)
+            && self.calls.gpu_instance_id(partition.device).is_err();
+        self.kept.divided_anew |= gone;
+        gone
+    }
+
     /// Calls `f` with this reader and the partitions, or with nothing where the GPU is not partitioned.
     pub(super) fn with_partitions<T>(
         &mut self,
@@ -69,7 +79,9 @@ impl<E: Ear> Reader<'_, E> {
         let lent = self.lend_partitions();
         let answer = lent.as_ref().map(|found| f(self, found.as_deref())).map_err(|reason| *reason);
         // What failed in passing is looked for again.
-        self.kept.partitions = Some(lent).filter(|lent| !matches!(lent, Err(reason) if passes(*reason)));
+        let outdated =
+            std::mem::take(&mut self.kept.divided_anew) || lent.as_ref().is_err_and(|reason| passes(*reason));
+        self.kept.partitions = if outdated { None } else { Some(lent) };
         answer
     }
 
@@ -81,18 +93,22 @@ impl<E: Ear> Reader<'_, E> {
         };
         let answer = self.with_partitions(|reader, partitions| {
             let partitions = partitions.unwrap_or_default();
-            list.truncate(partitions.len());
-            for (at, partition) in partitions.iter().enumerate() {
-                let read = memory(&reader.calls, partition.device).inspect_err(|code| {
+            let mut there = 0;
+            for partition in partitions {
+                let memory = told(memory(&reader.calls, partition.device).inspect_err(|code| {
                     reader.kept.suspect |= code.is_about_the_handle();
-                });
-                let memory = Reading::from(read);
-                match list.get_mut(at) {
+                }));
+                if memory.unknown().is_some_and(|reason| reader.is_gone(partition, reason)) {
+                    continue;
+                }
+                match list.get_mut(there) {
                     Some(place) if place.id == partition.id => place.memory = memory,
                     Some(place) => *place = MigUse { id: partition.id.clone(), memory },
                     None => list.push(MigUse { id: partition.id.clone(), memory }),
                 }
+                there += 1;
             }
+            list.truncate(there);
         });
         *into = match answer {
             Ok(()) => Reading::Known(list),

@@ -38,7 +38,12 @@ impl<E: Ear> Reader<'_, E> {
         lists.found.clear();
         let by_partition = self.with_partitions(|reader, partitions| {
             let partitions = partitions?;
-            Some(partitions.iter().try_for_each(|partition| reader.list(partition.device, Some(partition), lists)))
+            Some(partitions.iter().try_for_each(|partition| {
+                match reader.list(partition.device, Some(partition), lists) {
+                    Err(reason) if reader.is_gone(partition, reason) => Ok(()),
+                    listed => listed,
+                }
+            }))
         });
         let listed = match by_partition {
             Ok(Some(listed)) => listed,

@@ -8,6 +8,7 @@ use nvml_wrapper_sys::bindings::nvmlMemory_v2_t;
 use super::fields::Answers;
 use super::kept::{Question, Reader, is_too_new};
 use super::library::{Answer, Calls, Choice, Code, Device, Ear, GpmQuery, Library, Scratch, available};
+use super::links::LINKS;
 use super::often::often;
 use super::processes::Lists;
 use super::profile;
@@ -18,8 +19,6 @@ use crate::gpu::{
 };
 use crate::units::Bytes;
 
-/// The most NVLinks that a GPU has (`NVML_NVLINK_MAX_LINKS`).
-const LINKS: u32 = 18;
 /// The most fans that are believed.
 const FANS: u32 = 64;
 
@@ -280,7 +279,7 @@ impl<E: Ear> Reader<'_, E> {
     }
 
     /// Which NVLinks there are and which of them are up, one bit a link.
-    fn links(&mut self) -> Result<(u32, u32), Unknown> {
+    fn links(&mut self) -> Result<(u64, u64), Unknown> {
         let candidates = self.kept.links.unwrap_or(Ok((1 << LINKS) - 1))?;
         let (mut links, mut active) = (0, 0);
         let mut absent = Unknown::NotSupported;
@@ -288,12 +287,15 @@ impl<E: Ear> Reader<'_, E> {
             match self.calls.nvlink_state(self.device, link) {
                 Ok(state) => {
                     links |= 1 << link;
-                    active |= u32::from(state != 0) << link;
+                    active |= u64::from(state != 0) << link;
                 }
-                // No such link.
                 Err(code) if code.is_final() || code == Code::INVALID_ARGUMENT => {
                     if link == 0 {
                         absent = code.into();
+                    }
+                    // There is no such link, and none beyond it.
+                    if code == Code::INVALID_ARGUMENT {
+                        break;
                     }
                 }
                 Err(code) => {
@@ -308,22 +310,25 @@ impl<E: Ear> Reader<'_, E> {
     }
 
     /// The errors that all links have counted. One that is down need not tell its own.
-    fn link_errors(&mut self, links: u32, active: u32, question: Question, counter: Choice) -> Result<u64, Unknown> {
-        let mut sum = Err(Unknown::NotAvailable);
+    fn link_errors(&mut self, links: u64, active: u64, question: Question, counter: Choice) -> Result<u64, Unknown> {
         for link in (0..LINKS).filter(|link| links >> link & 1 != 0) {
-            if active >> link & 1 != 0 {
+            let count = if active >> link & 1 != 0 {
                 let count = self.ask(question, |calls, device| calls.nvlink_errors(device, link, counter))?;
-                sum = Ok(sum.unwrap_or(0u64).saturating_add(available(count)?));
-            } else if let Ok(Ok(count)) = self.calls.nvlink_errors(self.device, link, counter).map(available) {
-                sum = Ok(sum.unwrap_or(0).saturating_add(count));
-            }
+                available(count)?
+            } else {
+                match self.calls.nvlink_errors(self.device, link, counter).map(available) {
+                    Ok(Ok(count)) => count,
+                    _ => continue,
+                }
+            };
+            self.kept.link_errors.of(counter).add(link, count);
         }
-        sum
+        self.kept.link_errors.of(counter).sum()
     }
 }
 
 /// A GPU's or a partition's memory, from the newest function that the driver has.
-pub(super) fn memory<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<MemoryUse> {
+pub(super) fn memory<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<Reading<MemoryUse>> {
     let mut bytes = Scratch::default().memory;
     match calls.memory_v2(device, &mut bytes) {
         Err(code) if code.is_too_new() => memory_v1(calls, device),
@@ -331,18 +336,46 @@ pub(super) fn memory<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<Mem
     }
 }
 
+/// What was told of memory; a part of it that is not available leaves nothing to count on.
 #[inline]
-pub(super) fn memory_use(bytes: &nvmlMemory_v2_t) -> MemoryUse {
-    MemoryUse {
+pub(super) fn memory_use(bytes: &nvmlMemory_v2_t) -> Reading<MemoryUse> {
+    if [bytes.total, bytes.used, bytes.free, bytes.reserved].contains(&u64::MAX) {
+        return Reading::Unknown(Unknown::NotAvailable);
+    }
+    Reading::Known(MemoryUse {
         total: Bytes(bytes.total),
         used: Bytes(bytes.used),
         free: Bytes(bytes.free),
         reserved: Bytes(bytes.reserved),
-    }
+    })
 }
 
-pub(super) fn memory_v1<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<MemoryUse> {
-    let memory = calls.memory_v1(device)?;
-    let (total, used, free) = (Bytes(memory.total), Bytes(memory.used), Bytes(memory.free));
-    Ok(MemoryUse { total, used, free, reserved: Bytes(0) })
+pub(super) fn memory_v1<E: Ear>(calls: &Calls<'_, E>, device: Device) -> Answer<Reading<MemoryUse>> {
+    let told = calls.memory_v1(device)?;
+    let (total, used, free) = (told.total, told.used, told.free);
+    Ok(memory_use(&nvmlMemory_v2_t { version: 1, total, reserved: 0, free, used }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_which_a_part_is_not_available_is_unknown() {
+        let whole = nvmlMemory_v2_t { version: 2, total: 8, reserved: 1, free: 4, used: 3 };
+        let part = |change: fn(&mut nvmlMemory_v2_t) -> &mut u64| {
+            let mut memory = whole;
+            *change(&mut memory) = u64::MAX;
+            memory_use(&memory)
+        };
+        assert!(memory_use(&whole).known().is_some());
+        for memory in [
+            part(|memory| &mut memory.total),
+            part(|memory| &mut memory.reserved),
+            part(|memory| &mut memory.free),
+            part(|memory| &mut memory.used),
+        ] {
+            assert_eq!(memory, Reading::Unknown(Unknown::NotAvailable));
+        }
+    }
 }

@@ -32,7 +32,7 @@ impl Reader<'_> {
         let mut gpu = Gpu::new(file.uuid.clone(), u32::try_from(self.index).unwrap_or(u32::MAX), name);
         gpu.compute = told(self.ask("CudaComputeCapability", Some(file.compute)));
         gpu.memory = told(self.memory()).map(|memory| memory.total);
-        gpu.pci = told(self.either("PciInfo_v3", "PciInfo_v2", Some(file.pci.clone())));
+        gpu.pci = told(self.ask("PciInfo_v3", Some(file.pci.clone())));
         gpu.pcie = self.bus();
         gpu.identity = self.identity();
         gpu.processor = self.processor(&gpu.compute);
@@ -102,8 +102,7 @@ impl Reader<'_> {
 
     fn bus(self) -> Pcie {
         let own = self.gpu.identity.as_ref();
-        let number =
-            |value: Option<u32>, absent| told(self.either("PciInfo_v3", "PciInfo_v2", Some(value.unwrap_or(absent))));
+        let number = |value: Option<u32>, absent| told(self.ask("PciInfo_v3", Some(value.unwrap_or(absent))));
         Pcie {
             device: number(own.and_then(|own| own.device).map(super::super::identity::PciNumber::combined), NVIDIA),
             subsystem: number(own.and_then(|own| own.subsystem).map(super::super::identity::PciNumber::combined), 0),

@@ -207,7 +207,8 @@ macro_rules! invoke {
             Ok(function) => {
                 // SAFETY: it is the library's function of this name, which has this signature in nvml.h; the library
                 // stays loaded while `self` borrows it; every pointer is to a live value of its type, or to as many
-                // as the length beside it says.
+                // as the length beside it says. Where libraries differ in the size of what they write under one name,
+                // the caller has chosen a name under which they do not.
                 Code::answer(unsafe { function($($argument),*) })
             }
             Err(_) => Err(Code::FUNCTION_NOT_FOUND),
@@ -369,6 +370,15 @@ impl<E: Ear> Calls<'_, E> {
         })
     }
 
+    /// Where a GPU stands in a rack: the newest version that the driver knows.
+    pub(in crate::gpu::source::nvml) fn platform(&self, device: Device) -> Answer<nvmlPlatformInfo_v2_t> {
+        newest_platform(|version, info| {
+            let answer = invoke!(self.nvmlDeviceGetPlatformInfo(In::raw(device), &raw mut *info)).map(|()| *info);
+            self.ear.heard("nvmlDeviceGetPlatformInfo", || format!("version {version}"), &answer);
+            answer
+        })
+    }
+
     /// Waits for an event, at most so many milliseconds. The older function tells no partition.
     pub(in crate::gpu::source::nvml) fn event_set_wait(&self, set: RawEventSet, milliseconds: u32) -> Answer<Told> {
         let mut data = nvmlEventData_t::BLANK;
@@ -392,6 +402,21 @@ impl<E: Ear> Calls<'_, E> {
         self.ear.heard("nvmlGpmMetricsGet", String::new, &answer);
         answer
     }
+}
+
+/// Asks with version 2, and with version 1 where the driver does not know that. The two differ in the names of their
+/// members alone, and the number says which of them is meant.
+fn newest_platform(
+    mut ask: impl FnMut(u32, &mut nvmlPlatformInfo_v2_t) -> Answer<nvmlPlatformInfo_v2_t>,
+) -> Answer<nvmlPlatformInfo_v2_t> {
+    const { assert!(size_of::<nvmlPlatformInfo_v1_t>() == size_of::<nvmlPlatformInfo_v2_t>()) };
+    let mut info = nvmlPlatformInfo_v2_t::BLANK;
+    let newest = ask(2, &mut info);
+    if !newest.is_err_and(Code::is_too_new) {
+        return newest;
+    }
+    info = nvmlPlatformInfo_v2_t { version: nvmlPlatformInfo_v1_t::BLANK.version, ..nvmlPlatformInfo_v2_t::BLANK };
+    ask(1, &mut info)
 }
 
 /// What the driver tells of an event (`nvmlEventData_t`).
@@ -445,5 +470,33 @@ fn retired(code: Answer<()>, count: c_uint) -> Answer<u32> {
     match code {
         Ok(()) | Err(Code::INSUFFICIENT_SIZE) => Ok(count),
         Err(code) => Err(code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_knows_the_first_version_of_the_platform_alone_tells_it() {
+        let first = |_, info: &mut nvmlPlatformInfo_v2_t| match info.version {
+            0x0100_002C => {
+                (info.slotNumber, info.moduleId) = (7, 3);
+                Ok(*info)
+            }
+            _ => Err(Code::ARGUMENT_VERSION_MISMATCH),
+        };
+        let told = newest_platform(first).map(|info| (info.slotNumber, info.moduleId));
+        assert_eq!(told, Ok((7, 3)));
+    }
+
+    #[test]
+    fn a_platform_that_is_not_told_is_asked_for_once() {
+        let mut versions = Vec::new();
+        let answer = newest_platform(|version, _| {
+            versions.push(version);
+            Err(Code::NOT_SUPPORTED)
+        });
+        assert_eq!((answer.err(), versions), (Some(Code::NOT_SUPPORTED), vec![2]));
     }
 }

@@ -15,7 +15,6 @@ pub(in crate::gpu::source::nvml) type Answer<T> = Result<T, Code>;
 
 macro_rules! codes {
     ($($name:ident = $code:literal,)*) => {
-        #[allow(dead_code, reason = "the list is whole")]
         impl Code {
             $(pub(in crate::gpu::source::nvml) const $name: Self = Self($code);)*
 

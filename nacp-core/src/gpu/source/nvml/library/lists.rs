@@ -55,10 +55,12 @@ pub(in crate::gpu::source::nvml) enum ProcessList {
 /// The newest version of a list of programs, and each older one when the driver does not know it.
 macro_rules! running {
     ($self:ident, $device:ident, $buffer:ident, $v3:ident, $v2:ident, $v1:ident) => {{
-        let newest = list($buffer, |count, all| invoke!($self.$v3(In::raw($device), count, all.as_mut_ptr())));
-        $self.ear.heard(stringify!($v3), String::new, &newest);
-        if !newest.as_ref().is_err_and(|code| code.is_too_new()) {
-            return newest;
+        if !$self.has_longer_lines() {
+            let newest = list($buffer, |count, all| invoke!($self.$v3(In::raw($device), count, all.as_mut_ptr())));
+            $self.ear.heard(stringify!($v3), String::new, &newest);
+            if !newest.as_ref().is_err_and(|code| code.is_too_new()) {
+                return newest;
+            }
         }
         let older = list($buffer, |count, all| invoke!($self.$v2(In::raw($device), count, all.as_mut_ptr())));
         $self.ear.heard(stringify!($v2), String::new, &older);
@@ -83,6 +85,14 @@ macro_rules! running {
 }
 
 impl<E: Ear> Calls<'_, E> {
+    /// Whether version 3 of the lists of programs writes lines of 32 bytes, which would go beyond the room for as many of
+    /// 24. Some libraries of branches 530 and 535 do: the protected memory that was in each line has had a function of its
+    /// own since, and they lack that one while they know of protected memory.
+    fn has_longer_lines(&self) -> bool {
+        self.functions.nvmlDeviceGetConfComputeMemSizeInfo.is_ok()
+            && self.functions.nvmlDeviceGetRunningProcessDetailList.is_err()
+    }
+
     /// The programs of one kind that use a GPU or a partition: how many, at the beginning of `buffer`.
     pub(in crate::gpu::source::nvml) fn running_processes(
         &self,

@@ -15,8 +15,8 @@ use nvml_wrapper_sys::bindings::{
     NvmlLib, nvmlBAR1Memory_t, nvmlC2cModeInfo_v1_t, nvmlConfComputeMemSizeInfo_t, nvmlDeviceAddressingMode_v1_t,
     nvmlDeviceAttributes_t, nvmlEccSramErrorStatus_v1_t, nvmlGpmSupport_t, nvmlGpuInstanceInfo_t,
     nvmlGpuInstanceProfileInfo_t, nvmlGpuInstanceProfileInfo_v2_t, nvmlMarginTemperature_v1_t, nvmlMemory_t,
-    nvmlMemory_v2_t, nvmlPciInfo_t, nvmlPlatformInfo_v2_t, nvmlReturn_enum_NVML_ERROR_FUNCTION_NOT_FOUND, nvmlReturn_t,
-    nvmlTemperature_v1_t, nvmlUtilization_t,
+    nvmlMemory_v2_t, nvmlPciInfo_t, nvmlReturn_enum_NVML_ERROR_FUNCTION_NOT_FOUND, nvmlReturn_t, nvmlTemperature_v1_t,
+    nvmlUtilization_t,
 };
 
 use self::call::{In, Out, calls, invoke, often, texts, words};
@@ -207,13 +207,11 @@ impl<E: Ear> Calls<'_, E> {
         board_id(device: Device) -> [id: u32] = nvmlDeviceGetBoardId;
         minor_number(device: Device) -> [minor: u32] = nvmlDeviceGetMinorNumber;
         module_id(device: Device) -> [module: u32] = nvmlDeviceGetModuleId;
-        platform(device: Device) -> [platform: nvmlPlatformInfo_v2_t] = nvmlDeviceGetPlatformInfo;
         architecture(device: Device) -> [architecture: u32] = nvmlDeviceGetArchitecture;
         cores(device: Device) -> [cores: u32] = nvmlDeviceGetNumGpuCores;
         compute_capability(device: Device) -> [major: i32, minor: i32] = nvmlDeviceGetCudaComputeCapability;
         memory_bus_width(device: Device) -> [bits: u32] = nvmlDeviceGetMemoryBusWidth;
         pci(device: Device) -> [pci: nvmlPciInfo_t] = nvmlDeviceGetPciInfo_v3;
-        pci_v2(device: Device) -> [pci: nvmlPciInfo_t] = nvmlDeviceGetPciInfo_v2;
         max_pcie_generation(device: Device) -> [generation: u32] = nvmlDeviceGetMaxPcieLinkGeneration;
         gpu_max_pcie_generation(device: Device) -> [generation: u32] = nvmlDeviceGetGpuMaxPcieLinkGeneration;
         max_pcie_width(device: Device) -> [lanes: u32] = nvmlDeviceGetMaxPcieLinkWidth;
