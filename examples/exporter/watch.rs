@@ -112,9 +112,9 @@ impl Watch {
         metrics.render()
     }
 
-    /// Who is behind the processes. Those of a simulated node are not of this machine, whatever their numbers are.
+    /// Who is behind the processes. Those of another machine's GPUs are nobody's here, whatever their numbers are.
     fn owners(&self, snapshot: &Snapshot) -> Vec<Owner> {
-        if snapshot.origin.simulated {
+        if !self.telemetry.node().is_here() {
             return Vec::new();
         }
         let processes = snapshot.gpus.iter().filter_map(|state| state.sample.processes.known()).flatten();
@@ -200,10 +200,10 @@ impl Follower {
         if self.reading.is_none() && self.read.is_none_or(|read| read.elapsed() >= ANEW) {
             self.read = Some(Instant::now());
             let node = self.view.node().clone();
-            // The machine says nothing about simulated GPUs.
-            self.reading = Some(spawn_blocking(move || match node.origin().simulated {
-                true => (Facts::default(), node.reread().ok()),
-                false => (Facts::read(Path::new("/")), node.reread().ok()),
+            // The machine says nothing about GPUs that are not its own.
+            self.reading = Some(spawn_blocking(move || match node.is_here() {
+                true => (Facts::read(Path::new("/")), node.reread().ok()),
+                false => (Facts::default(), node.reread().ok()),
             }));
         }
     }

@@ -96,7 +96,7 @@ impl Held {
             events.wait(Duration::ZERO, &self.clock, &mut heard)?;
         }
         let snapshot = node.reread()?.snapshot(&self.clock)?;
-        let mut facts = if node.origin().simulated { Facts::default() } else { Facts::read(Path::new("/")) };
+        let mut facts = if node.is_here() { Facts::read(Path::new("/")) } else { Facts::default() };
         facts.listens = self.events.is_some();
         let changes = self.monitor.observe(snapshot.at, &snapshot, &heard, &facts);
         self.seen = Some(snapshot);

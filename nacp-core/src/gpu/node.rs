@@ -54,6 +54,11 @@ impl Node {
         self.source.origin()
     }
 
+    /// Whether the GPUs are those of this very machine: neither made up nor recorded.
+    pub fn is_here(&self) -> bool {
+        self.source.is_here()
+    }
+
     /// The GPUs, in the driver's order; empty when the machine has none.
     pub fn gpus(&self) -> &[Gpu] {
         &self.gpus
@@ -106,8 +111,8 @@ impl Node {
         Ok(Topology::new(&self.gpus, &self.pairs()?))
     }
 
-    /// Begins to listen for what happens to the GPUs: through the source, or in the kernel's log where the source of a
-    /// real machine tells nothing.
+    /// Begins to listen for what happens to the GPUs: through the source, or in the kernel's log where the source of
+    /// this machine tells nothing.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) where neither tells, with the reason of each.
@@ -117,7 +122,7 @@ impl Node {
 
     fn events_or(&self, log: &Path) -> Result<Box<dyn Events>> {
         let error = match self.source.events() {
-            Err(error) if error.kind() == ErrorKind::Unsupported && !self.origin().simulated => error,
+            Err(error) if error.kind() == ErrorKind::Unsupported && self.is_here() => error,
             answer => return answer,
         };
         let opened = KernelLog::open(log).and_then(|log| KernelEvents::new(log, &self.gpus, boot_time("/")));
@@ -197,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_s_log_tells_of_a_real_machine_only() {
+    fn the_kernel_s_log_tells_of_this_machine_only() {
         let node = |simulated| {
             let origin = Origin { simulated, name: "mute".into(), driver: None, cuda: None };
             Node::from_source(Arc::new(Mute(origin))).unwrap()
