@@ -1,4 +1,5 @@
 //! A process that is listened to, and killed in time. Two threads read what it says while its end is awaited.
+#![expect(clippy::disallowed_methods, reason = "the guard waits for its child, for a stated time")]
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
