@@ -10,7 +10,7 @@ use super::history::{History, Moment, Reading as Point};
 use super::lock;
 use super::options::TelemetryOptions;
 use super::poller::Tick;
-use super::table::{Columns, Series};
+use super::table::{Columns, Copied, Series};
 use super::window::{Energy, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{GpuId, GpuState, Hears, Metric, Node, Reading, Sample, Snapshot, Unknown};
@@ -219,12 +219,14 @@ impl View {
     /// # Errors
     /// As for [`window`](Self::window).
     pub fn history(&self, gpu: &GpuId, metric: Metric, after: Timestamp) -> Result<Series> {
-        let history = lock(&self.0.history);
-        let place = place_of(&history, gpu)?;
-        let (track, column) = history.find(metric).ok_or_else(|| self.not_read(metric))?;
-        let after = after.as_microsecond();
-        let readings = track.readings(place, column, |moment| moment.wall > after);
-        let (at, values) = readings.map(|(moment, value)| (moment.at(), value)).unzip();
+        let readings: Vec<Point> = {
+            let history = lock(&self.0.history);
+            let place = place_of(&history, gpu)?;
+            let (track, column) = history.find(metric).ok_or_else(|| self.not_read(metric))?;
+            let after = after.as_microsecond();
+            track.readings(place, column, |moment| moment.wall > after).collect()
+        };
+        let (at, values) = readings.into_iter().map(|(moment, value)| (moment.at(), value)).unzip();
         Ok(Series { metric, at, values })
     }
 
@@ -235,11 +237,12 @@ impl View {
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a number that no tier reads; [`View::metrics`] are those
     /// that are read.
     pub fn columns(&self, metrics: &[Metric], after: Timestamp) -> Result<Columns> {
-        let history = lock(&self.0.history);
-        match metrics.iter().find(|metric| history.find(**metric).is_none()) {
-            Some(metric) => Err(self.not_read(*metric)),
-            None => Ok(Columns::of(&history, metrics, after)),
-        }
+        let (copies, gpus) = {
+            let history = lock(&self.0.history);
+            let copy = |metric: &Metric| Copied::of(&history, *metric, after).ok_or_else(|| self.not_read(*metric));
+            (metrics.iter().map(copy).collect::<Result<_>>()?, history.gpus().to_vec())
+        };
+        Ok(Columns::of(copies, gpus))
     }
 
     /// The numbers that are read, whether or not the GPUs tell them.
