@@ -37,7 +37,12 @@ fn main() -> ExitCode {
             show(options::HELP);
             Ok(())
         }
-        (Ok(Some(options)), Ok(runtime)) => LocalSet::new().block_on(&runtime, run(&options)),
+        (Ok(Some(options)), Ok(runtime)) => {
+            let done = LocalSet::new().block_on(&runtime, run(&options));
+            // A thread that hangs in the driver must not keep the exporter from ending.
+            runtime.shutdown_background();
+            done
+        }
         (Ok(_), Err(cause)) => Err(Error::new(ErrorKind::Internal, "exporter", "no runtime").caused_by(cause)),
         (Err(error), _) => Err(error),
     };

@@ -22,6 +22,13 @@ use tokio::time::{Instant, timeout};
 const FIRST: Duration = Duration::from_secs(10);
 /// How often at most fields are read that change slowly or are slow to read, and how often health is looked at.
 const SLOW: Duration = Duration::from_secs(10);
+/// How soon health is looked at when something has happened.
+const SOON: Duration = Duration::from_secs(1);
+/// How many events are kept until health is looked at; beyond it the oldest is lost.
+const MOST: usize = 1024;
+/// Readings that are older than so many periods, and than this, are not told: the driver hangs.
+const PERIODS: u32 = 3;
+const STALE: Duration = Duration::from_secs(10);
 /// How often the inventory and the machine are read anew: partitions and modes can change.
 const ANEW: Duration = Duration::from_secs(60);
 
@@ -29,6 +36,7 @@ const ANEW: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Watch {
     telemetry: Telemetry,
+    every: Duration,
     hostname: (HostnameLabel, String),
     seen: Rc<RefCell<Seen>>,
     owners: RefCell<OwnerCache>,
@@ -74,7 +82,7 @@ impl Watch {
         follower.look();
         spawn_local(follower.follow(updates));
         let owners = RefCell::new(OwnerCache::new(Processes::system()));
-        Ok(Self { telemetry, hostname, seen, owners, scraped: RefCell::default() })
+        Ok(Self { telemetry, every, hostname, seen, owners, scraped: RefCell::default() })
     }
 
     /// Whether the GPUs answer.
@@ -82,12 +90,13 @@ impl Watch {
         match self.telemetry.status() {
             PollerStatus { error: Some(error), .. } => Err(Error::new(error.kind(), "exporter", error.to_string())),
             PollerStatus { last: None, .. } => Err(not_read()),
-            _ => Ok(()),
+            _ => fresh(self.telemetry.age(), self.every),
         }
     }
 
     /// What Prometheus is told.
     pub(crate) fn metrics(&self) -> Result<String, Error> {
+        fresh(self.telemetry.age(), self.every)?;
         let seen = self.seen.borrow();
         let latest = latest(&self.telemetry, &seen.gpus).ok_or_else(not_read)?;
         let mut scraped = self.scraped.borrow_mut();
@@ -112,9 +121,9 @@ impl Watch {
         metrics.render()
     }
 
-    /// Who is behind the processes. Those of a simulated node are not of this machine, whatever their numbers are.
+    /// Who is behind the processes. Those of another machine's GPUs are nobody's here, whatever their numbers are.
     fn owners(&self, snapshot: &Snapshot) -> Vec<Owner> {
-        if snapshot.origin.simulated {
+        if !self.telemetry.node().is_here() {
             return Vec::new();
         }
         let processes = snapshot.gpus.iter().filter_map(|state| state.sample.processes.known()).flatten();
@@ -140,6 +149,17 @@ fn not_read() -> Error {
     Error::new(ErrorKind::Timeout, "exporter", "the GPUs have not been read yet").retry_later()
 }
 
+/// Whether readings of this age may be told.
+fn fresh(age: Option<Duration>, every: Duration) -> Result<(), Error> {
+    match age {
+        Some(age) if age > STALE.max(every * PERIODS) => {
+            let error = Error::new(ErrorKind::Timeout, "exporter", "the driver hangs: the GPUs do not answer");
+            Err(error.with("age", format_args!("{}s", age.as_secs())).retry_later())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Follows the poller: keeps Xids, looks at health, reads the inventory anew.
 struct Follower {
     view: View,
@@ -160,18 +180,18 @@ impl Follower {
         Self { view, monitor, seen, events: Vec::new(), facts, reading: None, looked: None, read: None }
     }
 
+    /// Looks also while no readings come: a driver that hangs can still tell events.
     async fn follow(mut self, mut updates: Subscription) {
         loop {
-            match updates.recv().await {
-                Update::Event(event) => self.hear(event),
-                Update::Samples(_) => {
-                    self.read_anew().await;
-                    if !self.events.is_empty() || self.looked.is_none_or(|looked| looked.elapsed() >= SLOW) {
-                        self.look();
-                    }
-                }
-                Update::Ended => return,
+            match timeout(SOON, updates.recv()).await {
+                Ok(Update::Event(event)) => self.hear(event),
+                Ok(Update::Samples(_)) => self.read_anew().await,
+                Ok(Update::Ended) => return,
                 _ => {}
+            }
+            let pause = if self.events.is_empty() { SLOW } else { SOON };
+            if self.looked.is_none_or(|looked| looked.elapsed() >= pause) {
+                self.look();
             }
         }
     }
@@ -181,6 +201,9 @@ impl Follower {
             let mut seen = self.seen.borrow_mut();
             seen.xids.retain(|other| other.gpu != event.gpu);
             seen.xids.push(event.clone());
+        }
+        if self.events.len() == MOST {
+            self.events.remove(0);
         }
         self.events.push(event);
     }
@@ -200,10 +223,10 @@ impl Follower {
         if self.reading.is_none() && self.read.is_none_or(|read| read.elapsed() >= ANEW) {
             self.read = Some(Instant::now());
             let node = self.view.node().clone();
-            // The machine says nothing about simulated GPUs.
-            self.reading = Some(spawn_blocking(move || match node.origin().simulated {
-                true => (Facts::default(), node.reread().ok()),
-                false => (Facts::read(Path::new("/")), node.reread().ok()),
+            // The machine says nothing about GPUs that are not its own.
+            self.reading = Some(spawn_blocking(move || match node.is_here() {
+                true => (Facts::read(Path::new("/")), node.reread().ok()),
+                false => (Facts::default(), node.reread().ok()),
             }));
         }
     }
@@ -213,7 +236,7 @@ impl Follower {
         let Some(snapshot) = latest(&self.view, &seen.gpus) else { return };
         let status = self.view.status();
         let mut facts = self.facts.clone();
-        facts.listens = matches!(status.events, Listening::On);
+        facts.hears = status.hears;
         if let Some(error) = &status.error {
             facts = facts.with_driver_error(error);
         }
@@ -221,5 +244,71 @@ impl Follower {
         self.events.clear();
         seen.health = Some(self.monitor.health(&snapshot));
         self.looked = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use nacp_core::Result;
+    use nacp_core::clock::{Clock, ManualClock};
+    use nacp_core::gpu::{Origin, Sample, Source, Via};
+
+    use super::*;
+
+    #[test]
+    fn readings_are_told_until_they_are_several_periods_old() {
+        let seconds = Duration::from_secs;
+        assert!(fresh(None, seconds(1)).is_ok() && fresh(Some(seconds(10)), seconds(1)).is_ok());
+        let error = fresh(Some(seconds(11)), seconds(1)).unwrap_err();
+        assert_eq!(error.to_string(), "the driver hangs: the GPUs do not answer: age=11s");
+        assert!(fresh(Some(seconds(90)), seconds(30)).is_ok() && fresh(Some(seconds(91)), seconds(30)).is_err());
+    }
+
+    /// A source without GPUs that hangs from its second answer on.
+    #[derive(Debug)]
+    struct Hangs(Origin, AtomicBool);
+
+    impl Source for Hangs {
+        fn origin(&self) -> &Origin {
+            &self.0
+        }
+
+        fn inventory(&self) -> Result<Vec<Gpu>> {
+            Ok(Vec::new())
+        }
+
+        fn sample(&self, _: Fields, _: &mut Vec<Sample>) -> Result<()> {
+            while self.1.swap(true, Ordering::Relaxed) {
+                std::thread::park();
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_driver_that_hangs_is_told_instead_of_old_readings_and_events_do_not_pile_up() {
+        let origin = Origin { simulated: true, name: "hangs".into(), driver: None, cuda: None };
+        let node = Node::from_source(Arc::new(Hangs(origin, AtomicBool::new(false)))).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let local = tokio::task::LocalSet::new();
+        let (every, hostname) = (Duration::from_secs(1), (HostnameLabel::None, String::new()));
+        let mut watch = local.block_on(&runtime, Watch::start(node.clone(), every, hostname)).unwrap();
+        assert!(watch.answers().is_ok() && watch.metrics().is_ok());
+        let clock = Arc::new(ManualClock::default());
+        let options = TelemetryOptions { history: Duration::ZERO, ..TelemetryOptions::default() };
+        watch.telemetry = Telemetry::start(node, options, Arc::clone(&clock) as _).unwrap();
+        assert_eq!(watch.answers().unwrap_err().kind(), ErrorKind::Timeout, "it never answered");
+        let mut follower = Follower::new(
+            watch.telemetry.view().clone(),
+            Monitor::new(Thresholds::default()).unwrap(),
+            Rc::clone(&watch.seen),
+        );
+        for _ in 0..2 * MOST {
+            let kind = EventKind::Xid { code: 79, detail: String::new() };
+            follower.hear(Event::new(SystemClock::new().wall(), None, kind, Via::Simulated));
+        }
+        assert_eq!(follower.events.len(), MOST);
     }
 }

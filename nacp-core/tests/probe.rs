@@ -100,7 +100,7 @@ fn a_child_that_dies_of_a_signal_names_signal_step_and_last_words() {
 fn a_child_that_hangs_is_killed_at_the_limit_with_what_it_started() {
     let folder = tempdir().unwrap();
     let pids = folder.path().join("pids");
-    let text = format!("sleep 600 & echo $! > {0}; echo $$ >> {0}; wait", pids.display());
+    let text = format!("trap '' HUP INT TERM; sleep 600 & echo $! > {0}; echo $$ >> {0}; wait", pids.display());
     let start = Instant::now();
     let error = fails(&script(&text).limit(Duration::from_millis(500)), ErrorKind::Timeout, "hung");
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());

@@ -131,7 +131,7 @@ fn render(call: &Call, ctx: *const nacp_ctx, options: &nacp_metrics_options) -> 
     if options.processes != 0 {
         let samples: Vec<_> = snapshot.gpus.iter().map(|state| state.sample.clone()).collect();
         let mut cache = OwnerCache::new(Processes::system());
-        let found = GpuProcesses::of(&samples, !shared.world().is_real(), &mut cache);
+        let found = GpuProcesses::of(&samples, shared.world().is_real(), &mut cache);
         owners.extend(found.processes.into_iter().map(|process| process.owner));
         if options.gpus_only == 0 {
             name(call, ctx, &mut owners)?;

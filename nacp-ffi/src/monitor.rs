@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nacp_core::clock::SystemClock;
 use nacp_core::gpu::health::{Change, History, Monitor};
-use nacp_core::gpu::{Event, Events, GpuId, Node, Snapshot};
+use nacp_core::gpu::{Event, Events, GpuId, Hears, Node, Snapshot};
 use nacp_core::{Error, ErrorKind, Result};
 
 use crate::condition::nacp_condition;
@@ -36,8 +36,10 @@ pub struct nacp_monitor {
     shared: Arc<Shared>,
     node: Node,
     monitor: Monitor,
-    /// Nothing where nobody tells events.
+    /// Nothing where nobody tells events, or not at the moment.
     events: Option<Box<dyn Events>>,
+    /// Whether somebody may tell some.
+    offered: bool,
     clock: SystemClock,
     seen: Option<Snapshot>,
     changes: Vec<(u32, nacp_condition)>,
@@ -51,15 +53,28 @@ impl fmt::Debug for nacp_monitor {
 }
 
 impl nacp_monitor {
+    /// Listens, unless it does or nobody tells events. What fails is tried again at the next look.
+    fn listen(&mut self) {
+        if self.events.is_none() && self.offered {
+            match self.node.events() {
+                Ok(events) => self.events = Some(events),
+                Err(error) => self.offered = error.kind() != ErrorKind::Unsupported,
+            }
+        }
+    }
+
     /// Reads the node with what has happened since the last look.
     fn look(&mut self) -> Result<Vec<Change>> {
         let mut heard: Vec<Event> = Vec::new();
-        if let Some(events) = &mut self.events {
-            events.wait(Duration::ZERO, &self.clock, &mut heard)?;
+        self.listen();
+        if let Some(events) = &mut self.events
+            && events.wait(Duration::ZERO, &self.clock, &mut heard).is_err()
+        {
+            self.events = None;
         }
         let snapshot = self.node.reread()?.snapshot(&self.clock)?;
         let mut facts = facts(&self.shared);
-        facts.listens = self.events.is_some();
+        facts.hears = self.events.as_ref().map_or_else(Hears::default, |events| events.hears());
         let changes = self.monitor.observe(snapshot.at, &snapshot, &heard, &facts);
         self.seen = Some(snapshot);
         Ok(changes)
@@ -110,17 +125,13 @@ pub unsafe extern "C" fn nacp_monitor_new(
         };
         let out = call.out(monitor)?;
         let (shared, node) = (Arc::clone(&held.shared), held.node.clone());
-        let events = shared.wait(call.operation, async {
-            match node.events() {
-                Ok(events) => Ok(Some(events)),
-                Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
-                Err(error) => Err(error),
-            }
-        })?;
         let monitor = Monitor::with_history(thresholds, history)?;
         let (clock, seen) = (SystemClock::new(), None);
         let (changes, texts) = (Vec::new(), Texts::default());
-        out.give(nacp_monitor { shared, node, monitor, events, clock, seen, changes, texts });
+        let (events, offered) = (None, true);
+        let mut monitor = nacp_monitor { shared, node, monitor, events, offered, clock, seen, changes, texts };
+        monitor.listen();
+        out.give(monitor);
         Ok(())
     })
 }

@@ -167,8 +167,8 @@ pub unsafe extern "C" fn nacp_node_processes_json(
         let mut processes = held.shared.wait(call.operation, async {
             let mut samples = Vec::new();
             held.node.source().sample(Fields::PROCESSES, &mut samples)?;
-            let (made_up, mut cache) = (!held.shared.world().is_real(), OwnerCache::new(Processes::system()));
-            Ok(GpuProcesses::of(&samples, made_up, &mut cache))
+            let mut cache = OwnerCache::new(Processes::system());
+            Ok(GpuProcesses::of(&samples, held.node.is_here(), &mut cache))
         })?;
         name(call, ctx, processes.owners_mut())?;
         out.set(self::json(&processes)?);

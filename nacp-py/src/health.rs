@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nacp_core::clock::SystemClock;
 use nacp_core::gpu::health::{self, Change, Facts, Health, Thresholds};
-use nacp_core::gpu::{self, Event, Snapshot};
+use nacp_core::gpu::{self, Event, Hears, Snapshot};
 use nacp_core::{ErrorKind, Result};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
@@ -63,8 +63,10 @@ pub(crate) struct HealthMonitor {
 
 struct Held {
     monitor: health::Monitor,
-    /// Nothing where the node tells no events.
+    /// Nothing where the node tells no events, or does not at the moment.
     events: Option<Box<dyn gpu::Events>>,
+    /// Whether it may tell some.
+    offered: bool,
     clock: SystemClock,
     seen: Option<Snapshot>,
 }
@@ -89,15 +91,28 @@ impl HealthMonitor {
 }
 
 impl Held {
+    /// Listens, unless it does or the node tells no events. What fails is tried again at the next look.
+    fn listen(&mut self, node: &gpu::Node) {
+        if self.events.is_none() && self.offered {
+            match node.events() {
+                Ok(events) => self.events = Some(events),
+                Err(error) => self.offered = error.kind() != ErrorKind::Unsupported,
+            }
+        }
+    }
+
     /// Reads the node, and tells what changed.
     fn observe(&mut self, node: &gpu::Node) -> Result<Vec<Change>> {
         let mut heard: Vec<Event> = Vec::new();
-        if let Some(events) = &mut self.events {
-            events.wait(Duration::ZERO, &self.clock, &mut heard)?;
+        self.listen(node);
+        if let Some(events) = &mut self.events
+            && events.wait(Duration::ZERO, &self.clock, &mut heard).is_err()
+        {
+            self.events = None;
         }
         let snapshot = node.reread()?.snapshot(&self.clock)?;
-        let mut facts = if node.origin().simulated { Facts::default() } else { Facts::read(Path::new("/")) };
-        facts.listens = self.events.is_some();
+        let mut facts = if node.is_here() { Facts::read(Path::new("/")) } else { Facts::default() };
+        facts.hears = self.events.as_ref().map_or_else(Hears::default, |events| events.hears());
         let changes = self.monitor.observe(snapshot.at, &snapshot, &heard, &facts);
         self.seen = Some(snapshot);
         Ok(changes)
@@ -126,12 +141,8 @@ impl HealthMonitor {
         let node = node.0.clone();
         wait_blocking(py, move || {
             let monitor = health::Monitor::new(self::thresholds(thresholds.as_deref())?)?;
-            let events = match node.events() {
-                Ok(events) => Some(events),
-                Err(error) if error.kind() == ErrorKind::Unsupported => None,
-                Err(error) => return Err(error),
-            };
-            let held = Held { monitor, events, clock: SystemClock::new(), seen: None };
+            let mut held = Held { monitor, events: None, offered: true, clock: SystemClock::new(), seen: None };
+            held.listen(&node);
             Ok(Self { node, process: std::process::id(), held: Arc::new(Mutex::new(held)) })
         })
     }

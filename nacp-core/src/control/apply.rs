@@ -132,7 +132,7 @@ impl ControlPlane {
         let placed = placements.find(|placed| placed.service == action.service && placed.replica == action.replica);
         let placed = placed.ok_or_else(lost)?;
         let service = app.services.get(&action.service).ok_or_else(lost)?;
-        let spec = container_spec(app, service, placed, self.node().origin().simulated);
+        let spec = container_spec(app, service, placed, !self.node().is_here());
         let id = self.engine().create(&spec).await.map_err(|error| of(error, action))?;
         Ok(((action.service.clone(), action.replica), id))
     }

@@ -160,6 +160,16 @@ impl fmt::Display for EventKind {
     }
 }
 
+/// What a wait for events hears. What nobody listens to is unknown, not absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Hears {
+    /// What the driver tells by itself, through its library: Xids and all kinds that have a bit.
+    pub driver: bool,
+    /// What the driver writes into the kernel's log: Xids, and what stands only there, SXids and GPUs that have fallen off
+    /// the bus.
+    pub kernel_log: bool,
+}
+
 /// A wait for events of one source, from the moment when it was made. What happened before is not told.
 pub trait Events: Send {
     /// Waits until something happens, at most for `limit`, and appends it to `events`. It may come back earlier without
@@ -168,6 +178,11 @@ pub trait Events: Send {
     /// # Errors
     /// [`DriverUnavailable`](crate::ErrorKind::DriverUnavailable) when the driver stops answering.
     fn wait(&mut self, limit: Duration, clock: &dyn Clock, events: &mut Vec<Event>) -> Result<()>;
+
+    /// What it hears: unless it says otherwise what a driver's library tells, and no kernel's log.
+    fn hears(&self) -> Hears {
+        Hears { driver: true, kernel_log: false }
+    }
 }
 
 #[cfg(test)]

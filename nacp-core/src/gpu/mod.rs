@@ -36,7 +36,7 @@ pub mod telemetry;
 pub mod topology;
 pub mod xid;
 
-pub use event::{Event, EventKind, Events, Via};
+pub use event::{Event, EventKind, Events, Hears, Via};
 pub use id::GpuId;
 pub use inventory::{
     Affinity, ComputeCapability, ComputeMode, DriverModel, Fabric, FabricState, Gpu, GpuInstance, Identity, InfoRom,

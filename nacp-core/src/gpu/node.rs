@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel_log::{KernelEvents, KernelLog, boot_time};
+use super::kernel_log::{Both, KernelEvents, KernelLog, boot_time};
 use super::topology::Topology;
 use super::{Events, Fields, Gpu, GpuId, Origin, Pair, Sample, Source, Support, Unknown};
 use crate::clock::Clock;
@@ -52,6 +52,11 @@ impl Node {
     /// What the node is read from, and whether it is simulated.
     pub fn origin(&self) -> &Origin {
         self.source.origin()
+    }
+
+    /// Whether the GPUs are those of this very machine: neither made up nor recorded.
+    pub fn is_here(&self) -> bool {
+        self.source.is_here()
     }
 
     /// The GPUs, in the driver's order; empty when the machine has none.
@@ -106,8 +111,8 @@ impl Node {
         Ok(Topology::new(&self.gpus, &self.pairs()?))
     }
 
-    /// Begins to listen for what happens to the GPUs: through the source, or in the kernel's log where the source of a
-    /// real machine tells nothing.
+    /// Begins to listen for what happens to the GPUs: through the source, and, where they are [here](Self::is_here) and the
+    /// kernel's log can be read, there for what the source does not tell. [`Events::hears`] says which it is.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) where neither tells, with the reason of each.
@@ -116,17 +121,23 @@ impl Node {
     }
 
     fn events_or(&self, log: &Path) -> Result<Box<dyn Events>> {
-        let error = match self.source.events() {
-            Err(error) if error.kind() == ErrorKind::Unsupported && !self.origin().simulated => error,
-            answer => return answer,
-        };
-        let opened = KernelLog::open(log).and_then(|log| KernelEvents::new(log, &self.gpus, boot_time("/")));
-        match opened {
-            Ok(events) => {
-                tracing::info!(%error, "listens to the kernel's log, because the driver's library tells no events");
-                Ok(Box::new(events))
-            }
-            Err(refused) => Err(error.with("kernel_log", refused)),
+        let opened = || KernelLog::open(log).and_then(|log| KernelEvents::new(log, &self.gpus, boot_time("/")));
+        match self.source.events() {
+            Ok(events) if self.is_here() && !events.hears().kernel_log => Ok(match opened() {
+                Ok(log) => Box::new(Both::new(events, log)),
+                Err(error) => {
+                    tracing::debug!(%error, "listens to the driver's library alone");
+                    events
+                }
+            }),
+            Err(error) if error.kind() == ErrorKind::Unsupported && self.is_here() => match opened() {
+                Ok(events) => {
+                    tracing::info!(%error, "listens to the kernel's log, because the driver's library tells no events");
+                    Ok(Box::new(events))
+                }
+                Err(refused) => Err(error.with("kernel_log", refused)),
+            },
+            answer => answer,
         }
     }
 
@@ -197,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_s_log_tells_of_a_real_machine_only() {
+    fn the_kernel_s_log_tells_of_this_machine_only() {
         let node = |simulated| {
             let origin = Origin { simulated, name: "mute".into(), driver: None, cuda: None };
             Node::from_source(Arc::new(Mute(origin))).unwrap()

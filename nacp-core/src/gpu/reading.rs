@@ -31,6 +31,8 @@ pub enum Unknown {
     GpuLost,
     /// Nobody asked.
     NotRead,
+    /// The source as a whole did not answer, as when the driver is gone: it says nothing about this GPU.
+    SourceFailed,
     /// A namespace of this process hides it, as in a container: the same question on the machine itself, or with its
     /// namespaces, has an answer.
     Namespaced,
@@ -47,6 +49,7 @@ impl fmt::Display for Unknown {
             Self::TooOld => f.write_str("driver library too old"),
             Self::GpuLost => f.write_str("gpu lost"),
             Self::NotRead => f.write_str("not read"),
+            Self::SourceFailed => f.write_str("the source failed"),
             Self::Namespaced => f.write_str("hidden by a namespace"),
             Self::Code(code) => write!(f, "nvml code {code}"),
         }
@@ -62,6 +65,7 @@ impl Unknown {
             Self::TooOld,
             Self::GpuLost,
             Self::NotRead,
+            Self::SourceFailed,
             Self::Namespaced,
         ];
         plain
@@ -211,6 +215,7 @@ mod tests {
             Reading::Unknown(Unknown::NotAvailable),
             Reading::Unknown(Unknown::TooOld),
             Reading::Unknown(Unknown::Namespaced),
+            Reading::Unknown(Unknown::SourceFailed),
             Reading::Unknown(Unknown::Code(999)),
         ] {
             let json = serde_json::to_string(&reading).unwrap();

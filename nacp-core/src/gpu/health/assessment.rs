@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::rules::{Finding, GPU_RULES, MACHINE_RULES, Machine, Outcome, View, Why};
-use super::{Action, Class, Condition, ConditionKind, Facts, Thresholds, Verdict};
+use super::{Action, Condition, ConditionKind, ConditionKind as K, Facts, Thresholds, Verdict};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Gpu, GpuId, Origin, Snapshot};
+use crate::gpu::{Gpu, GpuId, Hears, Origin, Snapshot};
 
 /// How healthy a node is: what is wrong, and what could not be checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,14 +91,20 @@ pub fn assess(thresholds: &Thresholds, snapshot: &Snapshot, facts: &Facts) -> He
             settle(Some(&state.gpu), kind, rule(&view));
         }
     }
-    unchecked.extend(events_unheard(thresholds));
+    unchecked.extend(events_unheard(thresholds, facts.hears));
     Health::new(snapshot.at, snapshot, conditions, unchecked)
 }
 
-/// The conditions that only events tell, where nobody listens to them.
-pub(super) fn events_unheard(thresholds: &Thresholds) -> impl Iterator<Item = Unchecked> {
-    let events = ConditionKind::ALL.iter().filter(|kind| kind.class() == Class::Event && !thresholds.ignores(**kind));
-    events.map(|kind| Unchecked::new(None, *kind, Why::Because("nobody listens to events")))
+/// The conditions that only events tell, where nobody listens to those that tell them.
+pub(super) fn events_unheard(thresholds: &Thresholds, hears: Hears) -> impl Iterator<Item = Unchecked> {
+    let why = move |kind| match kind {
+        K::Sxid | K::FellOffBus if !hears.kernel_log => Some("nobody listens to the kernel's log"),
+        K::Xid if !hears.driver && !hears.kernel_log => Some("nobody listens to events"),
+        K::Poison | K::UnknownEvent if !hears.driver => Some("nobody listens to the driver's events"),
+        _ => None,
+    };
+    let kinds = K::ALL.iter().filter(|kind| !thresholds.ignores(**kind));
+    kinds.filter_map(move |kind| Some(Unchecked::new(None, *kind, Why::Because(why(*kind)?))))
 }
 
 impl Unchecked {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
-use crate::gpu::{Reading, Unknown};
+use crate::gpu::{Hears, Reading, Unknown};
 
 /// What the machine says about its GPUs beside the driver. [`Default`] knows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +30,8 @@ pub struct Facts {
     pub windows: bool,
     /// Whether this process runs in a container, which may see fewer GPUs than the bus lists.
     pub container: bool,
-    /// Whether the caller listens to events of the driver or the kernel log, and hands them in.
-    pub listens: bool,
+    /// Which events the caller listens to and hands in ([`Events::hears`](crate::gpu::Events::hears)).
+    pub hears: Hears,
 }
 
 /// Why the driver does not answer.
@@ -61,7 +61,7 @@ impl Facts {
             wsl: is_wsl(root),
             windows: cfg!(windows),
             container: is_container(root),
-            listens: false,
+            hears: Hears::default(),
         }
     }
 

@@ -60,13 +60,13 @@ use crate::error::Result;
 
 impl Node {
     /// How healthy the node is at this moment. Its GPUs are read anew, because links and modes change. The machine's
-    /// [`Facts`] are read too, unless the node is simulated: then the machine is another.
+    /// [`Facts`] are read too, unless its GPUs are not [here](Node::is_here): then the machine is another.
     ///
     /// # Errors
     /// What the source answers, and as for [`Thresholds::validate`].
     pub fn health(&self, clock: &dyn Clock, thresholds: &Thresholds) -> Result<Health> {
         thresholds.validate()?;
-        let facts = if self.origin().simulated { Facts::default() } else { Facts::read(Path::new("/")) };
+        let facts = if self.is_here() { Facts::read(Path::new("/")) } else { Facts::default() };
         Ok(assess(thresholds, &self.reread()?.snapshot(clock)?, &facts))
     }
 }

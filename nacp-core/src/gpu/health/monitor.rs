@@ -12,7 +12,7 @@ use super::recent::Recent;
 use super::rules::{Finding, GPU_RULES, MACHINE_RULES, Machine, Outcome, View, Why};
 use super::{Action, Condition, ConditionKind, Facts, Health, Severity, Thresholds, Unchecked, told};
 use crate::error::Result;
-use crate::gpu::{Event, Gpu, GpuId, Partition, RecoveryAction, Snapshot};
+use crate::gpu::{Event, Gpu, GpuId, Hears, Partition, RecoveryAction, Snapshot};
 
 /// The most conditions that events have told which are kept at once. Beyond it the mildest and oldest is cleared.
 const MOST_TOLD: usize = 512;
@@ -46,7 +46,7 @@ pub struct Monitor {
     recent: BTreeMap<GpuId, Recent>,
     history: History,
     unchecked: Vec<(Option<GpuId>, ConditionKind, Why)>,
-    listens: bool,
+    hears: Hears,
 }
 
 /// What changed.
@@ -117,7 +117,7 @@ impl Monitor {
             recent: BTreeMap::new(),
             history,
             unchecked: Vec::new(),
-            listens: false,
+            hears: Hears::default(),
         })
     }
 
@@ -136,7 +136,7 @@ impl Monitor {
     pub fn observe(&mut self, at: Timestamp, snapshot: &Snapshot, events: &[Event], facts: &Facts) -> Vec<Change> {
         let mut changes = Vec::new();
         self.unchecked.clear();
-        self.listens = facts.listens;
+        self.hears = facts.hears;
         self.recent.retain(|id, _| snapshot.gpus.iter().any(|state| state.gpu.id == *id));
         for (kind, rule) in MACHINE_RULES {
             if !self.thresholds.ignores(kind) {
@@ -190,7 +190,7 @@ impl Monitor {
         let standing = self.entries.values().filter(|entry| entry.raised);
         let conditions = standing.map(|entry| entry.condition.clone()).collect();
         let unchecked = self.unchecked.iter().map(|(gpu, kind, why)| Unchecked::new(gpu.clone(), *kind, *why));
-        let unheard = events_unheard(&self.thresholds).filter(|_| !self.listens);
+        let unheard = events_unheard(&self.thresholds, self.hears);
         Health::new(snapshot.at, snapshot, conditions, unchecked.chain(unheard).collect())
     }
 

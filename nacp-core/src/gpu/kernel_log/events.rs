@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Entry, KernelEvent, KernelLog, What};
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::gpu::{Event, EventKind, Events, Gpu, GpuId, Partition, Reading, Via};
+use crate::gpu::{Event, EventKind, Events, Gpu, GpuId, Hears, Partition, Reading, Via};
 
 /// How many events are taken at once.
 const BURST: usize = 256;
@@ -75,6 +75,45 @@ impl Events for KernelEvents {
         }
         Ok(())
     }
+
+    fn hears(&self) -> Hears {
+        Hears { driver: false, kernel_log: true }
+    }
+}
+
+/// The longest wait for the driver's library before looking into the log.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What the driver's library tells, and from the kernel's log what stands only there: so nothing is told twice.
+pub(in crate::gpu) struct Both {
+    library: Box<dyn Events>,
+    /// Nothing once it could not be read any more.
+    log: Option<KernelEvents>,
+    heard: Vec<Event>,
+}
+
+impl Both {
+    pub(in crate::gpu) fn new(library: Box<dyn Events>, log: KernelEvents) -> Self {
+        Self { library, log: Some(log), heard: Vec::new() }
+    }
+}
+
+impl Events for Both {
+    fn wait(&mut self, limit: Duration, clock: &dyn Clock, events: &mut Vec<Event>) -> Result<()> {
+        self.library.wait(limit.min(LOOK), clock, events)?;
+        let read = self.log.as_mut().map_or(Ok(()), |log| log.wait(Duration::ZERO, clock, &mut self.heard));
+        if let Err(error) = read {
+            tracing::warn!(%error, "listens to the driver's library alone");
+            self.log = None;
+        }
+        let only_there = |event: &Event| matches!(event.kind, EventKind::Sxid { .. } | EventKind::FellOffBus);
+        events.extend(self.heard.drain(..).filter(only_there));
+        Ok(())
+    }
+
+    fn hears(&self) -> Hears {
+        Hears { kernel_log: self.log.is_some(), ..self.library.hears() }
+    }
 }
 
 #[cfg(test)]
@@ -111,5 +150,32 @@ mod tests {
         assert!(matches!(&events[0].kind, EventKind::Xid { code: 79, detail } if detail.contains("gone")));
         assert_eq!(events[0].at, boot.checked_add(Duration::from_secs(2)).unwrap());
         assert_eq!(events[1].gpu, None, "a GPU that the driver does not list");
+    }
+
+    /// A library that tells one Xid at each look.
+    struct Library;
+
+    impl Events for Library {
+        fn wait(&mut self, _: Duration, clock: &dyn Clock, events: &mut Vec<Event>) -> Result<()> {
+            let kind = EventKind::Xid { code: 79, detail: String::new() };
+            events.push(Event::new(clock.wall(), None, kind, Via::Nvml));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn both_tell_an_xid_once_and_what_only_the_log_has() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut write = file.reopen().unwrap();
+        let log = KernelEvents::new(KernelLog::open(file.path()).unwrap(), &[], Reading::default()).unwrap();
+        let mut both = Both::new(Box::new(Library), log);
+        assert_eq!(both.hears(), Hears { driver: true, kernel_log: true });
+        writeln!(write, "3,2,2000000,-;NVRM: Xid (PCI:0000:3b:00): 79, pid=812, name=python, gone").unwrap();
+        writeln!(write, "3,3,2000000,-;nvidia-nvswitch0: SXid (PCI:0000:c1:00.0): 12028, Non-fatal, Link 32").unwrap();
+        let mut events = Vec::new();
+        both.wait(Duration::ZERO, &SystemClock::new(), &mut events).unwrap();
+        let told: Vec<_> = events.iter().map(|event| event.via).collect();
+        assert_eq!(told, [Via::Nvml, Via::KernelLog], "{events:?}");
+        assert!(matches!(events[1].kind, EventKind::Sxid { code: 12028, .. }), "{events:?}");
     }
 }

@@ -26,6 +26,7 @@ mod parse;
 mod pci;
 mod reader;
 
+pub(super) use events::Both;
 pub use events::KernelEvents;
 pub use parse::parse;
 pub use reader::{Entry, KernelLog};

@@ -29,15 +29,15 @@ pub struct GpuProcess {
 }
 
 impl GpuProcesses {
-    /// The processes of these samples. The ids of a simulated GPU are made up, but for that of this very process: nobody
-    /// is looked for behind the others.
-    pub fn of(samples: &[Sample], simulated: bool, owners: &mut OwnerCache) -> Self {
+    /// The processes of these samples. Where the GPUs are not [here](Node::is_here), their ids are made up or another
+    /// machine's, but for that of this very process: nobody is looked for behind the others.
+    pub fn of(samples: &[Sample], here: bool, owners: &mut OwnerCache) -> Self {
         let told = || samples.iter().filter_map(|sample| Some((&sample.id, sample.processes.known()?)));
-        let is_real = |pid: u32| !simulated || pid == std::process::id();
+        let is_local = |pid: u32| here || pid == std::process::id();
         let mut pids: Vec<u32> = told().flat_map(|(_, list)| list.iter().map(|process| process.pid)).collect();
         pids.sort_unstable();
         pids.dedup();
-        let found = owners.owners(pids.into_iter().filter(|pid| is_real(*pid)));
+        let found = owners.owners(pids.into_iter().filter(|pid| is_local(*pid)));
         let owner = |pid| {
             let known = found.iter().find(|owner| owner.pid == pid).cloned();
             known.unwrap_or_else(|| Owner::unknown(pid, Unknown::NotAvailable))
@@ -67,7 +67,7 @@ impl Node {
     pub fn processes(&self) -> Result<GpuProcesses> {
         let mut samples = Vec::with_capacity(self.gpus().len());
         self.source().sample(Fields::PROCESSES, &mut samples)?;
-        Ok(GpuProcesses::of(&samples, self.origin().simulated, &mut OwnerCache::new(Processes::system())))
+        Ok(GpuProcesses::of(&samples, self.is_here(), &mut OwnerCache::new(Processes::system())))
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
             sample(2, Reading::Known(vec![process(me), process(u32::MAX)])),
             sample(3, Reading::Unknown(Unknown::NotSupported)),
         ];
-        let told = GpuProcesses::of(&samples, false, &mut OwnerCache::new(Processes::system()));
+        let told = GpuProcesses::of(&samples, true, &mut OwnerCache::new(Processes::system()));
         let pids: Vec<_> =
             told.processes.iter().map(|one| (one.gpu.as_str().ends_with('1'), one.process.pid)).collect();
         assert_eq!(pids, [(true, me), (false, me), (false, u32::MAX)]);
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn nobody_is_looked_for_behind_a_made_up_id() {
         let samples = [sample(1, Reading::Known(vec![process(1), process(std::process::id())]))];
-        let told = GpuProcesses::of(&samples, true, &mut OwnerCache::new(Processes::system()));
+        let told = GpuProcesses::of(&samples, false, &mut OwnerCache::new(Processes::system()));
         assert_eq!(
             told.processes[0].owner,
             Owner::unknown(1, Unknown::NotAvailable),

@@ -1,4 +1,5 @@
 //! A process that is listened to, and killed in time. Two threads read what it says while its end is awaited.
+#![expect(clippy::disallowed_methods, reason = "the guard waits for its child, for a stated time")]
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
@@ -21,6 +22,9 @@ const TICK: Duration = Duration::from_millis(5);
 /// How long what it said last may still be under way when it has ended. A process that it left behind can hold the
 /// pipes open for ever.
 const GRACE: Duration = Duration::from_millis(250);
+/// How long one that was killed may take to end. One that the kernel holds within the driver (state D) does not end,
+/// however hard it is killed.
+const DEATH: Duration = Duration::from_secs(2);
 
 /// What is heard of a child.
 pub(super) enum Heard {
@@ -40,9 +44,10 @@ pub(super) enum Ended {
     Limit,
 }
 
-/// A running child. It does not outlive this value.
+/// A running child. It does not outlive this value, unless the kernel holds it.
 pub(super) struct Child {
-    process: std::process::Child,
+    /// Nothing once it was killed.
+    process: Option<std::process::Child>,
     clock: SystemClock,
     lines: Receiver<Said>,
     /// Keeps the channel open when both readers have ended, so that waiting on it waits.
@@ -68,16 +73,18 @@ impl Child {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let clock = SystemClock::new();
-        let process = command.spawn()?;
+        let mut process = command.spawn()?;
+        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
         let (open, lines) = channel();
         let (noise, words) = (Arc::default(), Arc::default());
-        let mut child = Self { process, clock, lines, _open: open.clone(), closed: 0, ended: None, noise, words };
+        let process = Some(process);
+        let child = Self { process, clock, lines, _open: open.clone(), closed: 0, ended: None, noise, words };
         // A failure from here on kills the child.
-        if let Some(stdout) = child.process.stdout.take() {
+        if let Some(stdout) = stdout {
             let (said, noise) = (open.clone(), Arc::clone(&child.noise));
             thread::Builder::new().name("nacp-probe-out".into()).spawn(move || listen(stdout, &said, &noise))?;
         }
-        if let Some(stderr) = child.process.stderr.take() {
+        if let Some(stderr) = stderr {
             let words = Arc::clone(&child.words);
             thread::Builder::new().name("nacp-probe-err".into()).spawn(move || overhear(stderr, &open, &words))?;
         }
@@ -90,7 +97,8 @@ impl Child {
             let now = self.clock.monotonic();
             if self.ended.is_none() {
                 // An error would mean that the child is not ours.
-                self.ended = self.process.try_wait().ok().flatten().map(|status| (status, now));
+                let status = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
+                self.ended = status.map(|status| (status, now));
             }
             let wait = match self.ended {
                 Some((status, since)) if self.closed == 2 || now >= since + GRACE => {
@@ -125,29 +133,52 @@ impl Child {
         self.words.lock().unwrap_or_else(PoisonError::into_inner).text()
     }
 
-    /// Kills the child and, where the system has a shell, what the child has started. Never after the child was waited
+    /// Kills the child, once, and, where the system has a shell, what the child has started. Never after the child was waited
     /// for: its number could be another's by then.
     fn kill(&mut self) {
+        let Some(mut process) = self.process.take() else { return };
         #[cfg(unix)]
         {
-            let group = format!("kill -KILL -{}", self.process.id());
+            let group = format!("kill -KILL -{}", process.id());
             let mut shell = Command::new("/bin/sh");
             shell.args(["-c", &group]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             // Without a shell the child alone is killed, below.
             let _ = shell.status();
         }
         // It may have ended at this very moment.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = process.kill();
+        if !ends(&mut process, DEATH, &self.clock) {
+            tracing::warn!(pid = process.id(), "the kernel holds a probe that was killed");
+            leave(process);
+        }
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.ended.is_none() && !matches!(self.process.try_wait(), Ok(Some(_))) {
+        let lives = self.process.as_mut().is_some_and(|process| !matches!(process.try_wait(), Ok(Some(_))));
+        if self.ended.is_none() && lives {
             self.kill();
         }
     }
+}
+
+/// Whether it ends within this time; what cannot be asked has ended.
+fn ends(process: &mut std::process::Child, limit: Duration, clock: &SystemClock) -> bool {
+    let until = clock.monotonic() + limit;
+    while let Ok(None) = process.try_wait() {
+        if clock.monotonic() >= until {
+            return false;
+        }
+        thread::sleep(TICK);
+    }
+    true
+}
+
+/// Leaves it to a thread of its own to ask how it ended, whenever that is. Without a thread it stays in the table of
+/// processes until this one ends.
+fn leave(mut process: std::process::Child) {
+    let _ = thread::Builder::new().name("nacp-probe-reap".into()).spawn(move || process.wait());
 }
 
 /// Hands over the lines of a probe and keeps the end of the rest.
@@ -195,5 +226,34 @@ impl Tail {
         let text = String::from_utf8_lossy(&self.0);
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn one_that_does_not_die_is_waited_for_within_the_limit_and_reaped_later() {
+        let clock = SystemClock::new();
+        let mut process = Command::new("sleep").arg("600").spawn().unwrap();
+        let (pid, limit) = (process.id(), Duration::from_millis(50));
+        assert!(!ends(&mut process, limit, &clock), "nobody killed it");
+        assert!((limit..Duration::from_secs(5)).contains(&clock.monotonic()), "{:?}", clock.monotonic());
+        leave(process);
+        assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            assert!(clock.monotonic() < Duration::from_secs(20), "{pid} was never asked how it ended");
+            thread::sleep(TICK);
+        }
+    }
+
+    #[test]
+    fn one_that_was_killed_is_gone_at_once() {
+        let mut process = Command::new("sleep").arg("600").spawn().unwrap();
+        process.kill().unwrap();
+        assert!(ends(&mut process, Duration::from_secs(20), &SystemClock::new()));
     }
 }

@@ -14,6 +14,9 @@ use crate::gpu::{Event, EventKind, Gpu, GpuId, Process, Reading, Sample, Unknown
 const UUID: usize = 40;
 /// What stands where something was taken out.
 const GONE: &str = "scrubbed";
+/// The shortest secret that is looked for in other texts. A shorter one, such as the serial number `0`, would be found
+/// in half of them; it is taken out of its own field alone.
+const SHORTEST: usize = 6;
 /// Parts of the names of functions whose answers identify a machine, a user or a program.
 const TELLING: [&str; 8] = ["UUID", "Uuid", "Serial", "BoardId", "PlatformInfo", "Fabric", "Hostname", "ProcessName"];
 
@@ -55,7 +58,7 @@ impl Scrubber {
     fn gpu(&mut self, gpu: &mut Gpu) {
         let identity = &mut gpu.identity;
         if let Reading::Known(serial) = &identity.serial {
-            self.secrets.push((serial.clone(), GONE.to_owned()));
+            hide(&mut self.secrets, serial.clone(), GONE.to_owned());
             identity.serial = Reading::Unknown(Unknown::NotRead);
         }
         if let Reading::Known(board) = &mut identity.board {
@@ -65,13 +68,13 @@ impl Scrubber {
             && !platform.chassis.is_empty()
         {
             let made_up = format!("chassis-{}", number(&mut self.chassis, &platform.chassis));
-            self.secrets.push((std::mem::replace(&mut platform.chassis, made_up.clone()), made_up));
+            hide(&mut self.secrets, std::mem::replace(&mut platform.chassis, made_up.clone()), made_up);
         }
         if let Reading::Known(fabric) = &mut gpu.fabric
             && !fabric.cluster.is_empty()
         {
             let made_up = format!("{:032x}", number(&mut self.clusters, &fabric.cluster));
-            self.secrets.push((std::mem::replace(&mut fabric.cluster, made_up.clone()), made_up));
+            hide(&mut self.secrets, std::mem::replace(&mut fabric.cluster, made_up.clone()), made_up);
         }
     }
 
@@ -142,6 +145,13 @@ impl Scrubber {
     }
 }
 
+/// Remembers what must not stand anywhere, unless it is too short to be told from other text.
+fn hide(secrets: &mut Vec<(String, String)>, secret: String, made_up: String) {
+    if secret.len() >= SHORTEST {
+        secrets.push((secret, made_up));
+    }
+}
+
 /// Where the next thing that may be a UUID begins.
 fn next_prefix(text: &str) -> Option<usize> {
     [text.find("GPU-"), text.find("MIG-")].into_iter().flatten().min()
@@ -185,6 +195,19 @@ mod tests {
                  MIG-00000001-0000-4000-8000-000000000001"
             )
         );
+    }
+
+    #[test]
+    fn a_short_secret_leaves_its_own_field_and_no_other_text_is_harmed() {
+        let mut scrubber = Scrubber::default();
+        let id = "GPU-5bd9f9a4-1d2e-4c8f-9a61-0123456789ab".parse().unwrap();
+        for (serial, kept) in [("0", "00000000:01:00.0 has 1024 MiB"), ("1320921012345", "serial scrubbed")] {
+            let mut gpu = Gpu::new(GpuId::clone(&id), 0, "short");
+            gpu.identity.serial = Reading::Known(serial.to_owned());
+            scrubber.gpu(&mut gpu);
+            assert_eq!(gpu.identity.serial.known(), None, "{serial}");
+            assert_eq!(scrubber.text(&kept.replace("scrubbed", serial)), kept);
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::error::{ErrorKind, Result};
+use crate::gpu::health::{Facts, Thresholds, assess};
+use crate::gpu::owner::Owner;
 use crate::gpu::telemetry::{Poller, Telemetry, TelemetryOptions};
 use crate::gpu::{
     AtEnd, Call, Event, EventKind, Events, Fabric, FabricState, Fan, Fields, Gpu, GpuId, Metric, MigDevice, MigUse,
@@ -48,8 +50,12 @@ struct Talkative {
 
 impl Talkative {
     fn node() -> Node {
+        Self::of(true)
+    }
+
+    fn of(simulated: bool) -> Node {
         let origin = Origin {
-            simulated: true,
+            simulated,
             name: "/home/alice/libnvidia-ml.so.1".to_owned(),
             driver: Some("580.95.05".to_owned()),
             cuda: None,
@@ -247,6 +253,25 @@ fn what_the_node_is_comes_back_and_the_origin_says_that_it_is_a_replay() {
         replay.origin().to_string(),
         "simulated: replay of /home/alice/libnvidia-ml.so.1, recorded 1970-01-01T00:16:40Z, driver 580.95.05"
     );
+}
+
+#[test]
+fn a_recording_of_real_gpus_says_nothing_about_this_machine() {
+    let (folder, clock) = (Folder::new(), ManualClock::default());
+    let path = folder.path("it");
+    let recorded = Talkative::of(false);
+    let mut recorder = Recorder::create(&path, &recorded, moment(0), PLAIN).unwrap();
+    let mut sample = sample(0, 0);
+    sample.processes = Reading::Known(vec![Process::new(1, ProcessKind::Compute, Reading::default())]);
+    recorder.record(moment(0), Fields::ALL, &[sample]).unwrap();
+    recorder.finish().unwrap();
+    let node = Node::from_source(Arc::new(Replay::open(&path).unwrap())).unwrap();
+    assert!((recorded.is_here(), node.is_here(), node.origin().simulated) == (true, false, false));
+    let owner = node.processes().unwrap().processes.remove(0).owner;
+    assert_eq!(owner, Owner::unknown(1, Unknown::NotAvailable), "not the first process of this machine");
+    let thresholds = Thresholds::default();
+    let blind = assess(&thresholds, &node.snapshot(&clock).unwrap(), &Facts::default());
+    assert_eq!(node.health(&clock, &thresholds).unwrap(), blind, "neither its /proc nor its /sys is looked at");
 }
 
 #[test]

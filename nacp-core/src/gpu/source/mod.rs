@@ -27,6 +27,12 @@ pub trait Source: Send + Sync + fmt::Debug {
     /// What the source is and whether its GPUs exist.
     fn origin(&self) -> &Origin;
 
+    /// Whether its GPUs are those of this very machine. Only then do process ids, `/proc`, `/sys` and the kernel's log
+    /// speak of them. Not so for GPUs that are made up, were recorded, or are told from afar.
+    fn is_here(&self) -> bool {
+        !self.origin().simulated
+    }
+
     /// The GPUs of the machine, in the driver's order. An empty list means that there are none.
     ///
     /// # Errors

@@ -82,7 +82,7 @@ impl Poller {
                 None
             }
             Err(error) => {
-                self.samples.iter_mut().for_each(|sample| sample.forget(Fields::ALL, Unknown::NotRead));
+                self.samples.iter_mut().for_each(|sample| sample.forget(Fields::ALL, Unknown::SourceFailed));
                 self.fail(error)
             }
         };

@@ -69,39 +69,56 @@ impl Columns {
         self.columns.iter().find(|column| column.metric == metric)
     }
 
-    /// The rows after a moment, of these metrics.
-    pub(super) fn of(history: &History, metrics: &[Metric], after: Timestamp) -> Self {
-        let after = after.as_microsecond();
-        let keep = |moment: Moment| moment.wall > after;
-        let places: Vec<_> = metrics.iter().filter_map(|metric| Some((*metric, history.find(*metric)?))).collect();
+    /// The rows of these copies. To build them takes long, and needs no lock.
+    pub(super) fn of(copies: Vec<Copied>, gpus: Vec<GpuId>) -> Self {
         let mut moments: Vec<Moment> = Vec::new();
         let mut seen = None;
-        for (_, (track, _)) in &places {
+        for copied in &copies {
             // The metrics of one field share its moments.
-            if seen.replace(track.field) != Some(track.field) {
-                moments.extend(track.moments(keep));
+            if seen.replace(copied.metric.field()) != Some(copied.metric.field()) {
+                moments.extend(&copied.moments);
             }
         }
         moments.sort_unstable();
         moments.dedup();
-        let gpus = history.gpus();
-        let columns = places.into_iter().map(|(metric, (track, place))| {
+        let columns = copies.into_iter().map(|copied| {
             let mut values = vec![f64::NAN; moments.len() * gpus.len()];
-            for gpu in 0..gpus.len() {
+            for (gpu, readings) in copied.values.iter().enumerate() {
                 let mut rows = moments.iter().enumerate();
-                for (moment, value) in track.readings(gpu, place, keep) {
-                    if let Some((row, _)) = rows.find(|(_, row)| **row == moment) {
-                        values[row * gpus.len() + gpu] = value;
+                for (moment, value) in copied.moments.iter().zip(readings) {
+                    if let Some((row, _)) = rows.find(|(_, row)| *row == moment) {
+                        values[row * gpus.len() + gpu] = *value;
                     }
                 }
             }
-            Column { metric, values }
+            Column { metric: copied.metric, values }
         });
         Self {
             columns: columns.collect(),
             at: moments.iter().flat_map(|moment| std::iter::repeat_n(moment.at(), gpus.len())).collect(),
             gpu: moments.iter().flat_map(|_| (0u32..).take(gpus.len())).collect(),
-            gpus: gpus.to_vec(),
+            gpus,
         }
+    }
+}
+
+/// The readings of one number of all GPUs, taken out of the history.
+#[derive(Debug)]
+pub(super) struct Copied {
+    metric: Metric,
+    moments: Vec<Moment>,
+    /// Those of each GPU, one for each moment.
+    values: Vec<Vec<f64>>,
+}
+
+impl Copied {
+    /// Those after a moment; nothing for a number that is not kept.
+    pub(super) fn of(history: &History, metric: Metric, after: Timestamp) -> Option<Self> {
+        let (track, place) = history.find(metric)?;
+        let after = after.as_microsecond();
+        let keep = |moment: Moment| moment.wall > after;
+        let values = |gpu| track.readings(gpu, place, keep).map(|(_, value)| value).collect();
+        let gpus = 0..history.gpus().len();
+        Some(Self { metric, moments: track.moments(keep).collect(), values: gpus.map(values).collect() })
     }
 }

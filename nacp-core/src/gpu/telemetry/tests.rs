@@ -23,6 +23,8 @@ struct Scripted {
     asked: Mutex<Vec<Fields>>,
     failing: AtomicBool,
     told: Mutex<Option<u32>>,
+    /// How often it refuses to tell events before it does.
+    refusals: AtomicU32,
 }
 
 impl Scripted {
@@ -35,6 +37,7 @@ impl Scripted {
             asked: Mutex::default(),
             failing: AtomicBool::new(false),
             told: Mutex::default(),
+            refusals: AtomicU32::new(0),
         }
     }
 
@@ -75,6 +78,10 @@ impl Source for Scripted {
     }
 
     fn events(&self) -> Result<Box<dyn Events>> {
+        if self.refusals.load(Ordering::Relaxed) > 0 {
+            self.refusals.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::new(ErrorKind::DriverUnavailable, "test.events", "the driver is busy"));
+        }
         match *self.told.lock().unwrap() {
             Some(many) => Ok(Box::new(Xids(AtomicU32::new(many)))),
             None => Err(Error::new(ErrorKind::Unsupported, "test.events", "this source tells no events")),
@@ -174,7 +181,7 @@ fn while_the_source_fails_readings_are_unknown_and_afterwards_all_are_read_again
     assert_eq!((status.ticks, status.errors), (20, 5));
     assert_eq!(status.error.unwrap().to_string(), "the driver is gone");
     for state in view.latest().unwrap().gpus {
-        assert_eq!(state.sample, Sample::unknown(state.gpu.id, Unknown::NotRead));
+        assert_eq!(state.sample, Sample::unknown(state.gpu.id, Unknown::SourceFailed));
     }
     source.failing.store(false, Ordering::Relaxed);
     run(&mut poller, &clock, Duration::from_millis(2_200));
@@ -211,7 +218,7 @@ fn energy_comes_from_the_counter_else_from_power_else_it_is_unknown_with_the_rea
     assert_eq!((power.by, power.over), (EnergyBy::Power, Duration::from_millis(9_900)));
     assert!((power.joules - 9.9 * 50.5).abs() < 1e-6, "from 1 W to 100 W: {}", power.joules);
     let broken = read(&|source| source.failing = AtomicBool::new(true), TelemetryOptions::default()).unwrap();
-    assert_eq!(broken.unknown(), Some(Unknown::NotRead));
+    assert_eq!(broken.unknown(), Some(Unknown::SourceFailed));
     let mut blind = TelemetryOptions::default();
     blind.fast.fields = Fields::UTILIZATION;
     blind.medium.fields = Fields::MEMORY;
@@ -284,7 +291,7 @@ fn stopping_keeps_its_limit_while_the_source_hangs() {
     let telemetry = Telemetry::start(node, TelemetryOptions::default(), Arc::new(SystemClock::new())).unwrap();
     let mut told = telemetry.subscribe();
     drop(source.changed.wait_while(source.state.lock().unwrap(), |state| *state == Hang::Idle).unwrap());
-    assert!(telemetry.latest().is_none());
+    assert!(telemetry.latest().is_none() && telemetry.age().is_none());
     let start = Instant::now();
     let error = telemetry.stop(Duration::from_millis(50)).unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
@@ -321,6 +328,24 @@ fn the_threads_read_tell_events_and_end_when_they_are_dropped() {
 }
 
 #[test]
+fn events_that_fail_at_the_start_are_tried_again_while_readings_go_on() {
+    let source = Arc::new(Scripted::new(1));
+    *source.told.lock().unwrap() = Some(u32::MAX);
+    source.refusals.store(1, Ordering::Relaxed);
+    let node = Node::from_source(Arc::clone(&source) as _).unwrap();
+    let telemetry = Telemetry::start(node, TelemetryOptions::default(), Arc::new(SystemClock::new())).unwrap();
+    let mut told = telemetry.subscribe();
+    let mut failed = false;
+    while !matches!(told.next(Duration::from_secs(60)).unwrap(), Update::Event(_)) {
+        failed |= matches!(telemetry.status().events, Listening::Failing(_));
+    }
+    assert!(failed, "it says so meanwhile");
+    let status = telemetry.status();
+    assert!(status.ticks > 1 && matches!(status.events, Listening::On), "{status:?}");
+    assert!(status.hears.driver && !status.hears.kernel_log);
+}
+
+#[test]
 fn a_source_without_events_is_no_error_and_a_clock_that_stands_still_makes_no_ticks() {
     let source = Arc::new(Scripted::new(1));
     let node = Node::from_source(Arc::clone(&source) as _).unwrap();
@@ -337,6 +362,7 @@ fn a_source_without_events_is_no_error_and_a_clock_that_stands_still_makes_no_ti
     assert_eq!(reason, "this source tells no events");
     while told.next(Duration::from_millis(300)).is_ok() {}
     assert_eq!(telemetry.status().ticks, 1, "the clock stands still");
+    assert_eq!(telemetry.age(), Some(Duration::ZERO));
     clock.advance(Duration::from_secs(3600));
     assert!(matches!(told.next(Duration::from_secs(60)).unwrap(), Update::Samples(frame) if frame.tick == 2));
     assert_eq!(telemetry.status().missed, 35_999, "one tick for an hour");

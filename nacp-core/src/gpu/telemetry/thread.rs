@@ -49,13 +49,13 @@ impl Telemetry {
         let mut telemetry =
             Self { view: view.clone(), clock: Arc::clone(&clock), end: Arc::default(), threads: Vec::new() };
 
+        // One that fails now is tried again, as one that fails later.
         let events = match view.node().events() {
-            Ok(events) => Some(events),
             Err(error) if error.kind() == ErrorKind::Unsupported => {
-                view.listen(Listening::NotOffered(Arc::new(error)));
+                view.deaf(Listening::NotOffered(Arc::new(error)));
                 None
             }
-            Err(error) => return Err(error),
+            answer => Some(answer),
         };
         let time = Arc::clone(&clock);
         telemetry.spawn("nacp-telemetry", move |end| {
@@ -87,6 +87,12 @@ impl Telemetry {
     /// Everything that can be asked, to be kept or given away.
     pub fn view(&self) -> &View {
         &self.view
+    }
+
+    /// How old the last readings are; nothing before there are any. Much more than a period means that the source hangs: a
+    /// driver that neither answers nor fails is seen in this alone.
+    pub fn age(&self) -> Option<Duration> {
+        self.view.ticked().map(|ticked| self.clock.monotonic().saturating_sub(ticked))
     }
 
     /// The clock by which it ticks.
@@ -135,17 +141,17 @@ impl Drop for Telemetry {
 }
 
 /// Passes on what happens until it is asked to end.
-fn listen(view: &View, events: Box<dyn Events>, clock: &dyn Clock, end: &End) {
+fn listen(view: &View, begun: Result<Box<dyn Events>>, clock: &dyn Clock, end: &End) {
     let mut heard: Vec<Event> = Vec::new();
-    let mut source = Some(events);
-    view.listen(Listening::On);
+    let mut source: Option<Box<dyn Events>> = None;
+    let mut attempt = Some(begun);
     while !end.asked() {
         let before = clock.monotonic();
         let answer = match source.as_mut() {
             Some(events) => events.wait(LISTEN, clock, &mut heard),
-            None => view.node().events().map(|events| {
+            None => attempt.take().unwrap_or_else(|| view.node().events()).map(|events| {
+                view.hear(events.hears());
                 source = Some(events);
-                view.listen(Listening::On);
             }),
         };
         let silent = heard.is_empty();
@@ -156,13 +162,13 @@ fn listen(view: &View, events: Box<dyn Events>, clock: &dyn Clock, end: &End) {
             if source.take().is_some() {
                 view.hub().tell(&Update::Error(Arc::clone(&error)));
             }
-            view.listen(Listening::Failing(error));
+            view.deaf(Listening::Failing(error));
             end.wait(AGAIN);
         } else if silent && clock.monotonic().saturating_sub(before) < BREATH {
             end.wait(BREATH);
         }
     }
-    view.listen(Listening::Off);
+    view.deaf(Listening::Off);
 }
 
 /// How the threads learn that they are to end, and how their owner learns that they have.

@@ -10,10 +10,10 @@ use super::history::{History, Moment, Reading as Point};
 use super::lock;
 use super::options::TelemetryOptions;
 use super::poller::Tick;
-use super::table::{Columns, Series};
+use super::table::{Columns, Copied, Series};
 use super::window::{Energy, Window};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{GpuId, GpuState, Metric, Node, Reading, Sample, Snapshot, Unknown};
+use crate::gpu::{GpuId, GpuState, Hears, Metric, Node, Reading, Sample, Snapshot, Unknown};
 
 /// What a poller has read so far: the last readings, the history, its state, and the way to be told. Cloning is cheap;
 /// it may be used from any thread, also while the poller reads, and stays after the poller has ended.
@@ -34,6 +34,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     latest: Option<Arc<Frame>>,
+    /// When the last tick began, on the monotonic clock.
+    ticked: Option<Duration>,
     status: PollerStatus,
 }
 
@@ -57,6 +59,8 @@ pub struct PollerStatus {
     pub longest_duration: Option<Duration>,
     /// Whether it hears what happens to the GPUs.
     pub events: Listening,
+    /// What it hears while it does.
+    pub hears: Hears,
     /// How many subscribers there are.
     pub subscribers: usize,
     /// How many updates they have lost because they were too slow.
@@ -110,12 +114,18 @@ impl View {
         lock(&self.0.history).append(moment, frame.fields, &frame.samples);
         let mut state = lock(&self.0.state);
         state.latest = Some(Arc::clone(frame));
+        state.ticked = Some(Duration::from_micros(moment.monotonic));
         let status = &mut state.status;
         status.ticks += 1;
         status.missed = status.missed.saturating_add(tick.missed);
         status.errors += u64::from(tick.error.is_some());
         status.error.clone_from(&tick.error);
         status.last = Some(frame.at);
+    }
+
+    /// When the last tick that has come back began, on the monotonic clock.
+    pub(super) fn ticked(&self) -> Option<Duration> {
+        lock(&self.0.state).ticked
     }
 
     /// Notes how long a tick took.
@@ -125,8 +135,16 @@ impl View {
         status.longest_duration = status.longest_duration.max(Some(time));
     }
 
-    pub(super) fn listen(&self, listening: Listening) {
-        lock(&self.0.state).status.events = listening;
+    /// Notes that it hears this from now on.
+    pub(super) fn hear(&self, hears: Hears) {
+        let status = &mut lock(&self.0.state).status;
+        (status.events, status.hears) = (Listening::On, hears);
+    }
+
+    /// Notes that it hears nothing from now on, and why.
+    pub(super) fn deaf(&self, why: Listening) {
+        let status = &mut lock(&self.0.state).status;
+        (status.events, status.hears) = (why, Hears::default());
     }
 
     /// Begins to be told every update from now on. Of those that a slow subscriber has not taken,
@@ -201,12 +219,14 @@ impl View {
     /// # Errors
     /// As for [`window`](Self::window).
     pub fn history(&self, gpu: &GpuId, metric: Metric, after: Timestamp) -> Result<Series> {
-        let history = lock(&self.0.history);
-        let place = place_of(&history, gpu)?;
-        let (track, column) = history.find(metric).ok_or_else(|| self.not_read(metric))?;
-        let after = after.as_microsecond();
-        let readings = track.readings(place, column, |moment| moment.wall > after);
-        let (at, values) = readings.map(|(moment, value)| (moment.at(), value)).unzip();
+        let readings: Vec<Point> = {
+            let history = lock(&self.0.history);
+            let place = place_of(&history, gpu)?;
+            let (track, column) = history.find(metric).ok_or_else(|| self.not_read(metric))?;
+            let after = after.as_microsecond();
+            track.readings(place, column, |moment| moment.wall > after).collect()
+        };
+        let (at, values) = readings.into_iter().map(|(moment, value)| (moment.at(), value)).unzip();
         Ok(Series { metric, at, values })
     }
 
@@ -217,11 +237,12 @@ impl View {
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a number that no tier reads; [`View::metrics`] are those
     /// that are read.
     pub fn columns(&self, metrics: &[Metric], after: Timestamp) -> Result<Columns> {
-        let history = lock(&self.0.history);
-        match metrics.iter().find(|metric| history.find(**metric).is_none()) {
-            Some(metric) => Err(self.not_read(*metric)),
-            None => Ok(Columns::of(&history, metrics, after)),
-        }
+        let (copies, gpus) = {
+            let history = lock(&self.0.history);
+            let copy = |metric: &Metric| Copied::of(&history, *metric, after).ok_or_else(|| self.not_read(*metric));
+            (metrics.iter().map(copy).collect::<Result<_>>()?, history.gpus().to_vec())
+        };
+        Ok(Columns::of(copies, gpus))
     }
 
     /// The numbers that are read, whether or not the GPUs tell them.

@@ -89,7 +89,7 @@ fn number(verdict: Verdict) -> u64 {
 mod tests {
     use super::*;
     use crate::gpu::health::{Facts, Monitor, Thresholds, assess};
-    use crate::gpu::{Event, EventKind, Partition, Reading, Rows, Unknown, Via};
+    use crate::gpu::{Event, EventKind, Hears, Partition, Reading, Rows, Unknown, Via};
     use crate::observe::prometheus::Metrics;
     use crate::observe::prometheus::tests::{snapshot, value};
 
@@ -126,7 +126,7 @@ mod tests {
         };
         let on = |gpu_instance| Some(Partition { gpu_instance, compute_instance: Some(0) });
         let events = [xid(48, None), xid(74, None), xid(94, on(1)), xid(94, on(2))];
-        let facts = Facts { listens: true, ..Facts::default() };
+        let facts = Facts { hears: Hears { driver: true, kernel_log: true }, ..Facts::default() };
         let mut monitor = Monitor::new(Thresholds::default()).unwrap();
         monitor.observe(snapshot.at, &snapshot, &events, &facts);
         let text = text(&snapshot, &monitor.health(&snapshot));

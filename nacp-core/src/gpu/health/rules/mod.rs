@@ -153,19 +153,7 @@ fn when(holds: bool, finding: impl FnOnce() -> Finding) -> Outcome {
 
 /// For each reading of a sample why it is unknown, or nothing where it is known.
 fn answers(sample: &Sample) -> impl Iterator<Item = (Fields, Option<Unknown>)> {
-    macro_rules! reasons {
-        ($($field:ident = $name:ident),* $(,)?) => {
-            [$((Fields::$field, sample.$name.unknown())),*]
-        };
-    }
-    let all = reasons! {
-        MEMORY = memory, UTILIZATION = utilization, POWER = power, TEMPERATURE = temperature, CLOCKS = clocks,
-        PROCESSES = processes, PERFORMANCE = performance, CLOCK_EVENTS = clock_events, ENERGY = energy,
-        MEMORY_TEMPERATURE = memory_temperature, PCIE = pcie, ECC = ecc, SRAM = sram, ROWS = rows,
-        RETIRED_PAGES = retired_pages, NVLINK = nvlink, RECOVERY = recovery, MARGIN = margin,
-        POWER_LIMIT = power_limit, PCIE_REPLAYS = pcie_replays, BAR1_USED = bar1_used, FANS = fans,
-    };
-    all.into_iter()
+    Fields::names().map(|(_, field)| (field, sample.reason(field)))
 }
 
 /// Why the readings of a sample are unknown, each with its field.

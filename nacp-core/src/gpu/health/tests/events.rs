@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::gpu::Partition;
+use crate::gpu::health::Class;
 use crate::gpu::xid;
 
 use ConditionKind as K;
@@ -214,4 +215,26 @@ fn an_event_of_a_gpu_that_nobody_lists_is_the_machines() {
     let health = watch.standing(0);
     assert_eq!(health.overall(), Verdict::Unusable);
     assert_eq!(health.cordon(), [], "nobody knows which GPU it was");
+}
+
+#[test]
+fn what_nobody_listens_to_is_unchecked() {
+    let deaf_to = |driver, kernel_log| {
+        let facts = Facts { hears: Hears { driver, kernel_log }, ..facts() };
+        let health = assess(&Thresholds::default(), &snapshot(0, vec![well(1)]), &facts);
+        let mut monitor = Monitor::new(Thresholds::default()).unwrap();
+        monitor.observe(at(0), &snapshot(0, vec![well(1)]), &[], &facts);
+        let watched = monitor.health(&snapshot(0, vec![well(1)]));
+        let events = |health: &Health| {
+            let told = health.unchecked.iter().map(|it| it.kind).filter(|kind| kind.class() == Class::Event);
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(events(&health), events(&watched));
+        events(&health)
+    };
+    let all: Vec<_> = K::ALL.iter().copied().filter(|kind| kind.class() == Class::Event).collect();
+    assert_eq!(deaf_to(false, false), all);
+    assert_eq!(deaf_to(true, false), [K::Sxid, K::FellOffBus], "the driver's library tells neither");
+    assert_eq!(deaf_to(false, true), [K::Poison, K::UnknownEvent], "the kernel's log tells neither");
+    assert_eq!(deaf_to(true, true), []);
 }

@@ -12,9 +12,9 @@ use super::{
     assess,
 };
 use crate::gpu::{
-    ClockEvents, Ecc, Event, EventKind, Fabric, FabricState, Gpu, GpuId, GpuState, LinkCounters, MemoryUse, NvLink,
-    Origin, PcieLink, Persistent, Reading, RecoveryAction, RetiredPages, Rows, Sample, Snapshot, SramEcc, Unknown,
-    Utilization, Via,
+    ClockEvents, Ecc, Event, EventKind, Fabric, FabricState, Gpu, GpuId, GpuState, Hears, LinkCounters, MemoryUse,
+    NvLink, Origin, PcieLink, Persistent, Reading, RecoveryAction, RetiredPages, Rows, Sample, Snapshot, SramEcc,
+    Unknown, Utilization, Via,
 };
 
 const PCI: &str = "00000000:19:00.0";
@@ -93,7 +93,7 @@ fn facts() -> Facts {
         loaded_version: Reading::Known("580.95.05".into()),
         library_version: Reading::Known("580.95.05".into()),
         zombies: Reading::Known(Vec::new()),
-        listens: true,
+        hears: Hears { driver: true, kernel_log: true },
         ..Facts::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gpu::health::DriverFault;
-use crate::gpu::{Process, ProcessKind};
+use crate::gpu::{Fields, Process, ProcessKind};
 
 use ConditionKind as K;
 
@@ -76,6 +76,12 @@ fn a_gpu_that_is_lost_or_needs_a_reset() {
     let lost = look(|it| it.sample = Sample::unknown(id(1), Unknown::GpuLost));
     assert_is(only(&lost), K::GpuLost, Severity::Unusable, Action::Reboot);
     assert_eq!(kinds(&look(|it| it.sample.power = Reading::Unknown(Unknown::Code(15)))), [K::GpuLost]);
+    for (name, field) in Fields::names() {
+        let one = look(|it| it.sample.forget(field, Unknown::GpuLost));
+        assert_eq!(kinds(&one), [K::GpuLost], "{name} is enough");
+    }
+    let gone = look(|it| it.sample = Sample::unknown(id(1), Unknown::SourceFailed));
+    assert_eq!((kinds(&gone), unchecked(&gone, K::GpuLost)), (vec![], Some("the source failed")), "no word of the GPU");
     let reset = look(|it| it.sample.ecc = Reading::Unknown(Unknown::Code(16)));
     assert_is(only(&reset), K::ResetRequired, Severity::Unusable, Action::ResetGpu);
     assert_eq!(only(&reset).command.as_deref(), Some("nvidia-smi --gpu-reset -i 00000000:19:00.0"));

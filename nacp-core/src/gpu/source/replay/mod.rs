@@ -141,6 +141,11 @@ impl Source for Replay {
         &self.origin
     }
 
+    /// Never: the recording may come from anywhere, and from long ago.
+    fn is_here(&self) -> bool {
+        false
+    }
+
     fn inventory(&self) -> Result<Vec<Gpu>> {
         Ok(self.header.gpus.clone())
     }
