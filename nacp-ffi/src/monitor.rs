@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nacp_core::clock::SystemClock;
+use nacp_core::clock::{Clock, SystemClock};
 use nacp_core::gpu::health::{Change, History, Monitor};
 use nacp_core::gpu::{Event, Events, GpuId, Node, Snapshot};
 use nacp_core::{Error, ErrorKind, Result};
@@ -38,6 +38,8 @@ pub struct nacp_monitor {
     monitor: Monitor,
     /// Nothing where nobody tells events.
     events: Option<Box<dyn Events>>,
+    /// What was told since the last look.
+    heard: Vec<Event>,
     clock: SystemClock,
     seen: Option<Snapshot>,
     changes: Vec<(u32, nacp_condition)>,
@@ -51,18 +53,20 @@ impl fmt::Debug for nacp_monitor {
 }
 
 impl nacp_monitor {
-    /// Reads the node with what has happened since the last look.
-    fn look(&mut self) -> Result<Vec<Change>> {
-        let mut heard: Vec<Event> = Vec::new();
-        if let Some(events) = &mut self.events {
-            events.wait(Duration::ZERO, &self.clock, &mut heard)?;
-        }
-        let snapshot = self.node.reread()?.snapshot(&self.clock)?;
+    /// Reads the node with what has happened since the last look. That it cannot be read is a condition.
+    fn look(&mut self) -> Vec<Change> {
+        let events = self.events.as_mut();
+        let listening = events.is_some_and(|events| events.wait(Duration::ZERO, &self.clock, &mut self.heard).is_ok());
         let mut facts = facts(&self.shared);
-        facts.listens = self.events.is_some();
-        let changes = self.monitor.observe(snapshot.at, &snapshot, &heard, &facts);
+        facts.listens = listening;
+        let snapshot = self.node.reread().and_then(|node| node.snapshot(&self.clock)).unwrap_or_else(|error| {
+            facts = std::mem::take(&mut facts).with_driver_error(&error);
+            Snapshot { at: self.clock.wall(), origin: self.node.origin().clone(), gpus: Vec::new() }
+        });
+        let changes = self.monitor.observe(snapshot.at, &snapshot, &self.heard, &facts);
+        self.heard.clear();
         self.seen = Some(snapshot);
-        Ok(changes)
+        changes
     }
 
     /// Keeps changes until the next ones, and tells how many they are.
@@ -120,7 +124,7 @@ pub unsafe extern "C" fn nacp_monitor_new(
         let monitor = Monitor::with_history(thresholds, history)?;
         let (clock, seen) = (SystemClock::new(), None);
         let (changes, texts) = (Vec::new(), Texts::default());
-        out.give(nacp_monitor { shared, node, monitor, events, clock, seen, changes, texts });
+        out.give(nacp_monitor { shared, node, monitor, events, heard: Vec::new(), clock, seen, changes, texts });
         Ok(())
     })
 }
@@ -132,12 +136,11 @@ fn past(call: &Call, text: &str) -> Result<History> {
 }
 
 /// Reads the node once, with what has happened since the last look, and tells what changed. Look every few seconds: rates
-/// are those of the last minute.
+/// are those of the last minute. A driver that does not answer is no error here, it is a condition.
 ///
 /// @param monitor the monitor, used by no other call
 /// @param[out] changes how many things changed; nacp_monitor_change_at tells them; NULL if the caller does not care
 /// @param[out] error what went wrong; NULL if the caller does not care
-/// @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nacp_monitor_look(
     monitor: *mut nacp_monitor,
@@ -151,7 +154,7 @@ pub unsafe extern "C" fn nacp_monitor_look(
         let held = call.exclusive(monitor, "monitor")?;
         let out = call.optional_out(changes);
         let shared = Arc::clone(&held.shared);
-        let changed = shared.wait(call.operation, async { held.look() })?;
+        let changed = shared.wait(call.operation, async { Ok(held.look()) })?;
         let count = held.keep(&changed);
         if let Some(out) = out {
             out.set(count);
