@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nacp_core::clock::{Clock, SystemClock};
-use nacp_core::gpu::health::{self, Change, Condition, Facts, Health, History, Thresholds};
+use nacp_core::gpu::health::{self, Change, Condition, Facts, Health, History, Thresholds, Verdict};
 use nacp_core::gpu::{self, Event, Snapshot};
 use nacp_core::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
@@ -60,9 +60,16 @@ fn described(health: &Health) -> Result<Value> {
     let mut value = json::value(health)?;
     value["conditions"] = Value::Array(health.conditions.iter().map(in_words).collect::<Result<_>>()?);
     value["verdict"] = json::value(&health.overall())?;
-    value["summary"] = Value::String(health.summary());
+    value["summary"] = Value::String(summary(health));
     value["cordon"] = json::value(&health.cordon())?;
     Ok(value)
+}
+
+/// The summary, which calls a machine healthy that has nothing only with these words.
+fn summary(health: &Health) -> String {
+    let nothing = health.gpus.is_empty() && health.origin.driver.is_none() && health.overall() == Verdict::Healthy;
+    let summary = health.summary();
+    if nothing { format!("no NVIDIA GPU and no driver here; {summary}") } else { summary }
 }
 
 /// A condition with a line of text, and what has to be done in words.

@@ -93,6 +93,9 @@ def test_conditions_are_asked_for_by_gpu_or_id(node: nacp.Node) -> None:
 def test_a_machine_without_a_driver_is_unhealthy_or_without_gpus_but_no_error() -> None:
     health = nacp.health()
     assert health.verdict in ("healthy", "watch", "drain", "unusable") and not health.origin.simulated
+    nothing = not health.gpus and health.origin.driver is None and health.verdict == "healthy"
+    for text in (health.summary, repr(health).splitlines()[0]):
+        assert ("no NVIDIA GPU and no driver here" in text) == nothing, text
 
 
 def test_a_monitor_waits_before_it_raises(node: nacp.Node) -> None:

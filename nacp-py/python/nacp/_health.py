@@ -150,7 +150,9 @@ class Health(Record):
         found = _table.count(len(self.conditions), "condition")
         blind = _table.count(len({one.kind for one in self.unchecked}), "kind")
         counts = f"{found}, {blind} of condition not checked, {_table.count(len(self.gpus), 'GPU')}"
-        return f"{source(self.origin)}, {self.at:%Y-%m-%d %H:%M:%S} UTC: {self.verdict}; {counts}"
+        nothing = not self.gpus and self.origin.driver is None and self.verdict == "healthy"
+        verdict = "no NVIDIA GPU and no driver here" if nothing else self.verdict
+        return f"{source(self.origin)}, {self.at:%Y-%m-%d %H:%M:%S} UTC: {verdict}; {counts}"
 
     def _rows(self) -> list[tuple[str, ...]]:
         short = {gpu.id: f"{at} · {gpu.id[:SHORT]}" for at, gpu in enumerate(self.gpus)}
