@@ -168,8 +168,8 @@ pub unsafe extern "C" fn nacp_monitor_look(
 /// @param monitor the monitor
 /// @param index which, from 0
 /// @param[out] change NACP_CHANGE_RAISED, NACP_CHANGE_UPDATED or NACP_CHANGE_CLEARED; NULL if the caller does not care
-/// @param[out] condition a struct that NACP_CONDITION_INIT has initialised; its texts live until the next change is asked
-///             for, or the monitor is freed
+/// @param[out] condition a struct that NACP_CONDITION_INIT has initialised; its texts live until the next call that says
+///             how many things changed, or until the monitor is freed
 /// @param[out] error what went wrong; NULL if the caller does not care
 /// @return NACP_E_NOT_FOUND when there is no such index
 #[unsafe(no_mangle)]
