@@ -36,7 +36,7 @@ static int inventory(const nacp_node *node) {
             nacp_node_gpu_info_at(node, index, &info, &error) != NACP_OK) {
             return failed("gpu", &error);
         }
-        printf("%u  %s  %s", gpu.index, gpu.uuid, gpu.name);
+        printf("%zu  %s  %s", index, gpu.uuid, gpu.name);
         if (gpu.known & NACP_GPU_MEMORY_TOTAL) {
             printf("  %.1f GiB", (double)gpu.memory_total / (1 << 30));
         }

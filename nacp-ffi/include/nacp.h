@@ -2694,7 +2694,8 @@ size_t nacp_node_gpu_count(const struct nacp_node *node);
  * Tells what one GPU is and what it was doing when the node was last read.
  *
  * @param node the node
- * @param index which, from 0 to nacp_node_gpu_count - 1
+ * @param index which, from 0 to nacp_node_gpu_count - 1: the position in this node, as wherever a function takes an index
+ *        of a GPU; nacp_gpu.index is the driver's own number, which is only for display
  * @param[out] gpu a struct that NACP_GPU_INIT has initialised
  * @param[out] error what went wrong; NULL if the caller does not care
  * @return NACP_E_NOT_FOUND when there is no such index
@@ -3398,12 +3399,11 @@ nacp_status nacp_monitor_new(const struct nacp_node *node,
 
 /**
  * Reads the node once, with what has happened since the last look, and tells what changed. Look every few seconds: rates
- * are those of the last minute.
+ * are those of the last minute. A driver that does not answer is no error here, it is a condition.
  *
  * @param monitor the monitor, used by no other call
  * @param[out] changes how many things changed; nacp_monitor_change_at tells them; NULL if the caller does not care
  * @param[out] error what went wrong; NULL if the caller does not care
- * @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole
  */
 nacp_status nacp_monitor_look(struct nacp_monitor *monitor,
                               size_t *changes,
@@ -3415,8 +3415,8 @@ nacp_status nacp_monitor_look(struct nacp_monitor *monitor,
  * @param monitor the monitor
  * @param index which, from 0
  * @param[out] change NACP_CHANGE_RAISED, NACP_CHANGE_UPDATED or NACP_CHANGE_CLEARED; NULL if the caller does not care
- * @param[out] condition a struct that NACP_CONDITION_INIT has initialised; its texts live until the next change is asked
- *             for, or the monitor is freed
+ * @param[out] condition a struct that NACP_CONDITION_INIT has initialised; its texts live until the next call that says
+ *             how many things changed, or until the monitor is freed
  * @param[out] error what went wrong; NULL if the caller does not care
  * @return NACP_E_NOT_FOUND when there is no such index
  */

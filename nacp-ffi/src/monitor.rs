@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nacp_core::clock::SystemClock;
+use nacp_core::clock::{Clock, SystemClock};
 use nacp_core::gpu::health::{Change, History, Monitor};
 use nacp_core::gpu::{Event, Events, GpuId, Hears, Node, Snapshot};
 use nacp_core::{Error, ErrorKind, Result};
@@ -40,6 +40,8 @@ pub struct nacp_monitor {
     events: Option<Box<dyn Events>>,
     /// Whether somebody may tell some.
     offered: bool,
+    /// What was told since the last look.
+    heard: Vec<Event>,
     clock: SystemClock,
     seen: Option<Snapshot>,
     changes: Vec<(u32, nacp_condition)>,
@@ -63,21 +65,24 @@ impl nacp_monitor {
         }
     }
 
-    /// Reads the node with what has happened since the last look.
-    fn look(&mut self) -> Result<Vec<Change>> {
-        let mut heard: Vec<Event> = Vec::new();
+    /// Reads the node with what has happened since the last look. That it cannot be read is a condition.
+    fn look(&mut self) -> Vec<Change> {
         self.listen();
         if let Some(events) = &mut self.events
-            && events.wait(Duration::ZERO, &self.clock, &mut heard).is_err()
+            && events.wait(Duration::ZERO, &self.clock, &mut self.heard).is_err()
         {
             self.events = None;
         }
-        let snapshot = self.node.reread()?.snapshot(&self.clock)?;
         let mut facts = facts(&self.shared);
         facts.hears = self.events.as_ref().map_or_else(Hears::default, |events| events.hears());
-        let changes = self.monitor.observe(snapshot.at, &snapshot, &heard, &facts);
+        let snapshot = self.node.reread().and_then(|node| node.snapshot(&self.clock)).unwrap_or_else(|error| {
+            facts = std::mem::take(&mut facts).with_driver_error(&error);
+            Snapshot { at: self.clock.wall(), origin: self.node.origin().clone(), gpus: Vec::new() }
+        });
+        let changes = self.monitor.observe(snapshot.at, &snapshot, &self.heard, &facts);
+        self.heard.clear();
         self.seen = Some(snapshot);
-        Ok(changes)
+        changes
     }
 
     /// Keeps changes until the next ones, and tells how many they are.
@@ -128,8 +133,8 @@ pub unsafe extern "C" fn nacp_monitor_new(
         let monitor = Monitor::with_history(thresholds, history)?;
         let (clock, seen) = (SystemClock::new(), None);
         let (changes, texts) = (Vec::new(), Texts::default());
-        let (events, offered) = (None, true);
-        let mut monitor = nacp_monitor { shared, node, monitor, events, offered, clock, seen, changes, texts };
+        let (events, offered, heard) = (None, true, Vec::new());
+        let mut monitor = nacp_monitor { shared, node, monitor, events, offered, heard, clock, seen, changes, texts };
         monitor.listen();
         out.give(monitor);
         Ok(())
@@ -143,12 +148,11 @@ fn past(call: &Call, text: &str) -> Result<History> {
 }
 
 /// Reads the node once, with what has happened since the last look, and tells what changed. Look every few seconds: rates
-/// are those of the last minute.
+/// are those of the last minute. A driver that does not answer is no error here, it is a condition.
 ///
 /// @param monitor the monitor, used by no other call
 /// @param[out] changes how many things changed; nacp_monitor_change_at tells them; NULL if the caller does not care
 /// @param[out] error what went wrong; NULL if the caller does not care
-/// @return NACP_E_DRIVER_UNAVAILABLE when the driver stopped answering as a whole
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nacp_monitor_look(
     monitor: *mut nacp_monitor,
@@ -162,7 +166,7 @@ pub unsafe extern "C" fn nacp_monitor_look(
         let held = call.exclusive(monitor, "monitor")?;
         let out = call.optional_out(changes);
         let shared = Arc::clone(&held.shared);
-        let changed = shared.wait(call.operation, async { held.look() })?;
+        let changed = shared.wait(call.operation, async { Ok(held.look()) })?;
         let count = held.keep(&changed);
         if let Some(out) = out {
             out.set(count);
@@ -176,8 +180,8 @@ pub unsafe extern "C" fn nacp_monitor_look(
 /// @param monitor the monitor
 /// @param index which, from 0
 /// @param[out] change NACP_CHANGE_RAISED, NACP_CHANGE_UPDATED or NACP_CHANGE_CLEARED; NULL if the caller does not care
-/// @param[out] condition a struct that NACP_CONDITION_INIT has initialised; its texts live until the next change is asked
-///             for, or the monitor is freed
+/// @param[out] condition a struct that NACP_CONDITION_INIT has initialised; its texts live until the next call that says
+///             how many things changed, or until the monitor is freed
 /// @param[out] error what went wrong; NULL if the caller does not care
 /// @return NACP_E_NOT_FOUND when there is no such index
 #[unsafe(no_mangle)]

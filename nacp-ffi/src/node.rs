@@ -258,7 +258,8 @@ pub extern "C" fn nacp_node_gpu_count(node: Option<&nacp_node>) -> usize {
 /// Tells what one GPU is and what it was doing when the node was last read.
 ///
 /// @param node the node
-/// @param index which, from 0 to nacp_node_gpu_count - 1
+/// @param index which, from 0 to nacp_node_gpu_count - 1: the position in this node, as wherever a function takes an index
+///        of a GPU; nacp_gpu.index is the driver's own number, which is only for display
 /// @param[out] gpu a struct that NACP_GPU_INIT has initialised
 /// @param[out] error what went wrong; NULL if the caller does not care
 /// @return NACP_E_NOT_FOUND when there is no such index

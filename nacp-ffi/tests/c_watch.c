@@ -466,6 +466,37 @@ static void monitors(void) {
     nacp_monitor_free(NULL);
 }
 
+/* A driver that stops answering is a condition of the machine, and what was told before is not lost. */
+static void failing(void) {
+    nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
+    options.node = file("replay:", "gone.jsonl");
+    options.replay_at_end = NACP_REPLAY_FAIL;
+    nacp_ctx *ctx = NULL;
+    WORKS(nacp_ctx_new(&options, &ctx, &error));
+    nacp_node *node = discover(ctx);
+    nacp_monitor *monitor = NULL;
+    nacp_health *health = NULL;
+    nacp_condition condition = NACP_CONDITION_INIT;
+    size_t changes = 0;
+    uint32_t change = 0;
+    WORKS(nacp_monitor_new(node, "timing: { reading: { raise_after: 0, clear_after: 0 } }", NULL, &monitor, &error));
+    int raised = 0;
+    for (int look = 0; look < 20 && !raised; look++) {
+        WORKS(nacp_monitor_look(monitor, &changes, &error));
+        for (size_t each = 0; each < changes; each++) {
+            WORKS(nacp_monitor_change_at(monitor, each, &change, &condition, &error));
+            raised |= change == NACP_CHANGE_RAISED && condition.kind == NACP_CONDITION_DRIVER_UNAVAILABLE;
+        }
+    }
+    CHECK(raised);
+    WORKS(nacp_monitor_health(monitor, &health, &error));
+    CHECK(nacp_health_verdict(health) == NACP_VERDICT_UNUSABLE && nacp_health_gpu_count(health) == 0);
+    nacp_health_free(health);
+    nacp_monitor_free(monitor);
+    nacp_node_free(node);
+    nacp_ctx_free(ctx);
+}
+
 int main(int count, char **arguments) {
     if (count != 2) {
         fprintf(stderr, "usage: %s FOLDER\n", arguments[0]);
@@ -477,5 +508,6 @@ int main(int count, char **arguments) {
     recordings();
     healths();
     monitors();
+    failing();
     return report();
 }

@@ -70,7 +70,7 @@ impl Events {
     /// Waits until `take` has something to give or nothing more will come, at most this many seconds. False when they
     /// have passed.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
-        guard(py, || wait_in_turns(py, number::seconds("seconds", seconds)?, |turn| self.listen(turn)))
+        guard(py, || wait_in_turns(py, number::seconds("timeout", seconds)?, |turn| self.listen(turn)))
     }
 
     /// The event that came first of those that were not taken yet, as JSON with a line of text.

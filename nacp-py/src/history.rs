@@ -155,6 +155,14 @@ impl History {
         guard(py, || Ok(self.column(name)?.values.iter().filter(|value| !value.is_nan()).count()))
     }
 
+    /// The last known value of a column of one GPU.
+    fn last(&self, py: Python<'_>, name: &str, gpu: u32) -> PyResult<Option<f64>> {
+        guard(py, || {
+            let rows = self.gpu.iter().zip(&self.column(name)?.values).rev();
+            Ok(rows.filter(|(at, _)| **at == gpu).find_map(|(_, value)| known(*value)))
+        })
+    }
+
     /// The known values of a column of one GPU: position among the GPU's rows, and value; at most so many, each the mean
     /// of a stretch of rows.
     fn outline(&self, py: Python<'_>, name: &str, gpu: u32, points: usize) -> PyResult<Vec<(usize, f64)>> {

@@ -16,6 +16,7 @@ mod health;
 mod history;
 mod host;
 mod json;
+mod metrics;
 mod node;
 mod number;
 mod owner;

@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nacp_core::clock::SystemClock;
+use nacp_core::gpu::health::Thresholds;
 use nacp_core::gpu::probe::{self, Guard};
-use nacp_core::observe::{HostnameLabel, Metrics};
 use nacp_core::{Bytes, gpu, placement, sim};
 use pyo3::prelude::*;
 
 use crate::app::App;
 use crate::errors::guard;
 use crate::events::Events;
-use crate::health;
+use crate::health::{self, HealthMonitor};
 use crate::json;
+use crate::metrics::Page;
 use crate::number::{self, number};
 use crate::owner;
 use crate::plane::connect;
@@ -39,11 +41,7 @@ impl Node {
     #[staticmethod]
     fn discover_guarded(py: Python<'_>, program: PathBuf, arguments: Vec<String>, seconds: f64) -> PyResult<Self> {
         let limit = guard(py, || Ok(number::seconds("limit", seconds)?))?;
-        wait_blocking(py, move || {
-            let guard = Guard::new(program).limit(limit);
-            gpu::Node::discover_guarded(&arguments.into_iter().fold(guard, Guard::arg))
-        })
-        .map(Self)
+        wait_blocking(py, move || gpu::Node::discover_guarded(&child(program, arguments, limit))).map(Self)
     }
 
     /// A simulated machine that comes with NACP.
@@ -107,8 +105,8 @@ impl Node {
 
     /// Reads the GPUs at a steady pace from now on. A tier without a time is not read.
     #[pyo3(signature = (
-        fast: "float | None", medium: "float | None", slow: "float | None", history: "float", fields: "str",
-        memory: "int", buffer: "int"
+        fast: "float | None", medium: "float | None", slow: "float | None", own: "tuple[str | None, str | None, str | None]",
+        history: "float", fields: "str", memory: "int", buffer: "int"
     ) -> "Telemetry")]
     #[expect(clippy::too_many_arguments, reason = "the options of the core, which Python names")]
     fn telemetry(
@@ -117,6 +115,7 @@ impl Node {
         fast: Option<f64>,
         medium: Option<f64>,
         slow: Option<f64>,
+        own: (Option<String>, Option<String>, Option<String>),
         history: f64,
         fields: &str,
         memory: &Bound<'_, PyAny>,
@@ -124,7 +123,7 @@ impl Node {
     ) -> PyResult<Telemetry> {
         let (memory, buffer) =
             guard(py, || Ok((number("memory", memory, u64::MAX)?, number("buffer", buffer, u32::MAX)? as usize)))?;
-        Telemetry::start(py, &self.0, &Pace { fast, medium, slow, history, memory, buffer }, fields)
+        Telemetry::start(py, &self.0, &Pace { fast, medium, slow, own: own.into(), history, memory, buffer }, fields)
     }
 
     /// What each two GPUs are to each other, as JSON.
@@ -170,19 +169,30 @@ impl Node {
     }
 
     /// One reading of every GPU as Prometheus text, with the machine's name under this label where there is one.
-    #[pyo3(signature = (hostname, label))]
-    fn metrics(&self, py: Python<'_>, hostname: Option<String>, label: &str) -> PyResult<String> {
-        let label: HostnameLabel = guard(py, || Ok(label.parse()?))?;
+    #[pyo3(signature = (hostname, label, health, monitor, processes))]
+    fn metrics(
+        &self,
+        py: Python<'_>,
+        hostname: Option<String>,
+        label: &str,
+        health: bool,
+        monitor: Option<&HealthMonitor>,
+        processes: bool,
+    ) -> PyResult<String> {
+        let mut page = Page::new(py, hostname, label, monitor, processes)?;
         let node = self.0.clone();
         wait_blocking(py, move || {
-            let snapshot = node.snapshot(&SystemClock::new())?;
-            let metrics = Metrics::new(&snapshot);
-            match hostname {
-                Some(name) => metrics.hostname(label, name).render(),
-                None => metrics.render(),
+            if health {
+                page.health = Some(node.health(&SystemClock::new(), &Thresholds::default())?);
             }
+            page.render(&node.snapshot(&SystemClock::new())?, None)
         })
     }
+}
+
+/// The child process that touches the driver first.
+pub(crate) fn child(program: PathBuf, arguments: Vec<String>, limit: Duration) -> Guard {
+    arguments.into_iter().fold(Guard::new(program).limit(limit), Guard::arg)
 }
 
 /// Which GPUs each replica of an app would get on a node where nothing runs, as JSON.

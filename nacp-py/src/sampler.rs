@@ -74,8 +74,12 @@ impl Sampler {
         })
     }
 
+    /// Another thread may hold the lock while the driver works. This one holds the GIL and does not wait for it: the
+    /// next reading makes a new buffer.
     fn give_back(&self, numbers: Vec<Option<f64>>) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).numbers = numbers;
+        if let Ok(mut held) = self.held.try_lock() {
+            held.numbers = numbers;
+        }
     }
 
     fn read_with<T>(&self, py: Python<'_>, make: impl FnOnce(&[Option<f64>]) -> PyResult<T>) -> PyResult<T> {
@@ -131,7 +135,8 @@ impl Sampler {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Sampler of {} GPUs: {}>", self.gpus.len(), self.columns().join(", "))
+        let (many, plural) = (self.gpus.len(), if self.gpus.len() == 1 { "" } else { "s" });
+        format!("<Sampler of {many} GPU{plural}: {}>", self.columns().join(", "))
     }
 }
 

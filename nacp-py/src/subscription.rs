@@ -109,7 +109,7 @@ impl Subscription {
     /// Waits until `take` has something to give or nothing more will come, at most this many seconds. False when they
     /// have passed.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
-        guard(py, || wait_in_turns(py, number::seconds("seconds", seconds)?, |turn| self.listen(turn)))
+        guard(py, || wait_in_turns(py, number::seconds("timeout", seconds)?, |turn| self.listen(turn)))
     }
 
     /// The next update, if there is one: a `Frame`, an event's JSON, the number of updates that were lost, or the

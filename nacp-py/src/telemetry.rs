@@ -1,6 +1,7 @@
 //! Telemetry: the poller of the core, and what it tells.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use pyo3::prelude::*;
 use serde_json::{Value, json};
 
 use crate::errors::guard;
+use crate::health::HealthMonitor;
 use crate::history::History;
 use crate::json;
+use crate::metrics::Page;
 use crate::number;
 use crate::record::Recording;
 use crate::runtime::{forked, wait_blocking, wait_in_turns};
@@ -30,7 +33,9 @@ const GLANCE: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     view: View,
-    held: Mutex<Option<core::Telemetry>>,
+    held: Arc<Mutex<Option<core::Telemetry>>>,
+    /// Told apart from `held`, which closing and recording keep locked for as long as a source takes.
+    closed: AtomicBool,
     process: u32,
 }
 
@@ -39,6 +44,8 @@ pub(crate) struct Pace {
     pub(crate) fast: Option<f64>,
     pub(crate) medium: Option<f64>,
     pub(crate) slow: Option<f64>,
+    /// The fields of each tier, where they are not the usual ones.
+    pub(crate) own: [Option<String>; 3],
     pub(crate) history: f64,
     pub(crate) memory: u64,
     pub(crate) buffer: usize,
@@ -46,15 +53,17 @@ pub(crate) struct Pace {
 
 impl Pace {
     fn options(&self, fields: Fields) -> Result<TelemetryOptions> {
-        let tier = |name, every: Option<f64>, own: Fields| {
+        let tier = |name, every: Option<f64>, own: &Option<String>, usual: Fields| {
             let every = every.map(|every| number::seconds(name, every)).transpose()?;
+            let own = own.as_deref().map_or(Ok(usual), str::parse)?;
             let fields = if every.is_some() { own & fields } else { Fields::NONE };
             Ok::<_, Error>(Tier { every: every.unwrap_or_default(), fields })
         };
+        let [fast, medium, slow] = &self.own;
         Ok(TelemetryOptions {
-            fast: tier("fast", self.fast, Fields::FAST)?,
-            medium: tier("medium", self.medium, Fields::MEDIUM)?,
-            slow: tier("slow", self.slow, Fields::SLOW)?,
+            fast: tier("fast", self.fast, fast, Fields::FAST)?,
+            medium: tier("medium", self.medium, medium, Fields::MEDIUM)?,
+            slow: tier("slow", self.slow, slow, Fields::SLOW)?,
             history: number::seconds("history", self.history)?,
             memory: Bytes(self.memory),
             buffer: self.buffer,
@@ -67,7 +76,8 @@ impl Telemetry {
         let node = node.clone();
         let options = guard(py, || Ok(pace.options(fields.parse()?)?))?;
         let started = wait_blocking(py, move || core::Telemetry::start(node, options, Arc::new(SystemClock::new())))?;
-        Ok(Self { view: started.view().clone(), held: Mutex::new(Some(started)), process: std::process::id() })
+        let (view, held) = (started.view().clone(), Arc::new(Mutex::new(Some(started))));
+        Ok(Self { view, held, closed: AtomicBool::new(false), process: std::process::id() })
     }
 
     fn view(&self) -> Result<&View> {
@@ -103,7 +113,7 @@ impl Telemetry {
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         guard(py, || {
             let view = self.view()?;
-            wait_in_turns(py, number::seconds("seconds", seconds)?, |turn| {
+            wait_in_turns(py, number::seconds("wait", seconds)?, |turn| {
                 if view.frame().is_none() {
                     std::thread::sleep(turn.min(GLANCE));
                 }
@@ -196,6 +206,23 @@ impl Telemetry {
         guard(py, || Ok(json::text(&status(self.view()?))?))
     }
 
+    /// The last readings as Prometheus text, with how the poller fares; None before the first.
+    #[pyo3(signature = (hostname, label, monitor, processes))]
+    fn render(
+        &self,
+        py: Python<'_>,
+        hostname: Option<String>,
+        label: &str,
+        monitor: Option<&HealthMonitor>,
+        processes: bool,
+    ) -> PyResult<Option<String>> {
+        let view = guard(py, || Ok(self.view()?.clone()))?;
+        let page = Page::new(py, hostname, label, monitor, processes)?;
+        wait_blocking(py, move || {
+            view.latest().map(|snapshot| page.render(&snapshot, Some(&view.status()))).transpose()
+        })
+    }
+
     /// The names of the numbers that are read.
     fn metrics(&self) -> Vec<&'static str> {
         self.view.metrics().into_iter().map(Metric::name).collect()
@@ -208,23 +235,21 @@ impl Telemetry {
 
     /// Records every reading and every event from now on to a new file.
     fn record(&self, py: Python<'_>, path: PathBuf, scrub: bool, level: i32) -> PyResult<Recording> {
-        guard(py, || {
-            self.view()?;
-            py.detach(move || {
-                let held = self.held();
-                let telemetry = held.as_ref().ok_or_else(|| {
-                    Error::new(ErrorKind::Conflict, "gpu.record", "the telemetry has ended")
-                        .with("path", path.display())
-                })?;
-                Ok(Recording::new(telemetry.record_to(&path, RecordOptions { scrub, level })?))
-            })
+        guard(py, || Ok(self.view().map(drop)?))?;
+        let held = Arc::clone(&self.held);
+        wait_blocking(py, move || {
+            let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+            let telemetry = held.as_ref().ok_or_else(|| {
+                Error::new(ErrorKind::Conflict, "gpu.record", "the telemetry has ended").with("path", path.display())
+            })?;
+            Ok(Recording::new(telemetry.record_to(&path, RecordOptions { scrub, level })?))
         })
     }
 
     /// Whether it has ended, or was started by another process.
     #[getter]
     fn closed(&self) -> bool {
-        self.view().is_err() || self.held().is_none()
+        self.view().is_err() || self.closed.load(Ordering::Acquire)
     }
 
     /// Ends it. What was read can still be asked for. In a forked child it does nothing.
@@ -232,6 +257,7 @@ impl Telemetry {
         guard(py, || {
             if self.view().is_ok() {
                 py.detach(|| {
+                    self.closed.store(true, Ordering::Release);
                     let held = self.held().take();
                     held.map_or(Ok(()), |telemetry| telemetry.stop(FAREWELL))
                 })?;
@@ -244,8 +270,7 @@ impl Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         if self.process != std::process::id() {
-            let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
-            std::mem::forget(held.take());
+            std::mem::forget(Arc::clone(&self.held));
             std::mem::forget(self.view.clone());
         }
     }

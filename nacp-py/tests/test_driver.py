@@ -84,3 +84,43 @@ def test_the_probe_reads_the_cuda_driver(script: Script) -> None:
     assert probe["library"]["path"] == f"{library}/libcuda.so.1" and probe["library"]["simulated"]
     assert {device["id"] for device in probe["devices"]} == {gpu.id for gpu in nacp.simulated_node("h100x8").gpus}
     assert probe["driver_version"] == "13.0"
+
+
+SLOW = """
+import threading, time, nacp
+node = nacp.discover(guard=False)
+sampler = node.sampler("power")
+worst, done = 0.0, threading.Event()
+readers = [threading.Thread(target=lambda: [sampler.read() for _ in range(3)]) for _ in range(4)]
+for reader in readers:
+    reader.start()
+while any(reader.is_alive() for reader in readers):
+    before = time.monotonic()
+    time.sleep(0.005)
+    worst = max(worst, time.monotonic() - before)
+print(worst < 0.25, worst)
+"""
+
+RECORDING = """
+import threading, time, nacp
+live = nacp.discover(guard=False).telemetry(fast=0.05, fields="power", medium=None, slow=None)
+live.latest()
+recording = threading.Thread(target=lambda: live.record("new.zst").close())
+recording.start()
+time.sleep(0.1)
+before = time.monotonic()
+print(recording.is_alive(), live.closed, time.monotonic() - before < 0.25)
+recording.join()
+"""
+
+
+@pytest.mark.parametrize(("program", "said"), [(SLOW, "True"), (RECORDING, "True False True")])
+def test_a_slow_driver_does_not_stop_other_threads(script: Script, tmp_path: Path, program: str, said: str) -> None:
+    """A call that takes half a second holds a lock, and nobody waits for it with the GIL in hand."""
+    file = nacp.node_file("rtx3050ti-laptop-wsl2")
+    file["latency_us"] = {"nvmlDeviceGetPowerUsage": 500_000}
+    path = tmp_path / "slow.json"
+    path.write_text(json.dumps(file))
+    library = folder("NACP_SIM_NVML_DIR", "libnvidia-ml.so.1")
+    done = script(program, LD_LIBRARY_PATH=library, NACP_SIM_NODE=str(path))
+    assert done.returncode == 0 and done.stdout.startswith(said), (done.stdout, done.stderr)

@@ -154,3 +154,12 @@ def test_ctrl_c_ends_a_wait_for_events(record: Record) -> None:
 def test_a_forked_child_is_refused_and_the_parent_goes_on(record: Record) -> None:
     done = subprocess.run([sys.executable, "-c", FORKED, record()], capture_output=True, text=True, timeout=60)
     assert done.stdout == "0 False None\n", done
+
+
+@pytest.mark.parametrize("timeout", [-1.0, float("nan")])
+def test_a_timeout_is_a_time(record: Record, timeout: float) -> None:
+    node = nacp.replay(record(), speed=None)
+    with pytest.raises(nacp.InvalidArgument, match="parameter=timeout"):
+        node.events(timeout=timeout)
+    with node.events() as events, pytest.raises(nacp.InvalidArgument, match="parameter=timeout"):
+        events.next(timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import nacp
-from nacp import _nacp, _node
+from nacp import _guard, _nacp
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -60,8 +61,8 @@ def test_the_probe_says_what_it_is_for_when_somebody_else_starts_it() -> None:
 
 
 def test_the_child_finds_this_package_wherever_it_is() -> None:
-    assert (Path(_node.PACKAGES) / "nacp" / "_probe.py").is_file()
-    assert _node.PROBE[0] == "-I", "nothing of the user's environment is imported"
+    assert (Path(_guard.PACKAGES) / "nacp" / "_probe.py").is_file()
+    assert _guard.PROBE[0] == "-I", "nothing of the user's environment is imported"
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -86,3 +87,40 @@ def test_by_default_the_guard_is_for_wsl2_alone(there: bool, monkeypatch: pytest
     assert called == ["guarded" if there else "alone"]
     nacp.discover(guard=not there)
     assert called[1] == ("alone" if there else "guarded")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_health_is_looked_at_behind_the_same_guard(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[str | None, float]] = []
+    found = nacp.simulated_node()._native.health(None)
+
+    def check(thresholds: str | None, program: str | None, arguments: list[str], limit: float) -> str:
+        called.append((program, limit))
+        return found
+
+    monkeypatch.setattr(_nacp, "check_health", check)
+    monkeypatch.setattr("os.path.exists", lambda path: there if path == "/dev/dxg" else False)
+    nacp.health()
+    nacp.health(guard=not there, limit=5)
+    programs = [None, sys.executable]
+    assert called == [(programs[there], 30.0), (programs[not there], 5)]
+
+
+def test_a_child_that_hangs_is_a_condition_of_the_machine() -> None:
+    arguments = ["-I", "-c", "import time; time.sleep(60)"]
+    health = json.loads(_nacp.check_health(None, sys.executable, arguments, 0.3))
+    assert health["conditions"][0]["gpu"] is None and health["verdict"] == "unusable"
+
+
+@pytest.mark.parametrize("guard", ["always", "", None, 1])
+def test_only_the_guards_that_there_are_are_taken(guard: object) -> None:
+    for look in (nacp.discover, nacp.health):
+        with pytest.raises(nacp.InvalidArgument, match='it is one of "auto", True, False'):
+            look(guard=guard)
+
+
+@pytest.mark.parametrize("limit", [-1.0, float("nan")])
+def test_a_limit_is_a_time(limit: float) -> None:
+    for look in (nacp.discover, nacp.health):
+        with pytest.raises(nacp.InvalidArgument, match="parameter=limit"):
+            look(guard=False, limit=limit)

@@ -14,6 +14,7 @@ import nacp
 
 LAPTOP = "GPU-3050a701-0000-4000-8000-000000000001"
 HOT = {"gpu_max_celsius": 40}
+NOW = {"timing": {"reading": {"raise_after": 0, "clear_after": 0}}}
 
 
 def test_a_healthy_node_says_what_could_not_be_checked(node: nacp.Node) -> None:
@@ -44,8 +45,10 @@ def test_thresholds_are_a_mapping_text_or_a_file(node: nacp.Node, tmp_path: Path
     assert node.health(nacp.thresholds()).conditions == (), "the defaults are as good as none"
     with pytest.raises(nacp.InvalidArgument, match="did you mean gpu_max_celsius"):
         node.health({"gpu_max_celcius": 40})
-    with pytest.raises(FileNotFoundError):
-        node.health(tmp_path / "absent.yaml")
+    assert node.health(str(file)).conditions[0].kind == "hot", "a path may be text"
+    for absent in (tmp_path / "absent.yaml", "absent.yaml"):
+        with pytest.raises(FileNotFoundError):
+            node.health(absent)
 
 
 class Shown(HTMLParser):
@@ -67,12 +70,32 @@ def test_health_shows_itself_with_badges_on_their_own_ground(node: nacp.Node) ->
     assert "script" not in shown.tags and shown.tags.count("tr") == 3
     badges = [style for style in shown.styles if "color:#fff" in style]
     assert len(badges) == 2 and all("background:#" in style for style in badges), "readable on white and on black"
-    assert "hot" in repr(health) and LAPTOP in repr(health)
+    assert "hot" in repr(health) and f"0 · {LAPTOP[:12]}" in repr(health) and LAPTOP not in repr(health)
+    assert f'title="{LAPTOP}"' in health._repr_html_(), "the whole id is there for who points at it"
+    assert health.conditions[0].action_text in repr(health)
+
+
+def test_the_caption_counts_instead_of_listing(node: nacp.Node) -> None:
+    caption = repr(node.health(HOT)).splitlines()[0]
+    assert caption.startswith("simulated node rtx3050ti-laptop-wsl2, ") and "UTC: watch; 1 condition, " in caption
+    assert caption.endswith(", 1 GPU") and len(caption) < 200
+
+
+def test_conditions_are_asked_for_by_gpu_or_id(node: nacp.Node) -> None:
+    health = node.health(HOT)
+    assert health.of(node.gpus[0]) == health.of(LAPTOP) == health.conditions
+    with pytest.raises(nacp.NotFound, match=f"known={LAPTOP}"):
+        health.of("GPU-dead")
+    with pytest.raises(nacp.InvalidArgument, match=r"use node.gpus\[0\].id"):
+        health.of(0)  # type: ignore[arg-type]
 
 
 def test_a_machine_without_a_driver_is_unhealthy_or_without_gpus_but_no_error() -> None:
     health = nacp.health()
     assert health.verdict in ("healthy", "watch", "drain", "unusable") and not health.origin.simulated
+    nothing = not health.gpus and health.origin.driver is None and health.verdict == "healthy"
+    for text in (health.summary, repr(health).splitlines()[0]):
+        assert ("no NVIDIA GPU and no driver here" in text) == nothing, text
 
 
 def test_a_monitor_waits_before_it_raises(node: nacp.Node) -> None:
@@ -98,3 +121,33 @@ def test_a_monitor_hears_what_happens(record: Callable[..., Path]) -> None:
     deaf = nacp.HealthMonitor(nacp.simulated_node("rtx3050ti-laptop-wsl2"))
     assert "sxid" in {unchecked.kind for unchecked in deaf.health().unchecked}
     assert [change.change for change in monitor.rebooted()] in ([], ["cleared"])
+
+
+def test_a_driver_that_fails_is_a_condition_and_loses_no_event(record: Callable[..., Path]) -> None:
+    xid = {"after": 0, "gpu": LAPTOP, "kind": {"xid": {"code": 48}}}
+    monitor = nacp.HealthMonitor(nacp.replay(record(xid), speed=None, at_end="fail"), NOW)
+    raised = [change.condition for _ in range(4) for change in monitor.observe() if change.change == "raised"]
+    assert any(one.code == 48 for one in raised), raised
+    assert any(one.gpu is None and one.kind.startswith("driver") for one in raised), raised
+    assert monitor.health().gpus == () and monitor.health().verdict == "unusable"
+
+
+def test_a_monitor_hands_what_it_knows_to_the_next(record: Callable[..., Path]) -> None:
+    xid = {"after": 0, "gpu": LAPTOP, "kind": {"xid": {"code": 48}}}
+    node = nacp.replay(record(xid), speed=None)
+    monitor = nacp.HealthMonitor(node)
+    assert monitor.history() == {"xids": []}
+    for _ in range(3):
+        monitor.observe()
+    monitor.rebooted()
+    [past] = monitor.history()["xids"]
+    assert (past["code"], past["reboots"]) == (48, 1)
+    assert nacp.HealthMonitor(node, history=monitor.history()).history() == monitor.history()
+    with pytest.raises(nacp.InvalidArgument, match="not the history of a monitor"):
+        nacp.HealthMonitor(node, history={"xids": 1})
+
+
+@pytest.mark.parametrize("every", [-1.0, float("nan")])
+def test_a_watch_needs_a_time_between_looks(node: nacp.Node, every: float) -> None:
+    with pytest.raises(nacp.InvalidArgument, match="parameter=every"):
+        nacp.HealthMonitor(node).watch(every=every)

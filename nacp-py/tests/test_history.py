@@ -15,7 +15,7 @@ import pyarrow
 import pytest
 
 import nacp
-from nacp import _chart
+from nacp import _chart, _history
 
 GPUS = [gpu.id for gpu in nacp.simulated_node("h100x8").gpus]
 
@@ -100,7 +100,33 @@ def test_a_notebook_shows_lines_without_a_script(history: nacp.History) -> None:
     assert "<script" not in html and "href" not in html
     assert "69.5 W" in html and "currentColor" in html
     xml.etree.ElementTree.fromstring(html)
-    assert re.search(r"history of 8 GPUs, 3 numbers, \d+ rows, .* UTC", repr(history))
+    assert re.search(r"<simulated node h100x8, .*: history of 8 GPUs, 3 numbers, \d+ rows, .* UTC", repr(history))
+    assert 'pre-line">simulated node h100x8' in html
+
+
+def test_the_last_value_is_one_that_was_read_and_no_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_history, "POINTS", 1)  # the outline is then one point, the mean of all
+    file = nacp.node_file("rtx3050ti-laptop-wsl2")
+    file["script"] = [{"tick": tick, "gpu": 0, "set": {"temperature": 20 + tick % 60}} for tick in range(1000)]
+    with nacp.simulated_node(file).telemetry(fast=None, medium=0.02, slow=None, history=60) as live:
+        live.latest()
+        time.sleep(0.5)
+        live.close()
+        history = live.history("temperature")
+    values = [value for value in history["temperature"] if value is not None]
+    assert len(values) > 5 and values[-1] > values[0]
+    assert f"{values[-1]:.4g} C<" in history._repr_html_().replace("°", "")
+
+
+def test_a_line_begins_at_zero_and_percent_ends_at_a_hundred() -> None:
+    def heights(svg: str) -> list[float]:
+        return [float(at) for at in re.findall(r",([0-9.]+)", re.findall(r'points="([^"]*)"', svg)[0])]
+
+    low, high = heights(_chart.sparkline([(0, 50.0), (1, 100.0)], 2, "power"))
+    bottom, top = _chart.HEIGHT - _chart.MARGIN, _chart.MARGIN
+    assert (low, high) == (pytest.approx((bottom + top) / 2), top), "50 is half of 100, not the bottom"
+    [half, _] = heights(_chart.sparkline([(0, 50.0), (1, 50.0)], 2, "gpu_utilization", 100.0))
+    assert half == pytest.approx((bottom + top) / 2)
 
 
 def test_a_line_breaks_where_nothing_is_known_and_a_lone_point_is_seen() -> None:

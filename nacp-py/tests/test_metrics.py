@@ -24,3 +24,22 @@ def test_every_number_has_a_name_a_unit_and_a_field() -> None:
     metrics = {metric.name: metric for metric in nacp.metrics()}
     assert metrics["power"] == nacp.Metric(name="power", unit="W", kind="gauge", field="power")
     assert metrics["energy"].kind == "counter" and metrics["memory_used"].field == "memory"
+
+
+def test_health_and_processes_are_told_where_they_are_wanted(node: nacp.Node) -> None:
+    assert "nacp_gpu_verdict" not in node.metrics() and 'command="' not in node.metrics()
+    assert "nacp_gpu_verdict" in node.metrics(health=True)
+    monitor = nacp.HealthMonitor(node)
+    assert "nacp_gpu_verdict" not in node.metrics(health=monitor), "it has not looked yet"
+    monitor.observe()
+    assert "nacp_gpu_verdict" in node.metrics(health=monitor)
+    assert "nacp_gpu_process_memory_bytes" not in node.metrics(processes=True), "its memory is not known"
+
+
+def test_telemetry_tells_its_last_readings_and_how_it_fares(node: nacp.Node) -> None:
+    monitor = nacp.HealthMonitor(node)
+    monitor.observe()
+    with node.telemetry() as live:
+        text = live.prometheus("node7", health=monitor, processes=True)
+    for name in ("nacp_telemetry_ticks_total", "DCGM_FI_DEV_GPU_TEMP", "nacp_gpu_verdict", 'hostname="node7"'):
+        assert name in text

@@ -193,3 +193,18 @@ def test_where_we_run_has_evidence() -> None:
     for layer in host.layers:
         assert layer.confidence in str(layer) and layer.evidence[0].source in layer.text
     assert host.gpu.kind in host.to_dict()["gpu"]["kind"]
+
+
+def test_a_node_file_may_be_named_by_text_that_looks_like_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(nacp.node_file("h100x8")))
+    assert len(nacp.simulated_node(str(path)).gpus) == 8
+    for absent in ("absent.json", "absent/h100x8"):
+        with pytest.raises(FileNotFoundError):
+            nacp.simulated_node(absent)
+
+
+def test_a_gpu_is_no_position(node: nacp.Node) -> None:
+    assert node.gpu(node.gpus[0]) == node.gpu(node.gpus[0].id) == node.gpus[0]
+    with pytest.raises(nacp.InvalidArgument, match=r"parameter=id value=0; use node.gpus\[0\].id"):
+        node.gpu(0)  # type: ignore[arg-type]

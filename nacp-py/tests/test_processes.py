@@ -26,13 +26,15 @@ def test_processes_show_themselves_as_a_table(node: nacp.Node) -> None:
     shown, html = repr(node.processes()), node.processes()._repr_html_()
     assert str(os.getpid()) in shown and "unknown (not available)" in shown
     assert html.count("<tr>") == 2 and "<script" not in html
+    assert shown.startswith("simulated node rtx3050ti-laptop-wsl2, ") and "1 process on the GPUs\n" in shown
+    assert 'white-space:pre-line">simulated node ' in html
 
 
 def test_what_is_not_there_and_what_is_not_known_are_told_apart(node: nacp.Node) -> None:
     [mine] = node.processes()
     owner = dataclasses.replace(mine.owner, container=None, pod=None, unknown={"container": "no permission"})
     shown = nacp.Processes(processes=(dataclasses.replace(mine, owner=owner),), silent={"GPU-b": "not supported"})
-    assert repr(shown).splitlines()[0] == "1 processes on the GPUs, GPU-b tells none (not supported)"
+    assert repr(shown).splitlines()[0] == "1 process on the GPUs, GPU-b tells none (not supported)"
     assert repr(shown).endswith("unknown (no permission)  none")
 
 

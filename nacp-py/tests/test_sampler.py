@@ -47,7 +47,7 @@ def test_what_is_not_known_is_none_never_zero(node: nacp.Node) -> None:
     sampler = node.sampler(["power_limit", "power"])
     assert sampler.columns == ["power", "power_limit"], "the order is that of nacp.metrics()"
     assert sampler.read() == [(11.2, None)]
-    assert repr(sampler) == "<Sampler of 1 GPUs: power, power_limit>"
+    assert repr(sampler) == "<Sampler of 1 GPU: power, power_limit>"
 
 
 def test_every_number_has_its_column(node: nacp.Node) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import nacp
 
 
@@ -21,7 +23,10 @@ def test_support_counts_what_was_answered_and_why_the_rest_was_not() -> None:
     )
     assert support.answered == 2
     assert support.of("GPU-a", "nvmlDeviceGetSerial") == support.calls[3]
-    assert support.of("GPU-b", "nvmlDeviceGetSerial") is None
+    assert support.of(None, "nvmlInit_v2") == support.calls[0]
+    assert support.of("GPU-a", "nvmlDeviceGetBoardId") is None, "it was not called"
+    with pytest.raises(nacp.NotFound, match='gpu="GPU-b" known=GPU-a'):
+        support.of("GPU-b", "nvmlDeviceGetSerial")
     assert repr(support).splitlines() == [
         "2 of 4 calls of the driver's library answered",
         "function                  answered  the others",
@@ -35,3 +40,8 @@ def test_support_counts_what_was_answered_and_why_the_rest_was_not() -> None:
 
 def test_a_node_that_makes_no_calls_has_no_support() -> None:
     assert repr(nacp.Support(calls=())) == "0 of 0 calls of the driver's library answered\nno call"
+
+
+def test_the_support_of_made_up_gpus_says_so(node: nacp.Node) -> None:
+    support = node.support()
+    assert repr(support).startswith("simulated node ") and 'pre-line">simulated node ' in support._repr_html_()

@@ -235,3 +235,31 @@ def test_status_tells_how_it_fares(live: nacp.Telemetry) -> None:
     assert status.last is not None and status.last_duration is not None and status.longest_duration is not None
     assert status.last_duration <= status.longest_duration < 5
     assert repr(live).startswith("<Telemetry, ") and "<svg" in live._repr_html_()
+
+
+@pytest.mark.parametrize("time", [-1.0, float("nan")])
+def test_times_are_refused_by_the_names_of_the_signature(live: nacp.Telemetry, time: float) -> None:
+    for name, ask in (
+        ("wait", live.latest),
+        ("last", lambda last: live.window("power", last=last)),
+        ("timeout", live.subscribe),
+    ):
+        with pytest.raises(nacp.InvalidArgument, match=f"parameter={name}"):
+            ask(time)
+
+
+def test_each_tier_may_have_fields_of_its_own() -> None:
+    node = nacp.simulated_node()
+    with node.telemetry(fast=0.05, fast_fields=["temperature"], medium=None, slow=None) as live:
+        assert live.metrics == ["temperature"] and live.latest().gpus[0].sample.temperature == 51
+    with pytest.raises(nacp.InvalidArgument, match="did you mean temperature"):
+        node.telemetry(slow_fields="temprature")
+
+
+def test_a_gpu_is_named_by_itself_its_id_and_not_its_position(live: nacp.Telemetry) -> None:
+    gpu = nacp.simulated_node().gpus[0]
+    live.latest()
+    assert live.window("power", gpu=gpu).gpu == live.energy(gpu=gpu).gpu == gpu.id
+    assert live.history("power", gpus=gpu.id).gpus == live.history("power", gpus=gpu).gpus == [gpu.id]
+    with pytest.raises(nacp.InvalidArgument, match=r"use node.gpus\[0\].id"):
+        live.window("power", gpu=0)  # type: ignore[arg-type]

@@ -20,12 +20,30 @@ def test_the_matrix_has_a_row_and_a_column_for_each_gpu() -> None:
             link = topology.link(topology.gpus[a].gpu, topology.gpus[b].gpu)
             assert cell == (link.text if link else "X")
     lines = repr(topology).splitlines()
-    assert lines[0].split()[:8] == [f"GPU{at}" for at in range(8)] and len(lines) == 9
+    assert lines[0].startswith("simulated node h100x8, ") and lines[0].endswith(": how the GPUs reach each other")
+    assert lines[1].split()[:8] == [f"GPU{at}" for at in range(8)] and len(lines) == 10
+
+
+def test_gpus_are_named_by_themselves_or_their_ids() -> None:
+    node = nacp.simulated_node("h100x8")
+    topology, (a, b, *_) = node.topology(), node.gpus
+    assert topology.link(a, b) == topology.link(a.id, b.id) and topology.link(a, a) is None
+    assert topology.nearest(a) == topology.nearest(a.id)
+    assert topology.best_group(2, [a, b.id]) == [a.id, b.id]
+    with pytest.raises(nacp.NotFound, match=f'b="GPU-dead" known={a.id},'):
+        topology.link(a, "GPU-dead")
+    with pytest.raises(nacp.InvalidArgument, match=r"use node.gpus\[1\].id"):
+        topology.link(a, 1)  # type: ignore[arg-type]
 
 
 def test_a_notebook_shows_the_matrix() -> None:
     html = nacp.simulated_node("h100x8").topology()._repr_html_()
-    assert html.count("<tr>") == 9 and "GPU7" in html and "CPU Affinity" in html
+    assert (
+        html.count("<tr>") == 9
+        and "GPU7" in html
+        and "CPU Affinity" in html
+        and 'pre-line">simulated node h100x8' in html
+    )
 
 
 def test_the_best_group_is_chosen_among_those_that_are_given() -> None:

@@ -10,23 +10,24 @@ WIDTH, HEIGHT, MARGIN = 160, 28, 2
 LINE = "#76b900"
 
 
-def sparkline(points: Sequence[tuple[int, float]], rows: int, label: str) -> str:
+def sparkline(points: Sequence[tuple[int, float]], rows: int, label: str, top: float | None = None) -> str:
     """A line through the points of a number, as SVG.
 
     Args:
         points: Position in time, from 0, and value; a gap is where positions are missing.
         rows: How many positions there are.
         label: What it shows, for those who do not see it.
+        top: The value at the upper edge; None for the largest. The lower edge is 0, or the smallest where it is below.
 
     >>> sparkline([(0, 1.0), (1, 3.0)], 2, "power").count("<polyline")
     1
     """
-    low = min((value for _, value in points), default=0.0)
-    span = max((value for _, value in points), default=0.0) - low
+    low = min(0.0, min((value for _, value in points), default=0.0))
+    span = max(top or 0.0, max((value for _, value in points), default=0.0)) - low
 
     def place(at: int, value: float) -> str:
         x = MARGIN + (WIDTH - 2 * MARGIN) * at / max(1, rows - 1)
-        share = (value - low) / span if span else 0.5
+        share = (value - low) / span if span else 0.0
         return f"{x:.1f},{HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * share:.1f}"
 
     stride = _stride(points)

@@ -26,6 +26,11 @@ def source(origin: Origin) -> str:
     return ", ".join(parts)
 
 
+def captioned(origin: Origin | None, text: str) -> str:
+    """A caption that begins with what was read."""
+    return text if origin is None else f"{source(origin)}: {text}"
+
+
 def title(snapshot: Snapshot) -> str:
     """One line: what was read, from what, when."""
     return f"{source(snapshot.origin)}, {snapshot.at:%Y-%m-%d %H:%M:%S} UTC"

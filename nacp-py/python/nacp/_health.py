@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nacp import _nacp, _table
+from nacp._check import gpu_id, known_id, seconds
 from nacp._decode import Record, decode
 from nacp._display import source
+from nacp._gpu import Gpu
+from nacp._guard import probe
 from nacp._host import Evidence
 from nacp._sample import Partition
 from nacp._types import Origin
@@ -50,6 +53,8 @@ class Condition(Record):
     """What was read, and where."""
     action: str
     """What has to be done, such as `reset_gpu`."""
+    action_text: str
+    """The same in words, such as `reset the GPU`."""
     command: str | None = None
     """The command that does it, where one command does."""
     since: datetime
@@ -131,17 +136,35 @@ class Health(Record):
     cordon: tuple[Cordon, ...]
     """The GPUs that should get no new work."""
 
-    def of(self, gpu: str) -> tuple[Condition, ...]:
-        """What is wrong with the GPU of this id itself, the worst first."""
-        return tuple(condition for condition in self.conditions if condition.gpu == gpu)
+    def of(self, gpu: Gpu | str) -> tuple[Condition, ...]:
+        """What is wrong with this GPU itself, given itself or by its id; the worst first.
+
+        Raises:
+            NotFound: There is no such GPU, with those that there are.
+        """
+        ids = [one.id for one in self.gpus] + [one.gpu for one in self.conditions if one.gpu is not None]
+        wanted = known_id(gpu, ids)
+        return tuple(condition for condition in self.conditions if condition.gpu == wanted)
 
     def _title(self) -> str:
-        return f"health of {source(self.origin)}, {self.at:%Y-%m-%d %H:%M:%S} UTC\n{self.summary}"
+        found = _table.count(len(self.conditions), "condition")
+        blind = _table.count(len({one.kind for one in self.unchecked}), "kind")
+        counts = f"{found}, {blind} of condition not checked, {_table.count(len(self.gpus), 'GPU')}"
+        nothing = not self.gpus and self.origin.driver is None and self.verdict == "healthy"
+        verdict = "no NVIDIA GPU and no driver here" if nothing else self.verdict
+        return f"{source(self.origin)}, {self.at:%Y-%m-%d %H:%M:%S} UTC: {verdict}; {counts}"
 
     def _rows(self) -> list[tuple[str, ...]]:
-        rows: list[tuple[str, ...]] = [(gpu.verdict, gpu.id, gpu.name, "", "") for gpu in self.gpus]
+        short = {gpu.id: f"{at} · {gpu.id[:SHORT]}" for at, gpu in enumerate(self.gpus)}
+        rows: list[tuple[str, ...]] = [(gpu.verdict, short[gpu.id], gpu.name, "", "") for gpu in self.gpus]
         rows += [
-            (one.severity, one.gpu or "machine", one.kind, one.message, one.command or one.action.replace("_", " "))
+            (
+                one.severity,
+                "machine" if one.gpu is None else short.get(one.gpu, one.gpu),
+                one.kind,
+                one.message,
+                f"{one.action_text}: {one.command}" if one.command else one.action_text,
+            )
             for one in self.conditions
         ]
         return rows
@@ -155,10 +178,14 @@ class Health(Record):
         def badge(row: int, column: int) -> str:
             return f"{BADGE}{COLOURS[rows[row][0]]}" if column == 0 else ""
 
-        return _table.html(self._title(), HEAD, rows, "no GPU", style=badge)
+        ids = [gpu.id for gpu in self.gpus] + [one.gpu or "" for one in self.conditions]
+        return _table.html(
+            self._title(), HEAD, rows, "no GPU", style=badge, whole=lambda row, column: ids[row] if column == 1 else ""
+        )
 
 
 HEAD = ("verdict", "GPU", "what", "why", "what to do")
+SHORT = len("GPU-4100a801")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,28 +214,39 @@ class HealthMonitor:
 
     __slots__ = ("_native",)
 
-    def __init__(self, node: Node, thresholds: Thresholds | None = None) -> None:
+    def __init__(
+        self, node: Node, thresholds: Thresholds | None = None, history: Mapping[str, Any] | None = None
+    ) -> None:
         """Begins with no condition.
 
         Args:
             node: The node.
             thresholds: From where on something counts; as for `Node.health`.
+            history: What an earlier monitor knew, as its `history()` told; None for nothing.
 
         Raises:
-            InvalidArgument: A threshold is wrong.
+            InvalidArgument: A threshold is wrong, or the history is none.
         """
-        self._native = _nacp.HealthMonitor(node._native, text_of(thresholds))
+        past = None if history is None else json.dumps(dict(history))
+        self._native = _nacp.HealthMonitor(node._native, text_of(thresholds), past)
 
     def observe(self) -> tuple[Change, ...]:
         """Reads the node once, with the events since the last time, and tells what changed.
 
-        Raises:
-            DriverUnavailable: The driver has stopped answering.
+        A driver that does not answer is no error here, it is a condition.
         """
         return _changes(self._native.observe())
 
     def watch(self, every: float = 10.0) -> Iterator[Change]:
-        """Looks every so many seconds, without end, and tells each change. Ctrl-C ends it."""
+        """Looks every so many seconds, without end, and tells each change. Ctrl-C ends it.
+
+        Raises:
+            InvalidArgument: `every` is below 0, or no number.
+        """
+        seconds("every", every)
+        return self._watch(every)
+
+    def _watch(self, every: float) -> Iterator[Change]:
         while True:
             yield from self.observe()
             time.sleep(every)
@@ -221,29 +259,36 @@ class HealthMonitor:
             told = self._native.health()
         return decode(Health, json.loads(told or "null"))
 
+    def history(self) -> dict[str, Any]:
+        """What it knows of Xids and restarts, to be kept as JSON and given to the next program's monitor."""
+        return dict(json.loads(self._native.history()))
+
     def rebooted(self) -> tuple[Change, ...]:
         """Tells it that the machine was restarted; what is over by that."""
         return _changes(self._native.rebooted())
 
-    def reset(self, gpu: str) -> tuple[Change, ...]:
-        """Tells it that the GPU of this id was reset; what is over by that."""
-        return _changes(self._native.reset(gpu))
+    def reset(self, gpu: Gpu | str) -> tuple[Change, ...]:
+        """Tells it that this GPU was reset; what is over by that."""
+        return _changes(self._native.reset(gpu_id(gpu)))
 
-    def forget(self, gpu: str) -> tuple[Change, ...]:
-        """Tells it that the GPU of this id was taken out or replaced; what is over by that."""
-        return _changes(self._native.forget(gpu))
+    def forget(self, gpu: Gpu | str) -> tuple[Change, ...]:
+        """Tells it that this GPU was taken out or replaced; what is over by that."""
+        return _changes(self._native.forget(gpu_id(gpu)))
 
 
-def health(thresholds: Thresholds | None = None) -> Health:
+def health(thresholds: Thresholds | None = None, guard: Literal["auto"] | bool = "auto", limit: float = 30.0) -> Health:
     """How healthy the GPUs of this machine are. A driver that does not answer is no error here, it is a condition.
 
     Args:
         thresholds: From where on something counts; as for `Node.health`.
+        guard: Whether a child process touches the driver first; as for `discover`.
+        limit: How many seconds the child may take.
 
     Raises:
-        InvalidArgument: A threshold is wrong.
+        InvalidArgument: A threshold is wrong, there is no such guard, or the limit is no time.
     """
-    return decode(Health, json.loads(_nacp.check_health(text_of(thresholds))))
+    program, arguments = probe(guard) or (None, [])
+    return decode(Health, json.loads(_nacp.check_health(text_of(thresholds), program, arguments, limit)))
 
 
 def thresholds() -> dict[str, Any]:
@@ -256,9 +301,13 @@ def thresholds() -> dict[str, Any]:
 
 
 def text_of(thresholds: Thresholds | None) -> str | None:
-    """Thresholds as the core reads them."""
+    """Thresholds as the core reads them. Text that is one line without a colon is the path of a file."""
     match thresholds:
-        case None | str():
+        case None:
+            return None
+        case str() if thresholds.lstrip().startswith("{") or not thresholds.strip():
+            return thresholds
+        case str() if "\n" in thresholds or (":" in thresholds and not os.path.isfile(thresholds)):
             return thresholds
         case Mapping():
             return json.dumps(dict(thresholds))

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from nacp import _chart, _nacp, _table
+from nacp._display import source
 from nacp._extra import package
 from nacp._metric import metrics as all_metrics
 from nacp._nacp import size
+from nacp._types import Origin
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 POINTS = 80
@@ -36,10 +38,14 @@ class History:
     11.2
     """
 
-    __slots__ = ("_native",)
+    __slots__ = ("_native", "origin")
 
-    def __init__(self, native: _nacp.History) -> None:
+    origin: Origin
+    """What it was read from."""
+
+    def __init__(self, native: _nacp.History, origin: Origin) -> None:
         self._native = native
+        self.origin = origin
 
     @property
     def gpus(self) -> list[str]:
@@ -153,7 +159,8 @@ class History:
 
     def _title(self) -> str:
         at = memoryview(self._native.at()).cast("q")
-        kind = f"history of {len(self.gpus)} GPUs, {len(self.metrics)} numbers, {len(self)} rows"
+        counts = (_table.count(len(self.gpus), "GPU"), _table.count(len(self.metrics), "number"))
+        kind = f"{source(self.origin)}: history of {', '.join(counts)}, {_table.count(len(self), 'row')}"
         if not len(at):
             return kind
         first, last = (EPOCH + timedelta(microseconds=at[end]) for end in (0, -1))
@@ -163,24 +170,23 @@ class History:
         return f"<{self._title()}>"
 
     def _repr_html_(self) -> str:
-        """For each GPU a line of the numbers that say most, each with its last value."""
+        """For each GPU a line of the numbers that say most, each with its last known value."""
         names = self._shown()
         units = {metric.name: metric.unit for metric in all_metrics()}
         rows = len(self) // max(1, len(self.gpus))
         lines = [[self._native.outline(name, at, POINTS) for name in names] for at in range(len(self.gpus))]
 
-        def last(name: str, points: list[tuple[int, float]]) -> str:
-            return _number(points[-1][1], units[name]) if points else "unknown"
+        def last(name: str, at: int) -> str:
+            value = self._native.last(name, at)
+            return "unknown" if value is None else _number(value, units[name])
 
         def draw(row: int, column: int) -> str:
             if column == 0 or not lines[row][column - 1]:
                 return ""
-            return _chart.sparkline(lines[row][column - 1], rows, names[column - 1])
+            name = names[column - 1]
+            return _chart.sparkline(lines[row][column - 1], rows, name, 100.0 if units[name] == "%" else None)
 
-        cells = [
-            (gpu, *(last(name, points) for name, points in zip(names, of_gpu, strict=True)))
-            for gpu, of_gpu in zip(self.gpus, lines, strict=True)
-        ]
+        cells = [(gpu, *(last(name, at) for name in names)) for at, gpu in enumerate(self.gpus)]
         return _table.html(self._title(), ("GPU", *names), cells, "no GPU", draw=draw)
 
 

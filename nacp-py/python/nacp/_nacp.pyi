@@ -181,9 +181,9 @@ class HealthMonitor:
     """
     A watch over the health of a node. It belongs to the process that made it.
     """
-    def __new__(cls, /, node: Node, thresholds: str | None) -> HealthMonitor:
+    def __new__(cls, /, node: Node, thresholds: str | None, history: str | None) -> HealthMonitor:
         """
-        A monitor of this node that knows of nothing yet.
+        A monitor of this node that knows what an earlier one knew, where its history is given as JSON.
         """
     def forget(self, /, gpu: str) -> str:
         """
@@ -192,6 +192,10 @@ class HealthMonitor:
     def health(self, /) -> str | None:
         """
         What stands, as it was seen last, as JSON; None before the first look.
+        """
+    def history(self, /) -> str:
+        """
+        What it knows of Xids and restarts, as JSON.
         """
     def observe(self, /) -> str:
         """
@@ -237,6 +241,10 @@ class History:
     def known(self, /, name: str) -> int:
         """
         How many values of a column are known.
+        """
+    def last(self, /, name: str, gpu: SupportsIndex) -> float | None:
+        """
+        The last known value of a column of one GPU.
         """
     def outline(self, /, name: str, gpu: SupportsIndex, points: SupportsIndex) -> list[tuple[int, float]]:
         """
@@ -306,7 +314,7 @@ class Node:
         """
         How healthy the GPUs are, by these thresholds, as JSON.
         """
-    def metrics(self, /, hostname: str | None, label: str) -> str:
+    def metrics(self, /, hostname: str | None, label: str, health: bool, monitor: HealthMonitor | None, processes: bool) -> str:
         """
         One reading of every GPU as Prometheus text, with the machine's name under this label where there is one.
         """
@@ -358,7 +366,7 @@ class Node:
         """
         What every call of the driver's library was answered with, as JSON.
         """
-    def telemetry(self, /, fast: "float | None", medium: "float | None", slow: "float | None", history: "float", fields: "str", memory: "int", buffer: "int") -> "Telemetry":
+    def telemetry(self, /, fast: "float | None", medium: "float | None", slow: "float | None", own: "tuple[str | None, str | None, str | None]", history: "float", fields: "str", memory: "int", buffer: "int") -> "Telemetry":
         """
         Reads the GPUs at a steady pace from now on. A tier without a time is not read.
         """
@@ -593,6 +601,10 @@ class Telemetry:
         """
         Records every reading and every event from now on to a new file.
         """
+    def render(self, /, hostname: str | None, label: str, monitor: HealthMonitor | None, processes: bool) -> str | None:
+        """
+        The last readings as Prometheus text, with how the poller fares; None before the first.
+        """
     def status(self, /) -> str:
         """
         How the poller fares, as JSON.
@@ -641,9 +653,10 @@ def answer_probe() -> bool:
     Probes the driver if this process was started to; whether it was.
     """
 
-def check_health(thresholds: str | None) -> str:
+def check_health(thresholds: str | None, program: str | PathLike[str] | None, arguments: SupportsGetItem[int, str], limit: SupportsFloat | SupportsIndex) -> str:
     """
-    The health of this machine as JSON, also where the driver does not answer.
+    The health of this machine as JSON, also where the driver does not answer. Where a program is given, it touches the
+    driver first, with these arguments, within so many seconds.
     """
 
 def detect() -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from nacp import _nacp
+from nacp._check import gpu_id, is_path, seconds
 from nacp._decode import decode
 from nacp._event import Events
 from nacp._gpu import Gpu
-from nacp._health import Health, Thresholds, text_of
+from nacp._guard import probe
+from nacp._health import Health, HealthMonitor, Thresholds, text_of
 from nacp._owner import Processes
 from nacp._pair import Pair
 from nacp._record import LEVEL, Recording
@@ -23,11 +25,6 @@ from nacp._telemetry import Telemetry
 from nacp._topology import Topology
 from nacp._types import Origin
 from nacp.exceptions import NacpError
-
-# The child that touches the driver first. This package is where it was found: with `-I` Python would not look there.
-PACKAGES = str(Path(__file__).resolve().parent.parent)
-PROGRAM = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_module('nacp._probe', None, '__main__')"
-PROBE = ("-I", "-c", PROGRAM)
 
 
 class Node:
@@ -68,13 +65,14 @@ class Node:
         """The driver's version, if it is known."""
         return self._origin.driver
 
-    def gpu(self, id: str) -> Gpu:
-        """The GPU with this id.
+    def gpu(self, id: Gpu | str) -> Gpu:
+        """The GPU with this id; `gpus` has them by position.
 
         Raises:
             NotFound: There is none, with the ids that there are.
+            InvalidArgument: It is no id.
         """
-        return decode(Gpu, json.loads(self._native.gpu(id)))
+        return decode(Gpu, json.loads(self._native.gpu(gpu_id(id, "id"))))
 
     def snapshot(self) -> Snapshot:
         """One consistent reading of every GPU.
@@ -103,6 +101,9 @@ class Node:
         fast: float | None = 0.1,
         medium: float | None = 1.0,
         slow: float | None = 10.0,
+        fast_fields: str | Iterable[str] | None = None,
+        medium_fields: str | Iterable[str] | None = None,
+        slow_fields: str | Iterable[str] | None = None,
         history: float = 3600.0,
         fields: str | Iterable[str] = "all",
         memory: int = 64 << 20,
@@ -114,6 +115,9 @@ class Node:
             fast: Seconds between two readings of utilisation and power; None to leave them out.
             medium: The same for memory, temperatures, clocks and what holds them back, energy.
             slow: The same for all the rest: fans, PCIe, errors, processes.
+            fast_fields: Which readings are read so fast, as for `sampler`; None for those that `fast` stands for there.
+            medium_fields: The same for `medium`.
+            slow_fields: The same for `slow`.
             history: For how many seconds readings are kept.
             fields: Which readings at all, as for `sampler`.
             memory: How much memory they may take, in bytes.
@@ -122,7 +126,9 @@ class Node:
         Raises:
             InvalidArgument: An option is out of range, or the history needs more memory than it may take.
         """
-        return Telemetry(self._native.telemetry(fast, medium, slow, history, _names(fields), memory, buffer))
+        own = (_own(fast_fields), _own(medium_fields), _own(slow_fields))
+        native = self._native.telemetry(fast, medium, slow, own, history, _names(fields), memory, buffer)
+        return Telemetry(native, self._origin)
 
     def reread(self) -> Node:
         """The same node with its GPUs read anew: after partitions were made, a mode was set, or a GPU was replaced.
@@ -146,7 +152,7 @@ class Node:
         Raises:
             DriverUnavailable: The driver has stopped answering.
         """
-        return Topology(self._native.topology())
+        return Topology(self._native.topology(), self._origin)
 
     def processes(self, engine: str | None = None) -> Processes:
         """The processes on the GPUs, each with who is behind it: command, user, container and pod.
@@ -158,7 +164,8 @@ class Node:
             DriverUnavailable: The driver has stopped answering.
             EngineUnavailable: There is no such engine.
         """
-        return decode(Processes, json.loads(self._native.processes(engine)))
+        processes = decode(Processes, json.loads(self._native.processes(engine)))
+        return replace(processes, origin=self._origin)
 
     def support(self) -> Support:
         """Makes every call that NACP knows once, and tells what was answered: the evidence behind each unknown.
@@ -166,7 +173,7 @@ class Node:
         Raises:
             DriverUnavailable: The driver has stopped answering.
         """
-        return decode(Support, json.loads(self._native.support()))
+        return replace(decode(Support, json.loads(self._native.support())), origin=self._origin)
 
     def events(self, timeout: float | None = None) -> Events:
         """Begins to listen for what happens to the GPUs: `for event in node.events()`, or `async for`.
@@ -194,7 +201,8 @@ class Node:
 
         Args:
             thresholds: From where on something counts: what differs from `nacp.thresholds()`, as a mapping, as text in
-                YAML or JSON, or as the path of a file with such text.
+                YAML or JSON, or as the path of a file with such text. A text is a path where such a file exists, or
+                where it is one line without a colon.
 
         Raises:
             InvalidArgument: A threshold is wrong, with the field and what would do.
@@ -233,15 +241,23 @@ class Node:
             raise
 
     def metrics(
-        self, hostname: str | None = None, label: Literal["hostname", "Hostname", "both", "none"] = "hostname"
+        self,
+        hostname: str | None = None,
+        label: Literal["hostname", "Hostname", "both", "none"] = "hostname",
+        *,
+        health: bool | HealthMonitor = False,
+        processes: bool = False,
     ) -> str:
         """A new snapshot as Prometheus text, with the names of NVIDIA's dcgm-exporter.
 
         Args:
             hostname: The name of the machine, where it should stand at each metric.
             label: Under which label: dcgm-exporter wrote `Hostname` until 4.5.3 and `hostname` since.
+            health: Whether to look how healthy the GPUs are and tell it too; or a monitor, to tell its last look.
+            processes: Whether to tell whose the processes on the GPUs are.
         """
-        return self._native.metrics(hostname, label)
+        monitor = health._native if isinstance(health, HealthMonitor) else None
+        return self._native.metrics(hostname, label, health is True, monitor, processes)
 
     def __repr__(self) -> str:
         try:
@@ -268,6 +284,10 @@ def _names(fields: str | Iterable[str]) -> str:
     return fields if isinstance(fields, str) else ",".join(fields)
 
 
+def _own(fields: str | Iterable[str] | None) -> str | None:
+    return None if fields is None else _names(fields)
+
+
 def discover(guard: Literal["auto"] | bool = "auto", limit: float = 30.0) -> Node:
     """Finds the GPUs of this machine through the NVIDIA driver.
 
@@ -281,11 +301,11 @@ def discover(guard: Literal["auto"] | bool = "auto", limit: float = 30.0) -> Nod
     Raises:
         DriverUnavailable: There is no NVIDIA driver, or it is broken, or it has crashed the child.
         Timeout: The child has hung.
+        InvalidArgument: There is no such guard, or the limit is no time.
     """
-    guarded = os.path.exists("/dev/dxg") and bool(sys.executable) if guard == "auto" else guard
-    if not guarded:
-        return Node(_nacp.Node.discover())
-    return Node(_nacp.Node.discover_guarded(sys.executable, [*PROBE, PACKAGES], limit))
+    seconds("limit", limit)
+    child = probe(guard)
+    return Node(_nacp.Node.discover() if child is None else _nacp.Node.discover_guarded(*child, limit))
 
 
 def simulated_node(name: str | os.PathLike[str] | Mapping[str, Any] = "rtx3050ti-laptop-wsl2") -> Node:
@@ -295,14 +315,15 @@ def simulated_node(name: str | os.PathLike[str] | Mapping[str, Any] = "rtx3050ti
     8
 
     Args:
-        name: One that comes with NACP, by its name; or a node file of your own, as its path or as a mapping.
+        name: One that comes with NACP, by its name; or a node file of your own, as its path or as a mapping. Text is a
+            path where it has a `/` in it, or ends in `.json`, `.yaml` or `.yml`.
 
     Raises:
         NotFound: There is none of this name; `simulated_nodes()` lists them.
         InvalidArgument: The node file is wrong.
     """
     match name:
-        case str():
+        case str() if not is_path(name):
             return Node(_nacp.Node.simulated(name))
         case Mapping():
             return Node(_nacp.Node.simulated_from(json.dumps(dict(name))))

@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 from nacp import _table
 from nacp._decode import Record
+from nacp._display import captioned
 from nacp._nacp import size
 from nacp._sample import Process
+from nacp._types import Origin
 
 Runtime = Literal["docker", "containerd", "crio", "podman", "lxc", "nspawn", "unknown"]
 PodKind = Literal["kubernetes", "podman"]
@@ -121,6 +123,8 @@ class Processes(Record):
     """One for each process on each GPU."""
     silent: dict[str, str] = field(hash=False)
     """The GPUs that tell no processes, by id, and why."""
+    origin: Origin | None = None
+    """What was read."""
 
     def __iter__(self) -> Iterator[GpuProcess]:
         return iter(self.processes)
@@ -133,7 +137,7 @@ class Processes(Record):
 
     def _title(self) -> str:
         silent = "".join(f", {gpu} tells none ({reason})" for gpu, reason in self.silent.items())
-        return f"{len(self)} processes on the GPUs{silent}"
+        return captioned(self.origin, f"{_table.count(len(self), 'process', 'processes')} on the GPUs{silent}")
 
     def __repr__(self) -> str:
         return _table.text(self._title(), HEAD, [_cells(one) for one in self], "no process")

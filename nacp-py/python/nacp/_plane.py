@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from types import TracebackType
 from typing import Literal
 
@@ -124,7 +125,7 @@ class ControlPlane:
             DriverUnavailable: The driver has stopped answering.
             EngineUnavailable: The engine does not answer.
         """
-        return decode(Processes, json.loads(self._native.processes()))
+        return replace(decode(Processes, json.loads(self._native.processes())), origin=self.node.origin)
 
     def engine_info(self) -> EngineInfo:
         """What the engine is and what it offers."""

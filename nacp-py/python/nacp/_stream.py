@@ -6,6 +6,8 @@ import time
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
+from nacp._check import seconds
+
 T = TypeVar("T")
 S = TypeVar("S", bound="Stream[Any]")
 
@@ -39,7 +41,7 @@ class Stream(Generic[T]):
 
     def __init__(self, source: Native, timeout: float | None) -> None:
         self._source = source
-        self._timeout = timeout
+        self._timeout = None if timeout is None else seconds("timeout", timeout)
 
     def _take(self) -> T | None:
         raise NotImplementedError
@@ -52,6 +54,9 @@ class Stream(Generic[T]):
 
         Returns:
             What came, or None when the time has passed or nothing more will come.
+
+        Raises:
+            InvalidArgument: The timeout is below 0, or no number.
         """
         end = _end(timeout)
         while (came := self._take()) is None and not self.closed:
@@ -110,7 +115,7 @@ class Stream(Generic[T]):
 
 
 def _end(timeout: float | None) -> float:
-    return float("inf") if timeout is None else time.monotonic() + timeout
+    return float("inf") if timeout is None else time.monotonic() + seconds("timeout", timeout)
 
 
 def _left(end: float) -> float:

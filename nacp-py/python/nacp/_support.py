@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from nacp import _table
+from nacp._check import known_id
 from nacp._decode import Record
+from nacp._display import captioned
+from nacp._gpu import Gpu
+from nacp._types import Origin
 
 HEAD = ("function", "answered", "the others")
 
@@ -37,18 +41,29 @@ class Support(Record):
 
     calls: tuple[Call, ...]
     """The calls, first those about the machine, then each GPU's, in the order in which they were made."""
+    origin: Origin | None = None
+    """What was asked."""
 
     @property
     def answered(self) -> int:
         """How many calls were answered with a value."""
         return sum(call.answer is not None for call in self.calls)
 
-    def of(self, gpu: str, function: str) -> Call | None:
-        """What a function was answered with on the GPU of this id: the first call of that name."""
-        return next((call for call in self.calls if (call.gpu, call.function) == (gpu, function)), None)
+    def of(self, gpu: Gpu | str | None, function: str) -> Call | None:
+        """What a function was answered with: the first call of that name; None where it was not called.
+
+        Args:
+            gpu: The GPU or its id; None for calls about the machine.
+            function: The name of the function.
+
+        Raises:
+            NotFound: There is no such GPU, with those that there are.
+        """
+        wanted = None if gpu is None else known_id(gpu, (call.gpu for call in self.calls if call.gpu is not None))
+        return next((call for call in self.calls if (call.gpu, call.function) == (wanted, function)), None)
 
     def _title(self) -> str:
-        return f"{self.answered} of {len(self.calls)} calls of the driver's library answered"
+        return captioned(self.origin, f"{self.answered} of {len(self.calls)} calls of the driver's library answered")
 
     def _rows(self) -> list[tuple[str, ...]]:
         """One row for each function: how many of its calls were answered, and why others were not."""

@@ -20,6 +20,15 @@ def value(known: object, reason: str | None) -> str:
     return f"unknown ({reason or 'not read'})" if known is None else str(known)
 
 
+def count(many: int, one: str, several: str | None = None) -> str:
+    """So many of something.
+
+    >>> count(1, "GPU"), count(2, "GPU"), count(0, "process", "processes")
+    ('1 GPU', '2 GPUs', '0 processes')
+    """
+    return f"{many} {one if many == 1 else several or one + 's'}"
+
+
 def columns(head: Row, rows: Sequence[Row]) -> str:
     """Rows in columns as wide as they need to be.
 
@@ -45,6 +54,7 @@ def html(
     *,
     draw: Callable[[int, int], str] | None = None,
     style: Callable[[int, int], str] | None = None,
+    whole: Callable[[int, int], str] | None = None,
 ) -> str:
     """A title and a table for a notebook.
 
@@ -55,12 +65,15 @@ def html(
         empty: What stands there when there is no row.
         draw: What is drawn before the text of a cell, by row and column, as HTML.
         style: What is added to the style of a cell, by row and column, as CSS.
+        whole: What a cell says in short, by row and column: it is shown when the reader points at it.
     """
 
     def cell(row: int, column: int, content: str) -> str:
         own = style(row, column) if style else ""
         drawn = draw(row, column) if draw else ""
-        return f'<td style="{CELL}{own and ";" + own}">{drawn}{escape(content)}</td>'
+        full = whole(row, column) if whole else ""
+        tip = f' title="{escape(full)}"' if full else ""
+        return f'<td style="{CELL}{own and ";" + own}"{tip}>{drawn}{escape(content)}</td>'
 
     heads = "".join(f'<th style="{CELL}">{escape(name)}</th>' for name in head)
     cells = (

@@ -8,17 +8,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from nacp import _nacp
+from nacp._check import gpu_id
 from nacp._decode import Record, decode
 from nacp._event import Event, decode_event
+from nacp._gpu import Gpu
 from nacp._history import EPOCH, History
 from nacp._record import LEVEL, Recording
 from nacp._sample import Sample
 from nacp._snapshot import Snapshot
 from nacp._stream import Stream
+from nacp._types import Origin
 from nacp.exceptions import NacpError, Timeout
+
+if TYPE_CHECKING:
+    from nacp._health import HealthMonitor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,10 +230,14 @@ class Telemetry:
     11.2
     """
 
-    __slots__ = ("_native",)
+    __slots__ = ("_native", "origin")
 
-    def __init__(self, native: _nacp.Telemetry) -> None:
+    origin: Origin
+    """What it reads."""
+
+    def __init__(self, native: _nacp.Telemetry, origin: Origin) -> None:
         self._native = native
+        self.origin = origin
 
     def latest(self, wait: float = 10.0) -> Snapshot:
         """The last readings, each as old as its tier allows.
@@ -241,44 +251,44 @@ class Telemetry:
         self._native.wait(wait)
         latest = self._native.latest()
         if latest is None:
-            raise Timeout(f"no reading in time: wait={wait}", operation="gpu.telemetry", retryable=True)
+            raise _no_reading(wait)
         return decode(Snapshot, json.loads(latest))
 
-    def window(self, metric: str, *, gpu: str | None = None, last: float = 60.0) -> Window:
+    def window(self, metric: str, *, gpu: Gpu | str | None = None, last: float = 60.0) -> Window:
         """What a number of a GPU did in the last seconds, as far as the history goes back.
 
         Args:
             metric: The name of the number, as in `nacp.metrics()`.
-            gpu: The id of the GPU; needed where there are several.
+            gpu: The GPU or its id; needed where there are several.
             last: How many seconds.
 
         Raises:
             InvalidArgument: There is no such number, or it is not read.
             NotFound: There is no such GPU.
         """
-        return decode(Window, json.loads(self._native.window(metric, gpu, last)))
+        return decode(Window, json.loads(self._native.window(metric, None if gpu is None else gpu_id(gpu), last)))
 
-    def energy(self, *, gpu: str | None = None, last: float = 60.0) -> Energy:
+    def energy(self, *, gpu: Gpu | str | None = None, last: float = 60.0) -> Energy:
         """The energy that a GPU used in the last seconds; None with the reason while it is not known.
 
         Raises:
             InvalidArgument: Neither energy nor power is read.
             NotFound: There is no such GPU.
         """
-        return decode(Energy, json.loads(self._native.energy(gpu, last)))
+        return decode(Energy, json.loads(self._native.energy(None if gpu is None else gpu_id(gpu), last)))
 
     def history(
         self,
         metrics: str | Iterable[str] | None = None,
         *,
-        gpus: Iterable[str] | None = None,
+        gpus: Gpu | str | Iterable[Gpu | str] | None = None,
         last: float | None = None,
     ) -> History:
         """What was read, as a table.
 
         Args:
             metrics: The names of the numbers; None for all that are read.
-            gpus: The ids of the GPUs; None for all.
+            gpus: The GPUs or their ids, also a single one; None for all.
             last: How many seconds back; None for all that is kept.
 
         Raises:
@@ -287,7 +297,10 @@ class Telemetry:
         """
         names = metrics.split(",") if isinstance(metrics, str) else metrics
         wanted = None if names is None else [name.strip() for name in names]
-        return History(self._native.history(wanted, None if gpus is None else list(gpus), last))
+        if isinstance(gpus, (Gpu, str)):
+            gpus = [gpus]
+        ids = None if gpus is None else [gpu_id(gpu, "gpus") for gpu in gpus]
+        return History(self._native.history(wanted, ids, last), self.origin)
 
     def subscribe(self, timeout: float | None = None) -> Subscription:
         """Begins to tell every reading and every event: `for update in live.subscribe()`, or `async for`.
@@ -306,6 +319,33 @@ class Telemetry:
             Conflict: There is such a file, or this has ended.
         """
         return Recording(self._native.record(os.fspath(path), scrub, LEVEL))
+
+    def prometheus(
+        self,
+        hostname: str | None = None,
+        label: Literal["hostname", "Hostname", "both", "none"] = "hostname",
+        *,
+        health: HealthMonitor | None = None,
+        processes: bool = False,
+        wait: float = 10.0,
+    ) -> str:
+        """The last readings as Prometheus text, with how the reading fares: nothing waits for the driver.
+
+        Args:
+            hostname: As for `Node.metrics`.
+            label: The same.
+            health: Whose last look to tell; None to leave health out.
+            processes: Whether to tell whose the processes on the GPUs are.
+            wait: How many seconds to wait at most for the first reading.
+
+        Raises:
+            Timeout: There was none in that time.
+        """
+        self._native.wait(wait)
+        text = self._native.render(hostname, label, None if health is None else health._native, processes)
+        if text is None:
+            raise _no_reading(wait)
+        return text
 
     def status(self) -> TelemetryStatus:
         """How it fares."""
@@ -344,3 +384,7 @@ class Telemetry:
 
     def _repr_html_(self) -> str:
         return self.history(last=60.0)._repr_html_()
+
+
+def _no_reading(wait: float) -> Timeout:
+    return Timeout(f"no reading in time: wait={wait}", operation="gpu.telemetry", retryable=True)

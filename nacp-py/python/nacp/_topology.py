@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nacp import _nacp, _table
+from nacp._check import gpu_id, known_id
 from nacp._decode import Record, decode
+from nacp._display import captioned
 from nacp._extra import package
-from nacp._gpu import Affinity
+from nacp._gpu import Affinity, Gpu
 from nacp._pair import Ancestor, PeerAccess
+from nacp._types import Origin
 
 TAIL = ("CPU Affinity", "NUMA Affinity", "GPU NUMA ID")
 
@@ -115,7 +118,7 @@ class Topology:
     (28, True)
     """
 
-    __slots__ = ("_native", "gpus", "groups", "links", "matrix", "tree")
+    __slots__ = ("_native", "gpus", "groups", "links", "matrix", "origin", "tree")
 
     gpus: tuple[Place, ...]
     """The GPUs, in the driver's order."""
@@ -127,9 +130,12 @@ class Topology:
     """The PCIe tree, as far as the driver tells of it."""
     groups: tuple[tuple[str, ...], ...]
     """The ids of GPUs that NVLink connects, together."""
+    origin: Origin
+    """What it was read from."""
 
-    def __init__(self, native: _nacp.Topology) -> None:
+    def __init__(self, native: _nacp.Topology, origin: Origin) -> None:
         self._native = native
+        self.origin = origin
         data = json.loads(native.json())
         self.gpus = decode(tuple[Place, ...], data["gpus"])
         self.links = decode(tuple[Link, ...], data["links"])
@@ -137,29 +143,35 @@ class Topology:
         self.tree = decode(Branch, data["tree"])
         self.groups = decode(tuple[tuple[str, ...], ...], data["groups"])
 
-    def link(self, a: str, b: str) -> Link | None:
-        """What lies between the GPUs of these ids; None where they are one, or where one is not on this node."""
-        return next((link for link in self.links if {link.a, link.b} == {a, b}), None)
+    def link(self, a: Gpu | str, b: Gpu | str) -> Link | None:
+        """What lies between two GPUs, given themselves or by their ids; None where they are one.
 
-    def nearest(self, gpu: str) -> list[str]:
+        Raises:
+            NotFound: There is no such GPU, with those that there are.
+        """
+        ids = [place.gpu for place in self.gpus]
+        both = {known_id(a, ids, "a"), known_id(b, ids, "b")}
+        return next((link for link in self.links if {link.a, link.b} == both), None)
+
+    def nearest(self, gpu: Gpu | str) -> list[str]:
         """The ids of the other GPUs, the nearest to this one first.
 
         Raises:
             NotFound: There is no such GPU, with those that there are.
         """
-        return self._native.nearest(gpu)
+        return self._native.nearest(gpu_id(gpu))
 
-    def best_group(self, count: int, among: Iterable[str] | None = None) -> list[str]:
+    def best_group(self, count: int, among: Iterable[Gpu | str] | None = None) -> list[str]:
         """The ids of the GPUs that work best together.
 
         Args:
             count: How many.
-            among: The ids of those to choose from; None for all.
+            among: Those to choose from, or their ids; None for all.
 
         Raises:
             ResourceExhausted: There are not so many.
         """
-        return self._native.best_group(count, None if among is None else list(among))
+        return self._native.best_group(count, None if among is None else [gpu_id(gpu, "among") for gpu in among])
 
     def tree_text(self) -> str:
         """The PCIe tree as indented lines."""
@@ -189,8 +201,11 @@ class Topology:
     def _head(self) -> tuple[str, ...]:
         return ("", *(row.name for row in self.matrix), *TAIL)
 
+    def _title(self) -> str:
+        return captioned(self.origin, "how the GPUs reach each other")
+
     def __repr__(self) -> str:
-        return self._native.text().rstrip("\n") or "no GPU"
+        return f"{self._title()}\n{self._native.text().rstrip(chr(10)) or 'no GPU'}"
 
     def _repr_html_(self) -> str:
         """The matrix; the more NVLinks, the stronger the colour."""
@@ -205,4 +220,4 @@ class Topology:
             return f"background:rgba(118,185,0,{0.55 * share:.2f})"
 
         rows = [(row.name, *row.cells, row.cpus, row.numa, row.gpu_numa) for row in self.matrix]
-        return _table.html("how the GPUs reach each other", self._head(), rows, "no GPU", style=shade)
+        return _table.html(self._title(), self._head(), rows, "no GPU", style=shade)

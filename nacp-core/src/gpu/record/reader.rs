@@ -49,7 +49,7 @@ impl Reader {
         let foreign = || {
             Error::new(ErrorKind::InvalidArgument, "gpu.replay", "not a recording of GPUs")
                 .with("path", path.display())
-                .hint("a Recorder writes them, as JSON lines compressed with zstd")
+                .hint("recordings of GPUs are JSON lines, as a rule compressed with zstd")
         };
         match reader.text() {
             Ok(Text::Whole) => {}

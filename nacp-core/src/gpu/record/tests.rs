@@ -482,7 +482,7 @@ fn what_is_no_recording_or_one_of_another_version_is_refused_with_what_would_do(
         let error = Replay::open(&path).unwrap_err();
         (error.kind(), error.to_string().replace(&path.display().to_string(), "it"))
     };
-    let foreign = "not a recording of GPUs: path=it; a Recorder writes them, as JSON lines compressed with zstd";
+    let foreign = "not a recording of GPUs: path=it; recordings of GPUs are JSON lines, as a rule compressed with zstd";
     for content in ["", "\n", "hello\n", "{}\n", "[1]\n", "\u{0}\u{0}"] {
         assert_eq!(refusal(content), (ErrorKind::InvalidArgument, foreign.to_owned()), "{content:?}");
     }
