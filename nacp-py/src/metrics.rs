@@ -1,7 +1,7 @@
 //! What Python tells Prometheus of a node.
 
 use nacp_core::Result;
-use nacp_core::gpu::Snapshot;
+use nacp_core::gpu::{Node, Snapshot};
 use nacp_core::gpu::health::Health;
 use nacp_core::gpu::owner::{GpuProcesses, Owner, OwnerCache, Processes};
 use nacp_core::gpu::telemetry::PollerStatus;
@@ -32,9 +32,9 @@ impl Page {
         Ok(Self { hostname: hostname.map(|name| (label, name)), health, processes })
     }
 
-    /// The text; blocks its thread.
-    pub(crate) fn render(&self, snapshot: &Snapshot, status: Option<&PollerStatus>) -> Result<String> {
-        let owners = if self.processes { owners(snapshot) } else { Vec::new() };
+    /// The text of a snapshot of this node; blocks its thread.
+    pub(crate) fn render(&self, node: &Node, snapshot: &Snapshot, status: Option<&PollerStatus>) -> Result<String> {
+        let owners = if self.processes { owners(node, snapshot) } else { Vec::new() };
         let mut metrics = Metrics::new(snapshot).owners(&owners);
         if let Some((label, name)) = &self.hostname {
             metrics = metrics.hostname(*label, name);
@@ -49,9 +49,9 @@ impl Page {
     }
 }
 
-fn owners(snapshot: &Snapshot) -> Vec<Owner> {
+fn owners(node: &Node, snapshot: &Snapshot) -> Vec<Owner> {
     let samples: Vec<_> = snapshot.gpus.iter().map(|state| state.sample.clone()).collect();
     let mut owners = OwnerCache::new(Processes::system());
-    let found = GpuProcesses::of(&samples, snapshot.origin.simulated, &mut owners);
+    let found = GpuProcesses::of(&samples, node.is_here(), &mut owners);
     found.processes.into_iter().map(|process| process.owner).collect()
 }

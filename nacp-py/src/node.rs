@@ -185,7 +185,7 @@ impl Node {
             if health {
                 page.health = Some(node.health(&SystemClock::new(), &Thresholds::default())?);
             }
-            page.render(&node.snapshot(&SystemClock::new())?, None)
+            page.render(&node, &node.snapshot(&SystemClock::new())?, None)
         })
     }
 }

@@ -219,7 +219,7 @@ impl Telemetry {
         let view = guard(py, || Ok(self.view()?.clone()))?;
         let page = Page::new(py, hostname, label, monitor, processes)?;
         wait_blocking(py, move || {
-            view.latest().map(|snapshot| page.render(&snapshot, Some(&view.status()))).transpose()
+            view.latest().map(|snapshot| page.render(view.node(), &snapshot, Some(&view.status()))).transpose()
         })
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import nacp
@@ -43,3 +45,11 @@ def test_telemetry_tells_its_last_readings_and_how_it_fares(node: nacp.Node) -> 
         text = live.prometheus("node7", health=monitor, processes=True)
     for name in ("nacp_telemetry_ticks_total", "DCGM_FI_DEV_GPU_TEMP", "nacp_gpu_verdict", 'hostname="node7"'):
         assert name in text
+
+
+def test_nobody_is_looked_for_behind_a_made_up_process() -> None:
+    file = nacp.node_file("t4")
+    file["gpus"][0]["processes"] = [{"pid": 1, "kind": "compute", "memory": "1GiB"}]
+    lines = [line for line in nacp.simulated_node(file).metrics(processes=True).splitlines() if 'pid="1"' in line]
+    first = Path("/proc/1/comm").read_text().strip()
+    assert lines and not any(f'command="{first}"' in line for line in lines), lines

@@ -27,6 +27,7 @@ impl GpuId {
     }
 }
 
+#[cfg(feature = "nvml")]
 impl GpuId {
     /// Whether both are the same, which is known at once where one is a clone of the other.
     #[inline]
