@@ -1,10 +1,10 @@
 //! What Python tells Prometheus of a node.
 
 use nacp_core::Result;
-use nacp_core::gpu::{Node, Snapshot};
 use nacp_core::gpu::health::Health;
 use nacp_core::gpu::owner::{GpuProcesses, Owner, OwnerCache, Processes};
 use nacp_core::gpu::telemetry::PollerStatus;
+use nacp_core::gpu::{Node, Snapshot};
 use nacp_core::observe::{HostnameLabel, Metrics};
 use pyo3::prelude::*;
 
