@@ -4,7 +4,8 @@
 //! those of real GPUs. Options: `--rounds N` (default 31), `--ticks N` per round (default 2000), `--scrapes N` (300),
 //! `--seconds N` of the exporter at 1 Hz (10). Python peers are left out, and said so, without `target/venv-py`.
 
-mod allocations;
+#[path = "../../nacp-core/tests/counting/mod.rs"]
+mod counting;
 mod exporter;
 mod peers;
 mod scenario;

@@ -10,7 +10,7 @@ use nacp_core::gpu::{Fields, Nvml, Source as _};
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
 use serde_json::{Value, json};
 
-use crate::allocations;
+use crate::counting::allocations;
 
 /// Which library the child process measures.
 pub(crate) const LIBRARY: &str = "NACP_BENCH_LIBRARY";
@@ -42,13 +42,13 @@ impl Way {
 
     fn round(&mut self, ticks: u32) {
         let mut times = Vec::with_capacity(usize::try_from(ticks).expect("few"));
-        let before = allocations::count();
-        for _ in 0..ticks {
-            let start = Instant::now();
-            (self.tick)();
-            times.push(u64::try_from(start.elapsed().as_nanos()).expect("short"));
-        }
-        self.allocations += allocations::count() - before;
+        self.allocations += allocations(|| {
+            for _ in 0..ticks {
+                let start = Instant::now();
+                (self.tick)();
+                times.push(u64::try_from(start.elapsed().as_nanos()).expect("short"));
+            }
+        });
         self.ticks += u64::from(ticks);
         times.iter().for_each(|time| self.nanos.record(*time).expect("in range"));
         times.sort_unstable();

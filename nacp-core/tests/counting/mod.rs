@@ -1,4 +1,4 @@
-//! Counts what this thread asks of the allocator.
+//! Counts what the calling thread asks of the allocator: shared by the tests and the benchmark that do.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -27,7 +27,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How many so far.
-pub(crate) fn count() -> u64 {
-    ALLOCATIONS.with(Cell::get)
+/// How many allocations the work makes on this thread.
+pub(crate) fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
 }
