@@ -289,6 +289,6 @@ fn status(view: &View) -> Value {
         "ticks": status.ticks, "missed": status.missed, "errors": status.errors,
         "error": status.error.map(|error| error.to_string()), "last": status.last,
         "last_duration": seconds(status.last_duration), "longest_duration": seconds(status.longest_duration),
-        "events": events, "events_error": why, "subscribers": status.subscribers, "lagged": status.lagged,
+        "events": events, "hears": status.hears, "events_error": why, "subscribers": status.subscribers, "lagged": status.lagged,
     })
 }

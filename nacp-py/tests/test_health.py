@@ -151,3 +151,9 @@ def test_a_monitor_hands_what_it_knows_to_the_next(record: Callable[..., Path]) 
 def test_a_watch_needs_a_time_between_looks(node: nacp.Node, every: float) -> None:
     with pytest.raises(nacp.InvalidArgument, match="parameter=every"):
         nacp.HealthMonitor(node).watch(every=every)
+
+
+def test_a_gpu_has_the_number_that_the_driver_gives_it_also_behind_one_that_is_lost() -> None:
+    health = nacp.simulated_node("broken").health()
+    assert [gpu.index for gpu in health.gpus] == [0, 1, 2, 3, 4, 6, 7]
+    assert "6 · GPU-0bad0a07" in repr(health) and "5 · GPU" not in repr(health)

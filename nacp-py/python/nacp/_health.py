@@ -76,6 +76,8 @@ class GpuHealth(Record):
 
     id: str
     """The id of the GPU."""
+    index: int
+    """Its position in the driver's list, for display only."""
     name: str
     """Its name."""
     verdict: Verdict
@@ -155,7 +157,7 @@ class Health(Record):
         return f"{source(self.origin)}, {self.at:%Y-%m-%d %H:%M:%S} UTC: {verdict}; {counts}"
 
     def _rows(self) -> list[tuple[str, ...]]:
-        short = {gpu.id: f"{at} · {gpu.id[:SHORT]}" for at, gpu in enumerate(self.gpus)}
+        short = {gpu.id: f"{gpu.index} · {gpu.id[:SHORT]}" for gpu in self.gpus}
         rows: list[tuple[str, ...]] = [(gpu.verdict, short[gpu.id], gpu.name, "", "") for gpu in self.gpus]
         rows += [
             (

@@ -91,6 +91,16 @@ class Energy(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hears(Record):
+    """What a wait for events hears. What nobody listens to is unknown, not absent."""
+
+    driver: bool
+    """What the driver tells through its library: Xids and all kinds but two."""
+    kernel_log: bool
+    """What the driver writes into the kernel's log: Xids, and what stands only there, `sxid` and `fell_off_bus`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetryStatus(Record):
     """How telemetry fares."""
 
@@ -110,6 +120,8 @@ class TelemetryStatus(Record):
     """How long the longest took, in seconds."""
     events: Literal["on", "off", "not_offered", "failing"]
     """Whether it hears what happens to the GPUs."""
+    hears: Hears
+    """What it hears while it does."""
     events_error: str | None
     """Why it does not, where it should."""
     subscribers: int

@@ -61,7 +61,7 @@ from nacp._sample import (
     Utilization,
 )
 from nacp._support import Call, Support
-from nacp._telemetry import Energy, Failed, Frame, Lagged, TelemetryStatus, Window
+from nacp._telemetry import Energy, Failed, Frame, Hears, Lagged, TelemetryStatus, Window
 from nacp._topology import Branch, Leaf, Link, Place, Row, Topology
 
 __all__ = [
@@ -93,6 +93,7 @@ __all__ = [
     "GpuInstance",
     "GpuProcess",
     "Health",
+    "Hears",
     "Identity",
     "InfoRom",
     "Lagged",

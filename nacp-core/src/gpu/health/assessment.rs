@@ -33,6 +33,9 @@ pub struct Health {
 pub struct GpuHealth {
     /// Which GPU.
     pub id: GpuId,
+    /// Its position in the driver's list, for display only.
+    #[serde(default)]
+    pub index: u32,
     /// Its name.
     pub name: String,
     /// What may be done with it.
@@ -151,6 +154,7 @@ impl Health {
             let partitions = state.gpu.mig.devices.known().into_iter().flatten();
             GpuHealth {
                 id: id.clone(),
+                index: state.gpu.index,
                 name: state.gpu.name.clone(),
                 verdict: worst(conditions.iter().filter(|condition| concerns(condition, id))),
                 partitions: partitions.map(|device| device.id.clone()).collect(),

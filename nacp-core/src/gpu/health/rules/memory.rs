@@ -54,7 +54,7 @@ pub(super) fn pages_many(view: &View<'_>) -> Outcome {
 pub(super) fn uncorrectable(view: &View<'_>) -> Outcome {
     known(&view.sample.ecc, |ecc| {
         when(ecc.uncorrected > 0, || {
-            let message = format!("{} memory errors were not corrected since the driver was loaded", ecc.uncorrected);
+            let message = format!("memory errors not corrected since the driver was loaded: {}", ecc.uncorrected);
             let mut evidence = vec![Evidence::new("nvmlDeviceGetTotalEccErrors", ecc.uncorrected)];
             // A driver that tells what to do about the errors, and asks for nothing, has contained them.
             let contained = view.sample.recovery.known() == Some(&RecoveryAction::None);
