@@ -11,13 +11,13 @@ use crate::ways;
 
 const NODE: &str = "h100x8";
 
-/// Latencies in microseconds: published medians of an RTX 4090 laptop for these three (MangoHud, pull request 2104), and
-/// 5 µs, an assumption, for all other calls.
-const LATENCIES: [(&str, f64); 4] = [
-    ("nvmlDeviceGetUtilizationRates", 2.5),
-    ("nvmlDeviceGetMemoryInfo_v2", 11.6),
-    ("nvmlDeviceGetFanSpeed", 137.0),
-    ("*", 5.0),
+/// Latencies in whole microseconds: published medians of an RTX 4090 laptop for these three (MangoHud, pull request
+/// 2104), and 5 µs, an assumption, for all other calls.
+const LATENCIES: [(&str, u64); 4] = [
+    ("nvmlDeviceGetUtilizationRates", 3),
+    ("nvmlDeviceGetMemoryInfo_v2", 12),
+    ("nvmlDeviceGetFanSpeed", 137),
+    ("*", 5),
 ];
 
 /// A machine to measure on.
