@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Loaded;
+use super::{Attribute, Loaded};
 
 /// The raw calls of the CUDA driver that the probe makes.
 ///
@@ -69,17 +69,4 @@ pub trait Driver: Send + Sync + fmt::Debug {
 
     /// The driver's own name of a number (`cuGetErrorName`), such as `CUDA_ERROR_NO_DEVICE`, if it has one.
     fn error_name(&self, code: i32) -> Option<String>;
-}
-
-/// A question to [`Driver::attribute`], with the driver's number (`CUdevice_attribute`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[repr(i32)]
-pub enum Attribute {
-    /// How many streaming multiprocessors the device has.
-    Multiprocessors = 16,
-    /// The major number of the compute capability.
-    ComputeMajor = 75,
-    /// The minor number of the compute capability.
-    ComputeMinor = 76,
 }

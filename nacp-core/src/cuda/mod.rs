@@ -17,13 +17,26 @@
 //! }
 //! ```
 
+mod attribute;
+pub mod check;
+mod determinism;
 mod driver;
+mod execute;
 mod fault;
+pub mod kernels;
 mod library;
 mod loading;
 mod probe;
+pub mod reference;
+pub(crate) mod session;
 
-pub use driver::{Attribute, Driver};
+pub use attribute::Attribute;
+pub use check::{CheckId, CheckReport, Level, Progress, Report};
+pub use determinism::{Certificate, KernelDigest, Profile};
+pub use driver::Driver;
+pub use execute::{
+    ContextHandle, EventHandle, Execute, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned, StreamHandle,
+};
 pub use fault::{Fault, FaultKind};
 pub use library::Library;
 pub use loading::Loaded;

@@ -1,0 +1,251 @@
+//! What was found.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{CheckId, Level};
+use crate::cuda::{Certificate, Fault, Probe};
+use crate::gpu::GpuId;
+
+/// What one check found on one device, or on the machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// Which check.
+    pub id: CheckId,
+    /// On which device; none where it is about the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<GpuId>,
+    /// How it ended.
+    pub status: Status,
+    /// What was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+    /// What was read, and where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+    /// How long it took, in seconds.
+    #[serde(with = "seconds")]
+    pub elapsed: Duration,
+}
+
+/// How a check ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Status {
+    /// As it should be.
+    Pass,
+    /// It works, and something is worth knowing.
+    Warn {
+        /// What, and what can be done.
+        reason: String,
+    },
+    /// It does not work, or gives wrong answers.
+    Fail {
+        /// What is wrong, the evidence, and what can be done.
+        reason: String,
+    },
+    /// It was not done.
+    Skipped {
+        /// Why.
+        why: Skip,
+        /// In which circumstances.
+        reason: String,
+    },
+    /// The driver refused a call that should have succeeded.
+    Error {
+        /// The call.
+        call: String,
+        /// Its number and meaning.
+        #[serde(flatten)]
+        fault: Fault,
+        /// What can be done.
+        reason: String,
+    },
+}
+
+/// Why a check was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Skip {
+    /// Its time was over.
+    Deadline,
+    /// What it builds on does not work: an earlier check says why.
+    Blocked,
+    /// This device or driver does not have it.
+    Unsupported,
+    /// The device is held by somebody else: it is busy and not broken.
+    Busy,
+    /// An earlier check made the device unusable for this process.
+    Poisoned,
+    /// The caller did not ask for it, or gave up.
+    Cancelled,
+}
+
+/// One measured value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// What, such as `pinned` or `ratio_to_peak`.
+    pub name: String,
+    /// The value: the median where it was measured more than once.
+    pub value: f64,
+    /// Its unit.
+    pub unit: Unit,
+    /// How often it was measured.
+    pub n: u32,
+    /// The median, where it was measured more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50: Option<f64>,
+    /// What 99 of 100 stay below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<f64>,
+    /// How a value that is computed comes about: the formula and what was put into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formula: Option<String>,
+}
+
+impl Metric {
+    /// A value that was measured once.
+    pub fn once(name: impl Into<String>, value: f64, unit: Unit) -> Self {
+        Self { name: name.into(), value, unit, n: 1, p50: None, p99: None, formula: None }
+    }
+
+    /// The median and the 99th percentile of several values; nothing of none.
+    pub fn of(name: impl Into<String>, mut values: Vec<f64>, unit: Unit) -> Option<Self> {
+        values.sort_by(f64::total_cmp);
+        let at = |hundredths: usize| values.get((values.len().saturating_sub(1) * hundredths).div_ceil(100)).copied();
+        let (p50, p99) = (at(50)?, at(99)?);
+        let n = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        let name = name.into();
+        Some(Self { name, value: p50, unit, n, p50: Some(p50), p99: Some(p99), formula: None })
+    }
+
+    /// The same with the way it was computed.
+    #[must_use]
+    pub fn by(mut self, formula: impl Into<String>) -> Self {
+        self.formula = Some(formula.into());
+        self
+    }
+}
+
+/// The unit of a [`Metric`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// Bytes a second.
+    BytesPerSecond,
+    /// Floating-point operations a second.
+    FlopPerSecond,
+    /// Events a second.
+    PerSecond,
+    /// Megahertz.
+    Megahertz,
+    /// Degrees Celsius.
+    Celsius,
+    /// A part of a whole: 1 is all.
+    Ratio,
+    /// A number of things.
+    Count,
+}
+
+/// Something that was read, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What it is, such as `library` or `digest.fma`.
+    pub what: String,
+    /// What was read.
+    pub value: String,
+    /// Where: a call, a file, a variable.
+    pub source: String,
+}
+
+/// All that was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// How much was checked.
+    pub level: Level,
+    /// All reports in one word.
+    pub verdict: Verdict,
+    /// Whether the driver is a simulated one: its devices do not exist, and no time means anything.
+    pub simulated: bool,
+    /// When it began.
+    pub started: Timestamp,
+    /// How long it took, in seconds.
+    #[serde(with = "seconds")]
+    pub elapsed: Duration,
+    /// The driver and its devices, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// What was found, in order.
+    pub checks: Vec<CheckReport>,
+    /// What proves that each device repeats; one a device whose bits were checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
+}
+
+/// All reports in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Everything that was done passed.
+    Pass,
+    /// It works, with warnings, or a part could not be looked at.
+    Warn,
+    /// Nothing could be said: the device is busy, or the time was over before a bit was checked.
+    Unknown,
+    /// There is no driver, no device, or something fails.
+    Fail,
+}
+
+/// What a caller is told while it goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "a few dozen in a run, and each is handed on at once")]
+pub enum Progress {
+    /// A check begins.
+    Started {
+        /// Which.
+        id: CheckId,
+        /// On which device.
+        device: Option<GpuId>,
+        /// How many reports there are already.
+        done: u32,
+        /// How many there will be. It grows once, when the devices are known.
+        total: u32,
+    },
+    /// It has ended.
+    Finished {
+        /// How.
+        report: CheckReport,
+        /// How many reports there are with it.
+        done: u32,
+        /// How many there will be.
+        total: u32,
+    },
+}
+
+/// A duration as a number of seconds.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(time.as_secs_f64())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,269 @@
+//! One start of a kernel. Each way to make one checks that what the kernel will touch is there.
+
+use super::Kernel;
+use crate::cuda::Memory;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A value that a kernel is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// A piece of memory, by its address.
+    Memory(Memory),
+    /// A number of 32 bits.
+    U32(u32),
+    /// A number of 64 bits.
+    U64(u64),
+}
+
+/// One start of a kernel: how many threads, and what they are given.
+///
+/// There is no way to make one whose kernel would leave the memory that it is given, so that a
+/// [`Driver`](crate::cuda::Execute) may start it without asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    kernel: Kernel,
+    grid: u32,
+    block: u32,
+    arguments: Vec<Argument>,
+}
+
+/// What memory is filled with, word by word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// The same word everywhere.
+    Constant(u32),
+    /// Each word its own position, mixed with a seed.
+    Address(u32),
+    /// The first word at every twentieth position from `offset` on, the second everywhere else.
+    Modulo20 {
+        /// The first such position, below 20.
+        offset: u32,
+        /// The word there.
+        here: u32,
+        /// The word elsewhere.
+        elsewhere: u32,
+    },
+}
+
+/// How many values a chunk of [`Kernel::Reduce`] has.
+pub(crate) const CHUNK: u32 = 1024;
+/// How many values a row of [`Kernel::Rows`] has.
+pub(crate) const ROW: u32 = 1024;
+/// How many threads sum a chunk or a row.
+const TREE: u32 = 256;
+/// How many threads work on memory.
+const STREAMING: u32 = 256;
+/// How many chains each thread of [`Kernel::FmaRate`] has.
+pub(crate) const CHAINS: u32 = 16;
+
+impl Launch {
+    /// Which kernel.
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    /// How many blocks.
+    pub fn grid(&self) -> u32 {
+        self.grid
+    }
+
+    /// How many threads a block has.
+    pub fn block(&self) -> u32 {
+        self.block
+    }
+
+    /// What it is given, in order.
+    pub fn arguments(&self) -> &[Argument] {
+        &self.arguments
+    }
+}
+
+/// The ways to make one. `out` is where the answers go; `sms` gets, for each block, the number of the multiprocessor
+/// that it ran on (4 bytes each).
+///
+/// # Errors
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where a piece of memory is too small for what the kernel
+/// writes, or a number is out of its range.
+impl Launch {
+    /// [`Kernel::Hash`], [`Kernel::Fma`] or [`Kernel::Ieee`]: `lanes` threads of `steps` steps each, in blocks of
+    /// `block` threads (a multiple of 32, at most 1024). Writes one word a lane.
+    pub fn lanes(
+        kernel: Kernel,
+        out: Memory,
+        sms: Memory,
+        lanes: u32,
+        steps: u32,
+        seed: u32,
+        block: u32,
+    ) -> Result<Self> {
+        if !matches!(kernel, Kernel::Hash | Kernel::Fma | Kernel::Ieee) {
+            return Err(refused("not a kernel of lanes", "kernel", kernel.symbol()));
+        }
+        let grid = blocks(lanes, block)?;
+        room("out", out, 4, u64::from(lanes))?;
+        room("sms", sms, 4, u64::from(grid))?;
+        use Argument::{Memory as M, U32};
+        Ok(Self { kernel, grid, block, arguments: vec![M(out), M(sms), U32(lanes), U32(steps), U32(seed)] })
+    }
+
+    /// [`Kernel::Reduce`]: sums `chunks` chunks of [`CHUNK`] values, a block each. Writes two words a chunk: the bits of
+    /// the sum, and the fold of every sum on the way.
+    pub fn reduce(out: Memory, sms: Memory, chunks: u32, seed: u32) -> Result<Self> {
+        let grid = blocks(chunks, 32).map(|_| chunks)?;
+        room("out", out, 8, u64::from(chunks))?;
+        room("sms", sms, 4, u64::from(chunks))?;
+        use Argument::{Memory as M, U32};
+        let arguments = vec![M(out), M(sms), U32(chunks), U32(seed)];
+        Ok(Self { kernel: Kernel::Reduce, grid, block: TREE, arguments })
+    }
+
+    /// [`Kernel::Rows`]: sums the rows `first` to `first + rows` with `grid` blocks that take them in turns. Writes two
+    /// words a row, as [`reduce`](Self::reduce) does for a chunk.
+    pub fn rows(out: Memory, sms: Memory, first: u32, rows: u32, seed: u32, grid: u32) -> Result<Self> {
+        blocks(rows, 32)?;
+        blocks(grid, 32)?;
+        room("out", out, 8, u64::from(rows))?;
+        room("sms", sms, 4, u64::from(grid))?;
+        use Argument::{Memory as M, U32};
+        let arguments = vec![M(out), M(sms), U32(first), U32(rows), U32(seed)];
+        Ok(Self { kernel: Kernel::Rows, grid, block: TREE, arguments })
+    }
+
+    /// [`Kernel::Atomics`]: adds `values` values to the one word of `out`, which must be zero before.
+    pub fn atomics(out: Memory, values: u32, seed: u32) -> Result<Self> {
+        let grid = blocks(values, STREAMING)?;
+        room("out", out, 4, 1)?;
+        let arguments = vec![Argument::Memory(out), Argument::U32(values), Argument::U32(seed)];
+        Ok(Self { kernel: Kernel::Atomics, grid, block: STREAMING, arguments })
+    }
+
+    /// [`Kernel::Mma`]: `warps` warps (a multiple of 4, which make a block) of `steps` products each. Writes one word a
+    /// thread: the fold of its part of every product.
+    pub fn mma(out: Memory, sms: Memory, warps: u32, steps: u32, seed: u32) -> Result<Self> {
+        let grid = fours(warps)?;
+        room("out", out, 128, u64::from(warps))?;
+        room("sms", sms, 4, u64::from(grid))?;
+        use Argument::{Memory as M, U32};
+        let arguments = vec![M(out), M(sms), U32(warps), U32(steps), U32(seed)];
+        Ok(Self { kernel: Kernel::Mma, grid, block: 128, arguments })
+    }
+
+    /// [`Kernel::PatternWrite`]: fills the first `words` words with `grid` blocks.
+    pub fn pattern_write(memory: Memory, words: u64, pattern: Pattern, grid: u32) -> Result<Self> {
+        blocks(grid, 32)?;
+        room("memory", memory, 4, words)?;
+        let mut arguments = vec![Argument::Memory(memory), Argument::U64(words)];
+        arguments.extend(pattern.arguments()?);
+        Ok(Self { kernel: Kernel::PatternWrite, grid, block: STREAMING, arguments })
+    }
+
+    /// [`Kernel::PatternCheck`]: compares the first `words` words with the pattern, and with `invert` leaves the
+    /// complement of the pattern behind. Adds what differs to the [`DIFFERENCES`] bytes at `errors`, which the caller
+    /// sets to zero, except the first position, which he sets to the greatest number: the count of words that differ
+    /// (8 bytes), the lowest position that differs (8), and all bits that differed in any word (4; 4 unused).
+    pub fn pattern_check(
+        memory: Memory,
+        words: u64,
+        pattern: Pattern,
+        invert: bool,
+        errors: Memory,
+        grid: u32,
+    ) -> Result<Self> {
+        blocks(grid, 32)?;
+        room("memory", memory, 4, words)?;
+        room("errors", errors, DIFFERENCES, 1)?;
+        let mut arguments = vec![Argument::Memory(memory), Argument::Memory(errors), Argument::U64(words)];
+        arguments.extend(pattern.arguments()?);
+        arguments.push(Argument::U32(u32::from(invert)));
+        Ok(Self { kernel: Kernel::PatternCheck, grid, block: STREAMING, arguments })
+    }
+
+    /// [`Kernel::Copy`]: copies `bytes` bytes, a multiple of 16, with `grid` blocks.
+    pub fn copy(to: Memory, from: Memory, bytes: u64, grid: u32) -> Result<Self> {
+        blocks(grid, 32)?;
+        if !bytes.is_multiple_of(16) {
+            return Err(refused("not a multiple of 16 bytes", "bytes", bytes));
+        }
+        room("to", to, 1, bytes)?;
+        room("from", from, 1, bytes)?;
+        let arguments = vec![Argument::Memory(to), Argument::Memory(from), Argument::U64(bytes / 16)];
+        Ok(Self { kernel: Kernel::Copy, grid, block: STREAMING, arguments })
+    }
+
+    /// [`Kernel::Empty`]: one block of 32 threads that do nothing.
+    pub fn empty() -> Self {
+        Self { kernel: Kernel::Empty, grid: 1, block: 32, arguments: Vec::new() }
+    }
+
+    /// [`Kernel::FmaRate`]: `lanes` threads with [`CHAINS`] chains of `steps` multiply-adds each. Writes one word a lane,
+    /// the fold of its chains at their end.
+    pub fn fma_rate(out: Memory, lanes: u32, steps: u32, seed: u32, block: u32) -> Result<Self> {
+        let grid = blocks(lanes, block)?;
+        room("out", out, 4, u64::from(lanes))?;
+        let arguments = vec![Argument::Memory(out), Argument::U32(lanes), Argument::U32(steps), Argument::U32(seed)];
+        Ok(Self { kernel: Kernel::FmaRate, grid, block, arguments })
+    }
+
+    /// [`Kernel::MmaRate`]: `warps` warps (a multiple of 8, which make a block) with [`ACCUMULATORS`] sums of `steps`
+    /// products each. Writes one word a thread, the fold of its part of the sums at their end.
+    pub fn mma_rate(out: Memory, warps: u32, steps: u32, seed: u32) -> Result<Self> {
+        if warps == 0 || !warps.is_multiple_of(8) {
+            return Err(refused("not a multiple of 8 warps", "warps", warps));
+        }
+        room("out", out, 128, u64::from(warps))?;
+        let arguments = vec![Argument::Memory(out), Argument::U32(warps), Argument::U32(steps), Argument::U32(seed)];
+        Ok(Self { kernel: Kernel::MmaRate, grid: warps / 8, block: 256, arguments })
+    }
+}
+
+/// What [`Launch::pattern_check`] writes, in bytes.
+pub(crate) const DIFFERENCES: u64 = 24;
+/// How many sums each warp of [`Kernel::MmaRate`] has.
+pub(crate) const ACCUMULATORS: u32 = 8;
+
+impl Pattern {
+    /// Kind, two words and an offset, as both kernels take them.
+    fn arguments(self) -> Result<[Argument; 4]> {
+        let [kind, first, second, offset] = match self {
+            Self::Constant(word) => [0, word, 0, 0],
+            Self::Address(seed) => [1, seed, 0, 0],
+            Self::Modulo20 { offset, .. } if offset >= 20 => {
+                return Err(refused("not below 20", "offset", offset));
+            }
+            Self::Modulo20 { offset, here, elsewhere } => [2, here, elsewhere, offset],
+        };
+        Ok([kind, first, second, offset].map(Argument::U32))
+    }
+}
+
+/// How many blocks hold this many threads.
+fn blocks(threads: u32, block: u32) -> Result<u32> {
+    if threads == 0 {
+        return Err(refused("a kernel needs a thread", "threads", threads));
+    }
+    if block == 0 || block > 1024 || !block.is_multiple_of(32) {
+        return Err(refused("not a multiple of 32 threads up to 1024", "block", block));
+    }
+    Ok(threads.div_ceil(block))
+}
+
+fn fours(warps: u32) -> Result<u32> {
+    if warps == 0 || !warps.is_multiple_of(4) {
+        return Err(refused("not a multiple of 4 warps", "warps", warps));
+    }
+    Ok(warps / 4)
+}
+
+fn room(name: &'static str, memory: Memory, size: u64, count: u64) -> Result<()> {
+    if size.checked_mul(count).is_some_and(|needed| needed <= memory.bytes) {
+        return Ok(());
+    }
+    Err(refused("the memory is too small for what the kernel writes", "memory", name)
+        .with("bytes", memory.bytes)
+        .with("items", count)
+        .with("item", size))
+}
+
+fn refused(message: &'static str, key: &'static str, value: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::InvalidArgument, "cuda.launch", message).with(key, value)
+}

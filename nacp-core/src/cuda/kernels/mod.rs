@@ -1,0 +1,128 @@
+//! NACP's own programs for the GPU: PTX text, written by hand, that every driver since CUDA 9 compiles for every device.
+//!
+//! There are two images. [`Image::Base`] is written for PTX 6.0 and compute capability 5.0, [`Image::Tensor`] for PTX 6.5
+//! and 7.5, whose tensor units it uses. Nothing is compiled when NACP is built. Each result has a twin in
+//! [`reference`](super::reference) that computes the same bits on the CPU.
+
+mod launch;
+
+pub use launch::{Argument, Launch, Pattern};
+
+use super::Version;
+use crate::gpu::ComputeCapability;
+
+/// A text of PTX that the driver loads as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Image {
+    /// Everything that every device can do.
+    Base,
+    /// What needs tensor units.
+    Tensor,
+}
+
+impl Image {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Base, Self::Tensor];
+
+    /// The text.
+    pub fn ptx(self) -> &'static str {
+        match self {
+            Self::Base => include_str!("base.ptx"),
+            Self::Tensor => include_str!("tensor.ptx"),
+        }
+    }
+
+    /// The version of the PTX language that it is written in.
+    pub fn isa(self) -> Version {
+        match self {
+            Self::Base => Version { major: 6, minor: 0 },
+            Self::Tensor => Version { major: 6, minor: 5 },
+        }
+    }
+
+    /// The least compute capability that it serves.
+    pub fn target(self) -> ComputeCapability {
+        match self {
+            Self::Base => ComputeCapability { major: 5, minor: 0 },
+            Self::Tensor => ComputeCapability { major: 7, minor: 5 },
+        }
+    }
+}
+
+/// A program of an [`Image`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kernel {
+    /// Mixes integers.
+    Hash,
+    /// A chain of fused multiply-adds of 32 bits, every link folded into an integer.
+    Fma,
+    /// Every operation that IEEE 754 rounds exactly, in 32 and 64 bits, folded.
+    Ieee,
+    /// Sums chunks in a shape that never depends on the device.
+    Reduce,
+    /// Sums rows, each by itself: the same row in any batch.
+    Rows,
+    /// Sums by atomics, in whatever order they come: the counterexample.
+    Atomics,
+    /// Multiplies small matrices of whole numbers on the tensor units, where every sum is exact.
+    Mma,
+    /// Fills memory with a pattern.
+    PatternWrite,
+    /// Compares memory with a pattern, and tells the differences.
+    PatternCheck,
+    /// Copies memory with the multiprocessors.
+    Copy,
+    /// Nothing.
+    Empty,
+    /// As many fused multiply-adds as the device can do.
+    FmaRate,
+    /// As many products on the tensor units as `mma.sync` can do.
+    MmaRate,
+}
+
+impl Kernel {
+    /// All, in the order of the images' text.
+    pub const ALL: [Self; 13] = [
+        Self::Hash,
+        Self::Fma,
+        Self::Ieee,
+        Self::Reduce,
+        Self::Rows,
+        Self::Atomics,
+        Self::PatternWrite,
+        Self::PatternCheck,
+        Self::Copy,
+        Self::Empty,
+        Self::FmaRate,
+        Self::Mma,
+        Self::MmaRate,
+    ];
+
+    /// The name of its entry in the text.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Hash => "nacp_hash",
+            Self::Fma => "nacp_fma",
+            Self::Ieee => "nacp_ieee",
+            Self::Reduce => "nacp_reduce",
+            Self::Rows => "nacp_rows",
+            Self::Atomics => "nacp_atomics",
+            Self::Mma => "nacp_mma",
+            Self::PatternWrite => "nacp_pattern_write",
+            Self::PatternCheck => "nacp_pattern_check",
+            Self::Copy => "nacp_copy",
+            Self::Empty => "nacp_empty",
+            Self::FmaRate => "nacp_fma_rate",
+            Self::MmaRate => "nacp_mma_rate",
+        }
+    }
+
+    /// The image that it is in.
+    pub fn image(self) -> Image {
+        match self {
+            Self::Mma | Self::MmaRate => Image::Tensor,
+            _ => Image::Base,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The same kernels on the CPU, bit for bit.
