@@ -1,5 +1,7 @@
 //! A process that is listened to, and killed in time. Two threads read what it says while its end is awaited.
-#![expect(clippy::disallowed_methods, reason = "the guard waits for its child, for a stated time")]
+#![expect(clippy::disallowed_methods, reason = "a child is waited for, for a stated time")]
+
+mod program;
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
@@ -8,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::line::{MARK, Message};
-use super::{Report, Step};
+pub use self::program::Program;
+pub(crate) use self::program::not_started;
+
 use crate::clock::{Clock, SystemClock};
-use crate::error::Error;
 
 /// How much a child may print, in bytes: many times what a report of sixteen GPUs has.
 const MOST: u64 = 8 << 20;
@@ -26,32 +28,36 @@ const GRACE: Duration = Duration::from_millis(250);
 /// however hard it is killed.
 const DEATH: Duration = Duration::from_secs(2);
 
+/// Reads a line of a child: nothing where the line is not for us, and otherwise the message or what is wrong with it.
+pub(crate) type Parse<M> = fn(&str) -> Option<Result<M, String>>;
+
 /// What is heard of a child.
-pub(super) enum Heard {
-    Begin(Step),
-    Report(Box<Report>),
-    Failed(Error),
-    /// A line of a probe that cannot be read.
+pub(crate) enum Heard<M> {
+    Message(M),
+    /// A line that is for us and cannot be read.
     Garbled(String),
     TooMuch,
-    Ended(Ended),
+    Ended(ExitStatus),
 }
 
-/// How it ended.
-pub(super) enum Ended {
-    Status(ExitStatus),
-    /// It did not; the limit has passed.
-    Limit,
+/// Where a child stands among processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// In a group of its own, so that what it starts is killed with it.
+    Own,
+    /// In the group of this process, so that who kills this one kills it too.
+    Ours,
 }
 
 /// A running child. It does not outlive this value, unless the kernel holds it.
-pub(super) struct Child {
+pub(crate) struct Child<M> {
     /// Nothing once it was killed.
     process: Option<std::process::Child>,
     clock: SystemClock,
-    lines: Receiver<Said>,
+    group: Group,
+    lines: Receiver<Said<M>>,
     /// Keeps the channel open when both readers have ended, so that waiting on it waits.
-    _open: Sender<Said>,
+    _open: Sender<Said<M>>,
     /// How many of the two readers have come to the end.
     closed: u32,
     ended: Option<(ExitStatus, Duration)>,
@@ -60,85 +66,99 @@ pub(super) struct Child {
 }
 
 /// What a reader hands over.
-enum Said {
-    Line(Result<Message, String>),
+enum Said<M> {
+    Line(Result<M, String>),
     TooMuch,
     Closed,
 }
 
-impl Child {
-    pub(super) fn start(mut command: Command) -> io::Result<Self> {
+impl<M: Send + 'static> Child<M> {
+    /// Starts it. What it prints is read with `parse`.
+    pub(crate) fn start(mut command: Command, group: Group, parse: Parse<M>) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A group of its own, so that what it starts can be killed with it.
         #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        if group == Group::Own {
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        }
         let clock = SystemClock::new();
         let mut process = command.spawn()?;
         let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
         let (open, lines) = channel();
         let (noise, words) = (Arc::default(), Arc::default());
         let process = Some(process);
-        let child = Self { process, clock, lines, _open: open.clone(), closed: 0, ended: None, noise, words };
+        let child = Self { process, clock, group, lines, _open: open.clone(), closed: 0, ended: None, noise, words };
         // A failure from here on kills the child.
         if let Some(stdout) = stdout {
             let (said, noise) = (open.clone(), Arc::clone(&child.noise));
-            thread::Builder::new().name("nacp-probe-out".into()).spawn(move || listen(stdout, &said, &noise))?;
+            let read = move || listen(stdout, parse, &said, &noise);
+            thread::Builder::new().name("nacp-child-out".into()).spawn(read)?;
         }
         if let Some(stderr) = stderr {
             let words = Arc::clone(&child.words);
-            thread::Builder::new().name("nacp-probe-err".into()).spawn(move || overhear(stderr, &open, &words))?;
+            let read = move || overhear(stderr, &open, &words);
+            thread::Builder::new().name("nacp-child-err".into()).spawn(read)?;
         }
         Ok(child)
     }
 
-    /// Waits for the next that is heard, until `limit` after the start.
-    pub(super) fn hear(&mut self, limit: Duration) -> Heard {
+    /// Waits for the next that is heard, until `limit` after the start; then it is killed, and nothing is heard.
+    pub(crate) fn hear(&mut self, limit: Duration) -> Option<Heard<M>> {
         loop {
-            let now = self.clock.monotonic();
-            if self.ended.is_none() {
-                // An error would mean that the child is not ours.
-                let status = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
-                self.ended = status.map(|status| (status, now));
+            let left = limit.saturating_sub(self.clock.monotonic());
+            if let Some(heard) = self.listen(left) {
+                return Some(heard);
             }
-            let wait = match self.ended {
-                Some((status, since)) if self.closed == 2 || now >= since + GRACE => {
-                    return Heard::Ended(Ended::Status(status));
-                }
-                None if now >= limit => {
-                    self.kill();
-                    return Heard::Ended(Ended::Limit);
-                }
-                Some(_) => TICK,
-                None => TICK.min(limit - now),
-            };
-            match self.lines.recv_timeout(wait) {
-                Ok(Said::Line(Ok(Message::Begin(step)))) => return Heard::Begin(step),
-                Ok(Said::Line(Ok(Message::Report(report)))) => return Heard::Report(report),
-                Ok(Said::Line(Ok(Message::Failed(error)))) => return Heard::Failed(error),
-                Ok(Said::Line(Err(reason))) => return Heard::Garbled(reason),
-                Ok(Said::TooMuch) => return Heard::TooMuch,
-                Ok(Said::Closed) => self.closed += 1,
-                Err(_) => {}
+            if self.clock.monotonic() >= limit {
+                self.kill();
+                return None;
             }
         }
     }
 
-    /// The last that it printed besides its report.
-    pub(super) fn noise(&self) -> Option<String> {
+    /// Waits a moment, and `most` at most, for the next that is heard.
+    pub(crate) fn listen(&mut self, most: Duration) -> Option<Heard<M>> {
+        let now = self.clock.monotonic();
+        if self.ended.is_none() {
+            // An error would mean that the child is not ours.
+            let status = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
+            self.ended = status.map(|status| (status, now));
+        }
+        let wait = match self.ended {
+            Some((status, since)) if self.closed == 2 || now >= since + GRACE => return Some(Heard::Ended(status)),
+            Some(_) => TICK,
+            None => TICK.min(most),
+        };
+        match self.lines.recv_timeout(wait) {
+            Ok(Said::Line(Ok(message))) => return Some(Heard::Message(message)),
+            Ok(Said::Line(Err(reason))) => return Some(Heard::Garbled(reason)),
+            Ok(Said::TooMuch) => return Some(Heard::TooMuch),
+            Ok(Said::Closed) => self.closed += 1,
+            Err(_) => {}
+        }
+        None
+    }
+}
+
+impl<M> Child<M> {
+    /// The last that it printed besides its messages.
+    pub(crate) fn noise(&self) -> Option<String> {
         self.noise.lock().unwrap_or_else(PoisonError::into_inner).text()
     }
 
     /// The last that it wrote to its standard error.
-    pub(super) fn last_words(&self) -> Option<String> {
+    pub(crate) fn last_words(&self) -> Option<String> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner).text()
     }
 
-    /// Kills the child, once, and, where the system has a shell, what the child has started. Never after the child was waited
-    /// for: its number could be another's by then.
-    fn kill(&mut self) {
+    /// Kills the child, once, and, where it has a group of its own and the system has a shell, what the child has started.
+    /// Never after the child was waited for: its number could be another's by then.
+    pub(crate) fn kill(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
         let Some(mut process) = self.process.take() else { return };
         #[cfg(unix)]
-        {
+        if self.group == Group::Own {
             let group = format!("kill -KILL -{}", process.id());
             let mut shell = Command::new("/bin/sh");
             shell.args(["-c", &group]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -148,19 +168,44 @@ impl Child {
         // It may have ended at this very moment.
         let _ = process.kill();
         if !ends(&mut process, DEATH, &self.clock) {
-            tracing::warn!(pid = process.id(), "the kernel holds a probe that was killed");
+            tracing::warn!(pid = process.id(), "the kernel holds a child that was killed");
             leave(process);
         }
     }
 }
 
-impl Drop for Child {
+impl<M> Drop for Child<M> {
     fn drop(&mut self) {
         let lives = self.process.as_mut().is_some_and(|process| !matches!(process.try_wait(), Ok(Some(_))));
-        if self.ended.is_none() && lives {
+        if lives {
             self.kill();
         }
     }
+}
+
+/// By what a child was killed, if it did not end by itself.
+#[cfg(unix)]
+pub(crate) fn crash(status: ExitStatus) -> Option<String> {
+    use std::os::unix::process::ExitStatusExt;
+
+    let name = match status.signal()? {
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        15 => "SIGTERM",
+        other => return Some(other.to_string()),
+    };
+    Some(name.to_owned())
+}
+
+/// Windows ends a program that crashed with an error code of its own: the highest bits are set.
+#[cfg(not(unix))]
+pub(crate) fn crash(status: ExitStatus) -> Option<String> {
+    status.code().filter(|code| *code < 0).map(|code| format!("{code:#x}"))
 }
 
 /// Whether it ends within this time; what cannot be asked has ended.
@@ -178,31 +223,31 @@ fn ends(process: &mut std::process::Child, limit: Duration, clock: &SystemClock)
 /// Leaves it to a thread of its own to ask how it ended, whenever that is. Without a thread it stays in the table of
 /// processes until this one ends.
 fn leave(mut process: std::process::Child) {
-    let _ = thread::Builder::new().name("nacp-probe-reap".into()).spawn(move || process.wait());
+    let _ = thread::Builder::new().name("nacp-child-reap".into()).spawn(move || process.wait());
 }
 
-/// Hands over the lines of a probe and keeps the end of the rest.
-fn listen(stdout: impl Read, said: &Sender<Said>, noise: &Mutex<Tail>) {
+/// Hands over the lines that are for us and keeps the end of the rest.
+fn listen<M>(stdout: impl Read, parse: Parse<M>, said: &Sender<Said<M>>, noise: &Mutex<Tail>) {
     let mut reader = BufReader::new(stdout.take(MOST));
     let mut line = Vec::new();
     while let Ok(length) = reader.read_until(b'\n', &mut line)
         && length > 0
     {
-        match std::str::from_utf8(&line).map(str::trim_end) {
-            Ok(text) if text.starts_with(MARK) => drop(said.send(Said::Line(Message::parse(text)))),
-            _ => noise.lock().unwrap_or_else(PoisonError::into_inner).push(&line),
+        match std::str::from_utf8(&line).ok().map(str::trim_end).and_then(parse) {
+            // Nobody may be there any more.
+            Some(message) => drop(said.send(Said::Line(message))),
+            None => noise.lock().unwrap_or_else(PoisonError::into_inner).push(&line),
         }
         line.clear();
     }
     if reader.get_ref().limit() == 0 {
-        // Nobody may be there any more.
         let _ = said.send(Said::TooMuch);
     }
     let _ = said.send(Said::Closed);
 }
 
 /// Keeps the end of what is written.
-fn overhear(mut stderr: impl Read, said: &Sender<Said>, words: &Mutex<Tail>) {
+fn overhear<M>(mut stderr: impl Read, said: &Sender<Said<M>>, words: &Mutex<Tail>) {
     let mut buffer = [0; 4096];
     while let Ok(length) = stderr.read(&mut buffer)
         && length > 0
