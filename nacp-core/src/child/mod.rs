@@ -1,6 +1,7 @@
 //! A process that is listened to, and killed in time. Two threads read what it says while its end is awaited.
 #![expect(clippy::disallowed_methods, reason = "a child is waited for, for a stated time")]
 
+mod mouth;
 mod program;
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use self::program::Program;
 pub(crate) use self::program::not_started;
 
+use self::mouth::Mouth;
 use crate::clock::{Clock, SystemClock};
 
 /// How much a child may print, in bytes: many times what a report of sixteen GPUs has.
@@ -55,6 +57,8 @@ pub(crate) struct Child<M> {
     process: Option<std::process::Child>,
     clock: SystemClock,
     group: Group,
+    /// Nothing for one that is not spoken to.
+    mouth: Option<Mouth>,
     lines: Receiver<Said<M>>,
     /// Keeps the channel open when both readers have ended, so that waiting on it waits.
     _open: Sender<Said<M>>,
@@ -73,20 +77,37 @@ enum Said<M> {
 }
 
 impl<M: Send + 'static> Child<M> {
-    /// Starts it. What it prints is read with `parse`.
+    /// Starts it. What it prints is read with `parse`; nothing is said to it.
     pub(crate) fn start(mut command: Command, group: Group, parse: Parse<M>) -> io::Result<Self> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
+        Self::begin(command, group, parse, None)
+    }
+
+    /// Starts one that is spoken to through its standard input.
+    pub(crate) fn converse(mut command: Command, group: Group, parse: Parse<M>) -> io::Result<Self> {
+        let mouth = Mouth::open(&mut command)?;
+        Self::begin(command, group, parse, Some(mouth))
+    }
+
+    fn begin(mut command: Command, group: Group, parse: Parse<M>, mouth: Option<Mouth>) -> io::Result<Self> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(unix)]
         if group == Group::Own {
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
         }
         let clock = SystemClock::new();
         let mut process = command.spawn()?;
-        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
+        // It holds the other end of the mouth, which must close when the child ends.
+        drop(command);
+        let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
         let (open, lines) = channel();
         let (noise, words) = (Arc::default(), Arc::default());
         let process = Some(process);
-        let child = Self { process, clock, group, lines, _open: open.clone(), closed: 0, ended: None, noise, words };
+        let mut child =
+            Self { process, clock, group, mouth, lines, _open: open.clone(), closed: 0, ended: None, noise, words };
+        if let Some(mouth) = &mut child.mouth {
+            mouth.take(stdin);
+        }
         // A failure from here on kills the child.
         if let Some(stdout) = stdout {
             let (said, noise) = (open.clone(), Arc::clone(&child.noise));
@@ -140,6 +161,19 @@ impl<M: Send + 'static> Child<M> {
 }
 
 impl<M> Child<M> {
+    /// Says something to it. Whether it has listened is not known.
+    ///
+    /// # Errors
+    /// It has ended, does not read, or is one that is not spoken to.
+    pub(crate) fn say(&mut self, text: &str) -> io::Result<()> {
+        self.mouth.as_mut().ok_or(io::ErrorKind::NotConnected)?.say(text)
+    }
+
+    /// Says no more: it reads the end of its standard input.
+    pub(crate) fn hush(&mut self) {
+        self.mouth = None;
+    }
+
     /// The last that it printed besides its messages.
     pub(crate) fn noise(&self) -> Option<String> {
         self.noise.lock().unwrap_or_else(PoisonError::into_inner).text()
