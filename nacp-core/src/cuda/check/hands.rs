@@ -95,7 +95,7 @@ impl Hands {
                 Ok(answer) => Some(Heed::Answer(answer)),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => {
-                    let reason = "the thread of the checks ended by itself: an error in NACP, please report it".into();
+                    let reason = "the check panicked: an error in NACP, please report it".into();
                     Some(Heed::Gone(Gone { reason, crashed: false }))
                 }
             },

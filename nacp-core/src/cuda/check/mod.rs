@@ -20,6 +20,8 @@ mod sizes;
 mod surroundings;
 mod table;
 mod task;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod worker;
 

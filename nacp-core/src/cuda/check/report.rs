@@ -194,6 +194,18 @@ pub struct Report {
     pub certificates: Vec<Certificate>,
 }
 
+impl Report {
+    /// What this check found on this device, or on the machine.
+    pub fn find(&self, id: CheckId, device: Option<&GpuId>) -> Option<&CheckReport> {
+        self.checks.iter().find(|report| report.id == id && report.device.as_ref() == device)
+    }
+
+    /// What failed, or was refused by the driver.
+    pub fn failures(&self) -> impl Iterator<Item = &CheckReport> {
+        self.checks.iter().filter(|report| matches!(report.status, Status::Fail { .. } | Status::Error { .. }))
+    }
+}
+
 /// All reports in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

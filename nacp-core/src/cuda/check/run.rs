@@ -346,6 +346,7 @@ impl Run<'_> {
             Lost::Gone(Gone { reason, crashed: true }) => Status::Fail {
                 reason: format!("the driver crashed the process: {reason}; reinstall or update the NVIDIA driver"),
             },
+            Lost::Gone(Gone { reason, .. }) if thread => Status::Fail { reason },
             Lost::Gone(Gone { reason, .. }) => {
                 Status::Fail { reason: format!("the process ended within the check: {reason}") }
             }

@@ -30,12 +30,14 @@ pub(super) struct Schedule {
 }
 
 /// How a step ended, as far as others build on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum End {
     Works,
     Broken,
     Late,
     Skipped(Skip),
+    /// It was not tried, for this reason.
+    Gated(Status),
 }
 
 impl Schedule {
@@ -138,6 +140,7 @@ impl Schedule {
         };
         match end {
             End::Works | End::Skipped(Skip::Unsupported) => None,
+            End::Gated(status) => Some(status.clone()),
             End::Broken => Some(skip(Skip::Blocked, format!("{place} did not pass"))),
             End::Late => Some(skip(Skip::Blocked, format!("{place} did not end in its time"))),
             End::Skipped(Skip::Busy) => Some(skip(Skip::Busy, format!("{place} found the device busy"))),
@@ -155,6 +158,7 @@ impl Schedule {
     /// Takes note of how a step ended.
     pub(super) fn record(&mut self, step: Step, status: &Status) {
         let end = match status {
+            _ if let Some(gated) = self.gate(&step) => End::Gated(gated),
             Status::Pass | Status::Warn { .. } => End::Works,
             Status::Fail { .. } | Status::Error { .. } => End::Broken,
             Status::Skipped { why: Skip::Deadline, .. } => End::Late,

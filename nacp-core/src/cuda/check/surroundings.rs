@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn who_computes_keeps_a_device_busy_and_who_draws_does_not() {
-        let gpus = [Gpu::new(id('a'), 0), Gpu::new(id('b'), 1), Gpu::new(id('c'), 2)];
+        let gpus = [Gpu::new(id('a'), 0, "GPU"), Gpu::new(id('b'), 1, "GPU"), Gpu::new(id('c'), 2, "GPU")];
         let samples = [
             sample(id('a'), vec![process(7, ProcessKind::Graphics)], 3),
             sample(id('b'), vec![process(8, ProcessKind::Compute), process(9, ProcessKind::Both)], 0),
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_partition_is_busy_by_its_own_processes() {
-        let mut gpu = Gpu::new(id('a'), 0);
+        let mut gpu = Gpu::new(id('a'), 0, "GPU");
         let part = |digit, instance| {
             let mut part = MigDevice::new(id(digit), instance);
             part.gpu_instance = Reading::Known(instance);
