@@ -22,14 +22,13 @@ mod table;
 mod task;
 #[cfg(test)]
 mod tests;
-mod verdict;
 mod worker;
 
 pub use answer::answer;
 pub use builder::{Check, Isolation, check};
 pub use id::{CheckId, Scope};
 pub use level::Level;
-pub use report::{CheckReport, Evidence, Metric, Progress, Report, Skip, Status, Unit, Verdict};
+pub use report::{Change, CheckReport, Comparison, Evidence, Metric, Progress, Report, Skip, Status, Unit, Verdict};
 
 pub use crate::child::Program;
 

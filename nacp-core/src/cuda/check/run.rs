@@ -8,7 +8,7 @@ use super::needs::with_needs;
 use super::schedule::{Schedule, Step, skip, sticky};
 use super::surroundings::{environment, kernel_driver};
 use super::task::{Answer, Checked, Setup, Task};
-use super::verdict::verdict;
+use super::report::verdict;
 use super::worker::Given;
 use super::{CheckId, CheckReport, Facts, Level, Outcome, Progress, Report, Skip, Status, answer};
 use crate::child::Group;
