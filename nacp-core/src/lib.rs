@@ -122,3 +122,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/telemetry.md")]
 struct TelemetryChapter;
+
+#[cfg(all(doctest, feature = "cuda"))]
+#[doc = include_str!("../../docs/determinism.md")]
+struct DeterminismChapter;

@@ -1,5 +1,8 @@
 //! The checks themselves, by theme.
 
+mod concurrent;
+mod determinism;
+
 use super::{Bench, CheckId, Outcome, Stop};
 
 /// What does a check.
