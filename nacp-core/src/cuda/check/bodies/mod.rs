@@ -2,6 +2,7 @@
 
 mod concurrent;
 mod determinism;
+mod soak;
 
 use super::{Bench, CheckId, Outcome, Stop};
 
