@@ -19,6 +19,7 @@ pub struct CheckReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<GpuId>,
     /// How it ended.
+    #[serde(flatten)]
     pub status: Status,
     /// What was measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -191,6 +192,18 @@ pub struct Report {
     /// What proves that each device repeats; one a device whose bits were checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<Certificate>,
+}
+
+impl Report {
+    /// What this check found on this device, or on the machine.
+    pub fn find(&self, id: CheckId, device: Option<&GpuId>) -> Option<&CheckReport> {
+        self.checks.iter().find(|report| report.id == id && report.device.as_ref() == device)
+    }
+
+    /// What failed, or was refused by the driver.
+    pub fn failures(&self) -> impl Iterator<Item = &CheckReport> {
+        self.checks.iter().filter(|report| matches!(report.status, Status::Fail { .. } | Status::Error { .. }))
+    }
 }
 
 /// All reports in one word.
