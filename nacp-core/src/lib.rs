@@ -153,3 +153,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/telemetry.md")]
 struct TelemetryChapter;
+
+#[cfg(all(doctest, feature = "cuda"))]
+#[doc = include_str!("../../docs/determinism.md")]
+struct DeterminismChapter;

@@ -19,7 +19,7 @@
 
 mod attribute;
 pub mod check;
-mod determinism;
+pub mod determinism;
 mod driver;
 mod execute;
 mod fault;

@@ -1,5 +1,9 @@
 //! The checks themselves, by theme.
 
+mod concurrent;
+mod determinism;
+mod soak;
+
 use super::{Bench, CheckId, Outcome, Stop};
 
 /// What does a check.
