@@ -19,6 +19,7 @@
 
 mod attribute;
 pub mod check;
+pub mod compat;
 mod determinism;
 mod driver;
 mod execute;
