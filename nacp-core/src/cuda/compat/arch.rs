@@ -164,9 +164,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read_again(major in 1u32..100, minor in 0u32..10, form in 0..2, reach in 0..3) {
+        fn what_is_printed_is_read_again(major in 1u32..100, minor in 0u32..10, form in 0..2, reach in 0usize..3) {
             let form = if form == 0 { Form::Machine } else { Form::Ptx };
-            let reach = [Reach::Onward, Reach::Family, Reach::Exact][reach as usize];
+            let reach = [Reach::Onward, Reach::Family, Reach::Exact][reach];
             let arch = Arch { form, compute: ComputeCapability { major, minor }, reach };
             prop_assert_eq!(arch.to_string().parse::<Arch>().unwrap(), arch);
         }

@@ -1,5 +1,6 @@
 //! Does a compiled program run on this GPU and driver.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -124,7 +125,7 @@ pub fn program(
     let cuda = newest_toolkit(driver);
     let mut images: Vec<ImageVerdict> = sass.iter().map(|arch| machine_code(*arch, gpu)).collect();
     images.extend(ptx.iter().map(|(arch, isa)| compiled(*arch, *isa, gpu, cuda)));
-    images.sort_by(|a, b| b.fit.cmp(&a.fit));
+    images.sort_by_key(|image| Reverse(image.fit));
     let fit = images.first().map_or(ProgramFit::Refused, |image| image.fit);
     let remedy = (fit == ProgramFit::Refused).then(|| remedy(ptx, gpu, cuda));
     ProgramVerdict { fit, images, remedy }

@@ -297,7 +297,7 @@ impl Case<'_> {
             };
         };
         if served >= toolkit {
-            return self.serves(subject);
+            return self.serves(&subject);
         }
         let family = format!("{}.x", toolkit.major);
         if let Some(least) = family_minimum(toolkit.major, self.driver.platform)
@@ -330,7 +330,7 @@ impl Case<'_> {
     }
 
     /// The driver serves the toolkit by itself, or through a library that is newer than it.
-    fn serves(&self, subject: String) -> ToolkitVerdict {
+    fn serves(&self, subject: &str) -> ToolkitVerdict {
         let reason = format!("{subject}, and CUDA {} is not newer", self.toolkit);
         if !self.driver.forward_compat {
             return self.verdict(Fit::Exact, Rule::Backward, reason);

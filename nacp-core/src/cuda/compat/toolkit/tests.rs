@@ -21,11 +21,13 @@ fn gpu(name: &str, compute: &str) -> Gpu {
     Gpu::named(name, compute.parse().unwrap())
 }
 
-/// Every line of the table is a driver's version, where it runs, a toolkit, a GPU, and the whole answer.
+/// A driver's version, where it runs, a toolkit, a GPU (name and compute capability), the rule, the whole answer.
+type Row = (&'static str, Platform, &'static str, (&'static str, &'static str), Rule, &'static str);
+
 #[test]
 fn each_verdict_is_a_sentence_with_its_rule_and_remedy() {
     use Platform::{Linux, Windows, Wsl2};
-    let rows: &[(&str, Platform, &str, (&str, &str), Rule, &str)] = &[
+    let rows: &[Row] = &[
         (
             "580.95.05",
             Linux,
