@@ -21,6 +21,7 @@ mod attribute;
 pub mod check;
 mod determinism;
 mod driver;
+pub mod efficiency;
 mod execute;
 mod fault;
 pub mod kernels;
