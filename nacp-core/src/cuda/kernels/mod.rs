@@ -7,6 +7,7 @@
 mod launch;
 
 pub use launch::{Argument, Launch, Pattern};
+pub(crate) use launch::{ACCUMULATORS, CHAINS, DIFFERENCES};
 
 use super::Version;
 use crate::gpu::ComputeCapability;
