@@ -22,11 +22,11 @@ pub mod check;
 pub mod compat;
 mod determinism;
 mod driver;
+pub mod efficiency;
 mod execute;
 mod fault;
 pub mod kernels;
 mod library;
-mod loading;
 mod probe;
 pub mod reference;
 pub(crate) mod session;
@@ -39,6 +39,5 @@ pub use execute::{
     ContextHandle, EventHandle, Execute, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned, StreamHandle,
 };
 pub use fault::{Fault, FaultKind};
-pub use library::Library;
-pub use loading::Loaded;
+pub use library::{Library, Loaded, Manifest, Need, Symbol};
 pub use probe::{Device, Probe, Silent, Version, probe, probe_at, probe_with};
