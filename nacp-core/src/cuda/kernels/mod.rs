@@ -28,8 +28,8 @@
 
 mod launch;
 
-pub use launch::{Argument, Launch, Pattern};
 pub(crate) use launch::{ACCUMULATORS, CHAINS, DIFFERENCES};
+pub use launch::{Argument, Launch, Pattern};
 
 use super::Version;
 use crate::gpu::ComputeCapability;

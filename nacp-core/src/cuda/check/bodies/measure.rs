@@ -43,8 +43,7 @@ pub(super) fn is_mig(id: &GpuId) -> bool {
 
 /// Whether calls go through Windows' model of display drivers, which gathers work before it hands it on.
 pub(super) fn through_windows(bench: &Bench<'_>, gpu: Option<&Gpu>) -> bool {
-    bench.driver.loaded().wsl
-        || gpu.is_some_and(|gpu| gpu.modes.driver_model == Reading::Known(DriverModel::Wddm))
+    bench.driver.loaded().wsl || gpu.is_some_and(|gpu| gpu.modes.driver_model == Reading::Known(DriverModel::Wddm))
 }
 
 /// Says beside figures that they are made up.
@@ -228,11 +227,7 @@ pub(super) fn word(position: u64, seed: u32) -> u32 {
 }
 
 /// Data of `bytes` bytes (a multiple of four) piece by piece, each with the place where it begins.
-pub(super) fn pieces(
-    bytes: u64,
-    seed: u32,
-    mut each: impl FnMut(u64, &[u8]) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+pub(super) fn pieces(bytes: u64, seed: u32, mut each: impl FnMut(u64, &[u8]) -> Result<(), Stop>) -> Result<(), Stop> {
     let mut piece = Vec::new();
     let mut offset = 0;
     while offset < bytes {

@@ -166,8 +166,7 @@ impl Tester<'_> {
                 let memory = piece.memory();
                 self.errors.write(&Found::NOTHING, self.stream)?;
                 let errors = self.errors.memory();
-                let launch =
-                    Launch::pattern_check(memory, memory.bytes / 4, *pattern, *invert, errors, self.grid)?;
+                let launch = Launch::pattern_check(memory, memory.bytes / 4, *pattern, *invert, errors, self.grid)?;
                 self.stream.start(self.module, &launch)?;
                 let mut bytes = Found::NOTHING;
                 self.errors.read(&mut bytes, self.stream)?;

@@ -1,10 +1,17 @@
 //! The checks themselves, by theme.
 
+mod allocate;
 mod bandwidth;
+mod context;
+mod driver;
+mod enumerate;
 mod launch;
 mod measure;
 mod memory;
 mod peer;
+mod program;
+#[cfg(test)]
+mod scripted;
 mod stream;
 #[cfg(test)]
 mod virtual_device;
