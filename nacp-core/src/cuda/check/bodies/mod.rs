@@ -3,6 +3,21 @@
 mod concurrent;
 mod determinism;
 mod soak;
+mod allocate;
+mod bandwidth;
+mod context;
+mod driver;
+mod enumerate;
+mod launch;
+mod measure;
+mod memory;
+mod peer;
+mod program;
+#[cfg(test)]
+mod scripted;
+mod stream;
+#[cfg(test)]
+mod virtual_device;
 
 use super::{Bench, CheckId, Outcome, Stop};
 
