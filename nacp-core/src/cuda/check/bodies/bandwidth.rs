@@ -271,7 +271,7 @@ fn measure_on_device(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Sto
         outcome.measured(Metric::of(name, speeds, Unit::BytesPerSecond).map(|metric| metric.by("bytes counted once")));
         let both = Metric::of(format!("{name}_read_and_write"), both, Unit::BytesPerSecond);
         let both = both.map(|metric| metric.by("bytes read + bytes written"));
-        best = best.max(both.as_ref().map(|metric| metric.value));
+        best = both.iter().map(|metric| metric.value).chain(best).reduce(f64::max);
         outcome.measured(both);
         Ok::<_, Stop>(())
     };

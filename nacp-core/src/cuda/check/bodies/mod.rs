@@ -7,6 +7,9 @@ mod memory;
 mod peer;
 mod stream;
 #[cfg(test)]
+mod tests;
+mod throughput;
+#[cfg(test)]
 mod virtual_device;
 
 use super::{Bench, CheckId, Outcome, Stop};
