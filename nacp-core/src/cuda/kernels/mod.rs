@@ -28,6 +28,7 @@
 
 mod launch;
 
+pub(crate) use launch::{ACCUMULATORS, CHAINS, PART, ROW};
 pub use launch::{Argument, Launch, Pattern};
 pub(crate) use launch::{ACCUMULATORS, CHAINS, DIFFERENCES};
 
