@@ -17,6 +17,9 @@ mod program;
 mod scripted;
 mod stream;
 #[cfg(test)]
+mod tests;
+mod throughput;
+#[cfg(test)]
 mod virtual_device;
 
 use super::{Bench, CheckId, Outcome, Stop};
