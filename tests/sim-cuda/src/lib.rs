@@ -1,5 +1,7 @@
 //! A simulated `libcuda.so.1`: the functions that NACP's probe asks, answered from a node file. Never installed.
 
+mod ptx;
+
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int, c_uint};
 use std::panic::{AssertUnwindSafe, catch_unwind};
