@@ -133,7 +133,7 @@ calls! {
     /// Makes a context the current one of this thread in place of the one that was, or none.
     cuCtxSetCurrent(context: Handle) [Current] |machine| {
         if context == 0 {
-            stack(|stack| drop(stack.pop()));
+            stack(Vec::pop);
             return Ok(());
         }
         machine.state().context(context)?;

@@ -67,7 +67,6 @@ calls! {
         let state = machine.state();
         let found = state.functions.get(function)?;
         let compute = machine.devices[state.context(found.context)?.device].gpu.compute;
-        let (major, minor) = found.program.version();
         let shared = found.program.entry(&found.entry).map_or(0, |entry| entry.shared);
         let answer = match attribute {
             0 => u64::from(BLOCK),
@@ -75,7 +74,7 @@ calls! {
             // Constant and local memory, and the caching of global memory; registers are not counted.
             2 | 3 | 7 => 0,
             4 => 32,
-            5 => u64::from(10 * major + minor),
+            5 => u64::from(found.program.target()),
             6 => u64::from(10 * compute.major + compute.minor),
             8 => u64::from(SHARED).saturating_sub(shared as u64),
             _ => return Err(Code::INVALID_VALUE),

@@ -103,6 +103,8 @@ fn load(machine: &Machine, place: *mut Handle, image: *const u8, options: &Optio
     options.tell(ERROR_BUFFER, ERROR_SIZE, log);
     options.tell(INFO_BUFFER, INFO_SIZE, "");
     let program = Arc::new(compiled.map_err(|refusal| refusal.code)?);
+    let (major, minor) = program.version();
+    machine.note(&format!("# PTX {major}.{minor} for sm_{}", program.target()));
     let module = machine.state().modules.insert(Module { context, program });
     put(place, module)
 }
