@@ -1,7 +1,7 @@
 //! Recording work in place of doing it: which streams take part, and how their branches come together again.
 
 use std::collections::BTreeMap;
-use std::thread::{self, ThreadId};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::queue::NON_BLOCKING;
 use super::{Handle, State, Work};
@@ -11,13 +11,22 @@ use crate::code::{Answer, Code};
 const RELAXED: u32 = 2;
 const THREAD_LOCAL: u32 = 1;
 
+/// A number of the calling thread. The standard library's own would stay behind, unfreed, in a thread that is not its.
+fn this_thread() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static OWN: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    OWN.with(|number| *number)
+}
+
 /// Work that is being recorded.
 #[derive(Debug)]
 pub(crate) struct Capture {
     pub(crate) context: Handle,
     origin: Handle,
     mode: u32,
-    thread: ThreadId,
+    thread: u64,
     works: Vec<Work>,
     pub(crate) spoilt: bool,
     branches: BTreeMap<Handle, Branch>,
@@ -56,7 +65,7 @@ impl State {
             context: found.context,
             origin: stream,
             mode,
-            thread: thread::current().id(),
+            thread: this_thread(),
             works: Vec::new(),
             spoilt: false,
             branches: BTreeMap::from([(stream, Branch::default())]),
@@ -72,7 +81,7 @@ impl State {
         if capture.origin != stream {
             return Err(Code::CAPTURE_UNMATCHED);
         }
-        if capture.mode != RELAXED && capture.thread != thread::current().id() {
+        if capture.mode != RELAXED && capture.thread != this_thread() {
             return Err(Code::CAPTURE_WRONG_THREAD);
         }
         let capture = self.captures.remove(handle)?;
@@ -162,7 +171,7 @@ impl State {
 
     /// Refuses a call that may not be made while somebody records who asked the others to keep still.
     pub(crate) fn forbidden_in_captures(&mut self) -> Answer {
-        let thread = thread::current().id();
+        let thread = this_thread();
         let concerns = |capture: &Capture| match capture.mode {
             RELAXED => false,
             THREAD_LOCAL => capture.thread == thread,
