@@ -3,6 +3,8 @@
 mod code;
 mod execute;
 mod lanes;
+#[cfg(test)]
+mod tests;
 mod text;
 mod translate;
 

@@ -69,7 +69,7 @@ impl Module {
                     }
                     module.kernels.push(kernel);
                 }
-                other => return Err(cursor.wrong(&format!("not simulated outside a kernel: {other}"))),
+                other => return Err(cursor.error(&format!("not simulated outside a kernel: {other}"))),
             }
         }
         Ok(module)

@@ -1,0 +1,11 @@
+//! What the interpreter does, seen through the texts that it is given.
+
+mod arithmetic;
+mod bench;
+mod bits;
+mod conversion;
+mod flow;
+mod memory;
+mod parsing;
+mod product;
+mod traps;
