@@ -43,7 +43,8 @@ fn a_kernel_that_is_not_whole() {
         (".entry k(.param .u7 a)", "line 2: not a type: .u7"),
         (".entry k(.param .align 3 .b8 a[4])", "line 2: an alignment is a power of two up to 128"),
         (".entry k(.param .b8 a[99999999])", "line 2: an array of more than 1 MiB"),
-        (".entry k()\n.maxntid 32 {", "line 3: expected \"{\", found \".maxntid\""),
+        (".entry k()\n.reqntid 32 {", "line 3: expected \"{\", found \".reqntid\""),
+        (".entry k()\n.maxntid x {", "line 3: expected a number, found \"x\""),
         (".entry k() {\n.reg .b32 %r<4>;\nadd.u32 %r1,", "line 4: expected an operand, found the end"),
         (".entry k() {\nret", "line 3: expected an operand, found the end"),
         (".entry k() { ret; }\n.entry k() { ret; }", "line 3: a second kernel of this name: k"),
@@ -142,6 +143,15 @@ fn names_that_stand_for_nothing_or_for_two_things() {
     ] {
         assert_eq!(of_body(body), reason);
     }
+}
+
+#[test]
+fn a_kernel_may_say_how_many_threads_a_block_has_at_most() {
+    let most = |text: &str| {
+        let program = Program::parse(&format!("{HEAD}.entry k() {text} {{ ret; }}")).unwrap();
+        program.entry("k").unwrap().max_threads
+    };
+    assert_eq!([most(""), most(".maxntid 128"), most(".maxntid 16, 8, 4")], [None, Some(128), Some(512)]);
 }
 
 #[test]
