@@ -2,12 +2,13 @@
 //!
 //! [`Check`] says what is wanted. `needs` and `schedule` decide what comes next and what need not be tried, `run` asks
 //! for one check after the other and waits for no longer than each may take, and `worker` does them with the bodies of
-//! `table`: in a thread or in a child process (`hands`, `task`).
+//! `bodies`: in a thread or in a child process (`hands`, `task`).
 
 mod answer;
 mod bench;
 mod bodies;
 mod builder;
+mod certifier;
 mod elsewhere;
 mod hands;
 mod id;
@@ -18,7 +19,6 @@ mod run;
 mod schedule;
 mod sizes;
 mod surroundings;
-mod table;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,20 @@
 //! One run: asks for one check after the other, and does not wait for any longer than it may take.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use super::builder::{Check, Isolation};
+use super::certifier::Certifier;
 use super::hands::{FIRST, Gone, Hands, Heed};
 use super::needs::with_needs;
+use super::report::verdict;
 use super::schedule::{Schedule, Step, skip, sticky};
 use super::surroundings::{environment, kernel_driver};
 use super::task::{Answer, Checked, Setup, Task};
-use super::report::verdict;
 use super::worker::Given;
 use super::{CheckId, CheckReport, Facts, Level, Outcome, Progress, Report, Skip, Status, answer};
 use crate::child::Group;
-use crate::clock::Clock;
 use crate::cuda::Probe;
 use crate::error::{Error, ErrorKind};
 
@@ -43,6 +45,7 @@ struct Run<'a> {
     over: Option<Status>,
     probe: Option<Probe>,
     simulated: bool,
+    certifier: Certifier,
 }
 
 /// Runs the checks.
@@ -66,6 +69,7 @@ pub(super) fn run(check: Check<'_>) -> Report {
         over: check.impossible(),
         probe: None,
         simulated: false,
+        certifier: Certifier::default(),
         check,
     };
     while let Some(step) = run.schedule.next() {
@@ -74,10 +78,12 @@ pub(super) fn run(check: Check<'_>) -> Report {
     if let Some(hands) = run.hands.take() {
         hands.end(GRACE);
     }
-    let elapsed = clock.monotonic() - began;
-    let Run { reports, probe, simulated, .. } = run;
+    let left = until.saturating_sub(clock.monotonic()) + GRACE;
+    let Run { reports, probe, simulated, certifier, .. } = run;
+    let certificates = certifier.certify(probe.as_ref(), started, left);
     let verdict = verdict(&reports, probe.as_ref());
-    Report { level, verdict, simulated, started, elapsed, probe, checks: reports, certificates: Vec::new() }
+    let elapsed = clock.monotonic() - began;
+    Report { level, verdict, simulated, started, elapsed, probe, checks: reports, certificates }
 }
 
 impl Run<'_> {
@@ -95,7 +101,10 @@ impl Run<'_> {
             }
         };
         let (status, metrics, evidence, elapsed) = match asked {
-            Ok(Checked { outcome: Outcome { status, metrics, evidence }, seconds, .. }) => {
+            Ok(Checked { outcome: Outcome { status, metrics, evidence, runs }, seconds, .. }) => {
+                if let (Some(device), Some(runs)) = (&step.device, runs) {
+                    self.certifier.add(device, runs);
+                }
                 (status, metrics, evidence, super::worker::duration(seconds))
             }
             Err(status) => (status, Vec::new(), Vec::new(), self.now() - begun),
@@ -168,12 +177,15 @@ impl Run<'_> {
                     self.simulated = simulated;
                 }
                 if let Some(probe) = &checked.probe {
+                    self.certifier.hash(&probe.library.path);
                     self.probe = Some(probe.clone());
                     self.again = true;
                 }
                 Ok(*checked)
             }
-            Ok(_) => Err(Status::Fail { reason: "the child answers something else: run the same version of NACP".into() }),
+            Ok(_) => {
+                Err(Status::Fail { reason: "the child answers something else: run the same version of NACP".into() })
+            }
             Err(lost) => Err(self.lost(step, lost, limit)),
         }
     }
@@ -190,7 +202,9 @@ impl Run<'_> {
         match self.hear(limit) {
             Ok(_) => {}
             Err(Lost::Gone(gone)) if gone.crashed => {
-                return Err(self.end(Status::Fail { reason: format!("the child crashed before its first word: {}", gone.reason) }));
+                return Err(self.end(Status::Fail {
+                    reason: format!("the child crashed before its first word: {}", gone.reason),
+                }));
             }
             Err(lost) => {
                 let noise = self.hands.as_ref().and_then(Hands::noise);
@@ -241,7 +255,7 @@ impl Run<'_> {
             wanted_cuda: check.wanted_cuda,
             wanted_sass: check.wanted_sass.clone(),
             wanted_ptx: check.wanted_ptx,
-            environment: environment(|name| std::env::var(name).ok()),
+            environment: surrounding_variables(),
             ..Facts::default()
         };
         let setup = Setup { level: check.level, library: check.library.clone(), facts, elsewhere: None };
@@ -276,8 +290,11 @@ impl Run<'_> {
         let most = limit.min(self.until.saturating_sub(self.now()));
         match self.ask(Task::Telemetry { seconds: most.as_secs_f64() }, most) {
             Ok(Answer::Telemetry(told)) => {
-                if !self.check.even_if_busy && !self.again_looked() {
-                    self.schedule.busy(told.busy);
+                if !self.again_looked() {
+                    self.certifier.told(told.driver, told.vbios);
+                    if !self.check.even_if_busy {
+                        self.schedule.busy(told.busy);
+                    }
                 }
                 Ok(())
             }
@@ -382,9 +399,16 @@ impl Run<'_> {
     }
 }
 
+/// The variables of this process that matter here; one that is no text is left out.
+pub(super) fn surrounding_variables() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    environment(std::env::vars_os().filter_map(text))
+}
+
 /// What a run is told that makes no sense.
 pub(super) fn contradiction() -> Status {
-    let error = Error::new(ErrorKind::InvalidArgument, "cuda.check", "a driver of this process cannot be checked in a child")
-        .hint("name the library's file, or let the checks run in a thread");
+    let error =
+        Error::new(ErrorKind::InvalidArgument, "cuda.check", "a driver of this process cannot be checked in a child")
+            .hint("name the library's file, or let the checks run in a thread");
     Status::Fail { reason: error.to_string() }
 }

@@ -67,6 +67,10 @@ pub(super) struct Checked {
 pub(super) struct Told {
     /// What else runs on these devices.
     pub(super) busy: BTreeMap<GpuId, String>,
+    /// The version of the driver.
+    pub(super) driver: Option<String>,
+    /// The version of the firmware of each GPU.
+    pub(super) vbios: BTreeMap<GpuId, String>,
 }
 
 /// How each line of a check begins. Anything else on the child's output is not for us.
@@ -104,9 +108,7 @@ pub(super) fn read(text: &str) -> Option<Result<Says, String>> {
     let version: Result<Version, _> = serde_json::from_str(text);
     Some(match version {
         Ok(Version { nacp_check }) if nacp_check != VERSION => Err(format!("version {nacp_check}, not {VERSION}")),
-        Ok(_) => {
-            serde_json::from_str::<Line>(text).map(|line| line.says).map_err(|error| error.to_string())
-        }
+        Ok(_) => serde_json::from_str::<Line>(text).map(|line| line.says).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     })
 }

@@ -8,9 +8,9 @@
 
 use super::measure::{self, exact};
 use crate::cuda::FaultKind;
-use crate::cuda::reference::Differences;
 use crate::cuda::check::{Bench, Metric, Outcome, Stop, Unit};
 use crate::cuda::kernels::{DIFFERENCES, Image, Launch, Pattern};
+use crate::cuda::reference::Differences;
 use crate::cuda::session::{Buffer, Module, Refused, Session, Stream};
 
 /// The largest piece of memory that is asked for at once.

@@ -193,12 +193,7 @@ struct Rate<'a> {
 }
 
 impl Rate<'_> {
-    fn once(
-        &self,
-        launch: &Launch,
-        marks: &(Event<'_>, Event<'_>),
-        watch: &mut Watch<'_>,
-    ) -> Result<f64, Stop> {
+    fn once(&self, launch: &Launch, marks: &(Event<'_>, Event<'_>), watch: &mut Watch<'_>) -> Result<f64, Stop> {
         self.bench.go_on()?;
         Ok(measure::timed(self.stream, marks, watch, || self.stream.launch(self.function, launch))?)
     }

@@ -278,7 +278,11 @@ fn address(argument: &Argument) -> Option<u64> {
 }
 
 fn numbers(launch: &Launch) -> Vec<u32> {
-    launch.arguments().iter().filter_map(|it| if let Argument::U32(number) = it { Some(*number) } else { None }).collect()
+    launch
+        .arguments()
+        .iter()
+        .filter_map(|it| if let Argument::U32(number) = it { Some(*number) } else { None })
+        .collect()
 }
 
 fn wide(launch: &Launch) -> u64 {

@@ -104,8 +104,8 @@ fn of_metric(after: &CheckReport, old: &Metric, new: &Metric) -> Option<Change> 
     let more_is_better = match new.unit {
         Unit::BytesPerSecond | Unit::FlopPerSecond | Unit::PerSecond | Unit::Ratio => true,
         Unit::Seconds => false,
-        // A clock, a temperature or a size is neither good nor bad.
-        Unit::Bytes | Unit::Megahertz | Unit::Celsius | Unit::Count => return None,
+        // A clock, a temperature, a power or a size is neither good nor bad.
+        Unit::Bytes | Unit::Megahertz | Unit::Celsius | Unit::Watts | Unit::Count => return None,
     };
     let by = (new.value - old.value) / old.value.abs();
     let matters = by.is_finite() && by.abs() > MATTERS;

@@ -11,7 +11,8 @@ pub(super) fn text(report: &Report) -> String {
     let simulated = if report.simulated { " (simulated driver)" } else { "" };
     let took = human(report.elapsed.as_secs_f64(), Unit::Seconds);
     // Writing to a text cannot fail.
-    let _ = writeln!(out, "**CUDA check {}: {}** in {took}{simulated}, {}", report.level, report.verdict, report.started);
+    let _ =
+        writeln!(out, "**CUDA check {}: {}** in {took}{simulated}, {}", report.level, report.verdict, report.started);
     if let Some(probe) = &report.probe {
         let _ = writeln!(out, "\nCUDA {} from `{}`", probe.driver_version, probe.library.path.display());
     }

@@ -166,6 +166,8 @@ pub enum Unit {
     Megahertz,
     /// Degrees Celsius.
     Celsius,
+    /// Watts.
+    Watts,
     /// A part of a whole: 1 is all.
     Ratio,
     /// A number of things.

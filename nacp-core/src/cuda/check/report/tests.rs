@@ -68,7 +68,11 @@ fn report() -> Report {
         create,
         copy,
         of(CheckId::DetBits, Some('b'), fails()),
-        of(CheckId::DetRepeat, Some('b'), Status::Error { call: "cuLaunchKernel".into(), fault, reason: "start again".into() }),
+        of(
+            CheckId::DetRepeat,
+            Some('b'),
+            Status::Error { call: "cuLaunchKernel".into(), fault, reason: "start again".into() },
+        ),
         of(CheckId::DetShape, Some('b'), skipped(Skip::Poisoned)),
         of(CheckId::DetAtomics, Some('b'), skipped(Skip::Poisoned)),
         of(CheckId::P2pAccess, None, skipped(Skip::Unsupported)),

@@ -10,12 +10,11 @@ pub(super) fn human(value: f64, unit: Unit) -> String {
         Unit::Seconds => scaled(value, &SECONDS),
         Unit::Bytes => scaled(value, &BINARY),
         Unit::BytesPerSecond => scaled(value, &[(1.0, "B/s"), (1e3, "kB/s"), (1e6, "MB/s"), (1e9, "GB/s")]),
-        Unit::FlopPerSecond => {
-            scaled(value, &[(1.0, "FLOP/s"), (1e6, "MFLOP/s"), (1e9, "GFLOP/s"), (1e12, "TFLOP/s")])
-        }
+        Unit::FlopPerSecond => scaled(value, &[(1.0, "FLOP/s"), (1e6, "MFLOP/s"), (1e9, "GFLOP/s"), (1e12, "TFLOP/s")]),
         Unit::PerSecond => scaled(value, &[(1.0, "/s"), (1e3, "k/s"), (1e6, "M/s")]),
         Unit::Megahertz => format!("{} MHz", digits(value)),
         Unit::Celsius => format!("{} °C", digits(value)),
+        Unit::Watts => format!("{} W", digits(value)),
         Unit::Ratio => format!("{} %", digits(value * 100.0)),
         Unit::Count => digits(value),
     }
@@ -48,7 +47,13 @@ fn digits(value: f64) -> String {
     if size >= 100.0 || value == value.trunc() {
         return format!("{value:.0}");
     }
-    let places = if size >= 10.0 { 1 } else if size >= 1.0 { 2 } else { 3 };
+    let places = if size >= 10.0 {
+        1
+    } else if size >= 1.0 {
+        2
+    } else {
+        3
+    };
     format!("{value:.places$}")
 }
 
@@ -72,6 +77,7 @@ mod tests {
             (123456.0, Unit::PerSecond, "123 k/s"),
             (1485.0, Unit::Megahertz, "1485 MHz"),
             (65.0, Unit::Celsius, "65 °C"),
+            (61.25, Unit::Watts, "61.2 W"),
             (0.913, Unit::Ratio, "91.3 %"),
             (1.02, Unit::Ratio, "102 %"),
             (17.0, Unit::Count, "17"),
