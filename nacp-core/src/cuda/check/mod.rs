@@ -8,6 +8,7 @@ mod answer;
 mod bench;
 mod bodies;
 mod builder;
+mod certificates;
 mod elsewhere;
 mod hands;
 mod id;

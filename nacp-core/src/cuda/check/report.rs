@@ -152,6 +152,8 @@ pub enum Unit {
     Megahertz,
     /// Degrees Celsius.
     Celsius,
+    /// Watts.
+    Watts,
     /// A part of a whole: 1 is all.
     Ratio,
     /// A number of things.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::builder::{Check, Isolation};
+use super::certificates::Found;
 use super::hands::{FIRST, Gone, Hands, Heed};
 use super::needs::with_needs;
 use super::schedule::{Schedule, Step, skip, sticky};
@@ -43,6 +44,7 @@ struct Run<'a> {
     over: Option<Status>,
     probe: Option<Probe>,
     simulated: bool,
+    found: Found,
 }
 
 /// Runs the checks.
@@ -66,6 +68,7 @@ pub(super) fn run(check: Check<'_>) -> Report {
         over: check.impossible(),
         probe: None,
         simulated: false,
+        found: Found::default(),
         check,
     };
     while let Some(step) = run.schedule.next() {
@@ -75,9 +78,12 @@ pub(super) fn run(check: Check<'_>) -> Report {
         hands.end(GRACE);
     }
     let elapsed = clock.monotonic() - began;
-    let Run { reports, probe, simulated, .. } = run;
+    let Run { reports, probe, simulated, found, .. } = run;
+    let environment = environment(|name| std::env::var(name).ok());
+    let certify = |probe| found.certificates(probe, kernel_driver().as_deref(), &environment, started);
+    let certificates = probe.as_ref().map(certify).unwrap_or_default();
     let verdict = verdict(&reports, probe.as_ref());
-    Report { level, verdict, simulated, started, elapsed, probe, checks: reports, certificates: Vec::new() }
+    Report { level, verdict, simulated, started, elapsed, probe, checks: reports, certificates }
 }
 
 impl Run<'_> {
@@ -95,7 +101,10 @@ impl Run<'_> {
             }
         };
         let (status, metrics, evidence, elapsed) = match asked {
-            Ok(Checked { outcome: Outcome { status, metrics, evidence }, seconds, .. }) => {
+            Ok(Checked { outcome: Outcome { status, metrics, evidence, runs }, seconds, .. }) => {
+                if let (Some(device), Some(runs)) = (&step.device, runs) {
+                    self.found.add(device, runs);
+                }
                 (status, metrics, evidence, super::worker::duration(seconds))
             }
             Err(status) => (status, Vec::new(), Vec::new(), self.now() - begun),
@@ -173,7 +182,9 @@ impl Run<'_> {
                 }
                 Ok(*checked)
             }
-            Ok(_) => Err(Status::Fail { reason: "the child answers something else: run the same version of NACP".into() }),
+            Ok(_) => {
+                Err(Status::Fail { reason: "the child answers something else: run the same version of NACP".into() })
+            }
             Err(lost) => Err(self.lost(step, lost, limit)),
         }
     }
@@ -190,7 +201,9 @@ impl Run<'_> {
         match self.hear(limit) {
             Ok(_) => {}
             Err(Lost::Gone(gone)) if gone.crashed => {
-                return Err(self.end(Status::Fail { reason: format!("the child crashed before its first word: {}", gone.reason) }));
+                return Err(self.end(Status::Fail {
+                    reason: format!("the child crashed before its first word: {}", gone.reason),
+                }));
             }
             Err(lost) => {
                 let noise = self.hands.as_ref().and_then(Hands::noise);
@@ -384,7 +397,8 @@ impl Run<'_> {
 
 /// What a run is told that makes no sense.
 pub(super) fn contradiction() -> Status {
-    let error = Error::new(ErrorKind::InvalidArgument, "cuda.check", "a driver of this process cannot be checked in a child")
-        .hint("name the library's file, or let the checks run in a thread");
+    let error =
+        Error::new(ErrorKind::InvalidArgument, "cuda.check", "a driver of this process cannot be checked in a child")
+            .hint("name the library's file, or let the checks run in a thread");
     Status::Fail { reason: error.to_string() }
 }

@@ -11,6 +11,7 @@ use super::surroundings::busy;
 use super::task::{Answer, Checked, Setup, Task, Told};
 use super::{Bench, CheckId, Deadline, Elsewhere, Facts, Outcome, Sizes, Status, Stop, table};
 use crate::clock::Clock;
+use crate::cuda::determinism::digests;
 use crate::cuda::{Device, Driver, Execute, Library, Probe, probe_with};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Fields, Gpu, GpuId, Source};
@@ -57,14 +58,13 @@ impl Worker {
             Task::Check { id, device, seconds, hold } => {
                 Answer::Checked(Box::new(self.check(id, device.as_ref(), duration(seconds), hold)))
             }
-            Task::Digests { device, profile } => Answer::Digests(self.prepare().map_err(|error| error.to_string()).and_then(
-                |()| {
+            Task::Digests { device, profile } => {
+                Answer::Digests(self.prepare().map_err(|error| error.to_string()).and_then(|()| {
                     let driver = self.driver.clone().ok_or("no driver")?;
                     let device = self.device(&device).ok_or("no such device")?;
-                    let _ = (device, profile, driver);
-                    Err("not yet".to_owned())
-                },
-            )),
+                    digests(&*driver, device, profile).map_err(|error| error.to_string())
+                }))
+            }
         }
     }
 

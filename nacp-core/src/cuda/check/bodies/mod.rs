@@ -1,10 +1,10 @@
 //! The checks themselves, by theme.
 
-mod concurrent;
-mod determinism;
-mod soak;
+pub(super) mod concurrent;
+pub(super) mod determinism;
+pub(super) mod soak;
 
-use super::{Bench, CheckId, Outcome, Stop};
+use super::{Bench, Outcome, Stop};
 
 /// What does a check.
 pub(crate) type Body = fn(&Bench<'_>) -> Result<Outcome, Stop>;
