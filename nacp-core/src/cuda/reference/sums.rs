@@ -46,7 +46,7 @@ pub(super) fn row<U: Unit>(unit: &mut U, row: u32, seed: u32) -> [u32; 2] {
         for (((sum, fold), other), beside) in sums.iter_mut().zip(folds).zip(others).zip(beside) {
             *sum = unit.f32(*sum + *other);
             fold.other(unit, *beside);
-            fold.narrow(unit, [sum.to_bits()]);
+            fold.narrow(unit, [other.to_bits(), sum.to_bits()]);
         }
         width /= 2;
     }

@@ -27,7 +27,7 @@ impl Images {
 
     /// Does a launch on new memory, or on what is given.
     pub(super) fn launch(&self, launch: &Launch, flip: Option<Flip>, memory: Option<Bench>) -> (Bench, Stats) {
-        let mut bench = memory.unwrap_or_else(|| Bench::new((1 << 20) + (1<<18), 1));
+        let mut bench = memory.unwrap_or_else(|| Bench::new((1 << 20) + (1 << 18), 1));
         bench.grid = Grid { grid: [launch.grid(), 1, 1], block: [launch.block(), 1, 1], multiprocessors: 7 };
         bench.flip = flip;
         let kernel = launch.kernel();
