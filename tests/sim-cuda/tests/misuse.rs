@@ -11,9 +11,8 @@ use common::{End, KERNELS, compiled, driver, run_for, with_driver};
 
 #[test]
 fn misuse_is_refused_by_number() {
-    let (folder, _kept) = driver();
-    let (program, _kept) = compiled("misuse.c", &folder);
-    let mut command = with_driver(program, &folder, &[]);
+    let program = compiled("misuse.c");
+    let mut command = with_driver(program, driver(), &[]);
     command.arg(KERNELS);
     let End::Ended(output) = run_for(command, Duration::from_secs(60)) else { panic!("it hung") };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -25,9 +24,8 @@ fn misuse_leaks_nothing_and_touches_nothing_that_is_not_its_own() {
         println!("SKIP: no valgrind on this machine");
         return;
     }
-    let (folder, _kept) = driver();
-    let (program, _kept) = compiled("misuse.c", &folder);
-    let mut command = with_driver("valgrind", &folder, &[]);
+    let program = compiled("misuse.c");
+    let mut command = with_driver("valgrind", driver(), &[]);
     command.args(["--quiet", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
     command.arg(program).arg(KERNELS);
     let End::Ended(output) = run_for(command, Duration::from_secs(300)) else { panic!("it hung") };

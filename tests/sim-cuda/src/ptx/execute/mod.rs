@@ -117,9 +117,8 @@ impl Shared<'_> {
         let mut trace = flip::Trace::new(lane);
         let mut trial = Runner::new(self.entry, self.grid, self.params, &overlay, self.stop);
         // A block that faults by itself leaves the trace of what its lane did before.
-        match trial.run_watched(block, warp, &mut trace) {
-            Err(Trap::Cancelled) => return Err(Trap::Cancelled),
-            _ => {}
+        if trial.run_watched(block, warp, &mut trace) == Err(Trap::Cancelled) {
+            return Err(Trap::Cancelled);
         }
         let Some(target) = live::choose(&self.entry.code, trace.steps(), flip) else { return runner.run(block) };
         let mut strike = flip::Strike::new(lane, target);
