@@ -107,6 +107,8 @@ fn print(text: &str) {
 
 fn write(path: &std::path::Path, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(|error| {
-        Error::new(ErrorKind::InvalidArgument, "check.write", "cannot write").with("file", path.display()).caused_by(error)
+        Error::new(ErrorKind::InvalidArgument, "check.write", "cannot write")
+            .with("file", path.display())
+            .caused_by(error)
     })
 }

@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn level_checks_and_places_are_read() {
-        let options = parse(&["standard", "--only=drv.init,ctx.create", "--json", "a.json", "--limit", "2.5", "--thread"]);
+        let options =
+            parse(&["standard", "--only=drv.init,ctx.create", "--json", "a.json", "--limit", "2.5", "--thread"]);
         let options = options.unwrap().unwrap();
         assert_eq!((options.level, options.thread), (Level::Standard, true));
         assert_eq!(options.only, [CheckId::DrvInit, CheckId::CtxCreate]);
@@ -123,7 +124,10 @@ mod tests {
             (&["--json"], "an option without its value: option=--json"),
             (&["--limit", "-1"], "not a number of seconds: limit=-1"),
             (&["--only", "drv.inti"], "no such check: check=\"drv.inti\"; did you mean drv.init?"),
-            (&["stndard"], "not a level of checks: level=\"stndard\" known=quick,standard,full; did you mean standard?"),
+            (
+                &["stndard"],
+                "not a level of checks: level=\"stndard\" known=quick,standard,full; did you mean standard?",
+            ),
         ] {
             assert_eq!(parse(arguments).unwrap_err(), expected);
         }

@@ -10,6 +10,7 @@ use super::measure::{self, exact};
 use crate::cuda::FaultKind;
 use crate::cuda::check::{Bench, Metric, Outcome, Stop, Unit};
 use crate::cuda::kernels::{DIFFERENCES, Image, Launch, Pattern};
+use crate::cuda::reference::Differences;
 use crate::cuda::session::{Buffer, Module, Refused, Session, Stream};
 
 /// The largest piece of memory that is asked for at once.
@@ -35,7 +36,7 @@ fn test(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
     let errors = session.allocate(DIFFERENCES)?;
     let (free, _) = session.memory_info()?;
     let hundredth = free / 100;
-    let wanted = (hundredth * u64::from(bench.sizes.memory_percent)).min(bench.sizes.memory_most) / 4 * 4;
+    let wanted = (hundredth * u64::from(bench.sizes.memory_percent)).min(bench.sizes.memory_most) / 16 * 16;
     let pieces = take(bench, &session, wanted)?;
     let taken: u64 = pieces.iter().map(|piece| piece.memory().bytes).sum();
     outcome.measured(Metric::once("tested", exact(taken), Unit::Bytes));
@@ -57,7 +58,7 @@ fn test(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
 
 /// Takes this much memory in pieces: smaller ones where a large one is not to be had.
 fn take<'s>(bench: &Bench<'_>, session: &'s Session<'_>, wanted: u64) -> Result<Vec<Buffer<'s>>, Stop> {
-    let least = LEAST.min(wanted).max(4);
+    let least = LEAST.min(wanted).max(16);
     let (mut pieces, mut left, mut size) = (Vec::new(), wanted, PIECE.min(wanted));
     let mut refused: Option<Refused> = None;
     while left >= least && size >= least {
@@ -68,7 +69,7 @@ fn take<'s>(bench: &Bench<'_>, session: &'s Session<'_>, wanted: u64) -> Result<
                 pieces.push(piece);
             }
             Err(it) if it.fault.kind == FaultKind::OutOfMemory => {
-                size = size / 2 / 4 * 4;
+                size = size / 2 / 16 * 16;
                 refused = Some(it);
             }
             Err(it) => return Err(it.into()),
@@ -77,34 +78,6 @@ fn take<'s>(bench: &Bench<'_>, session: &'s Session<'_>, wanted: u64) -> Result<
     match refused {
         Some(refused) if pieces.is_empty() => Err(refused.into()),
         _ => Ok(pieces),
-    }
-}
-
-/// What is found in one piece of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Found {
-    words: u64,
-    first: u64,
-    bits: u32,
-}
-
-impl Found {
-    /// What [`Launch::pattern_check`] is given: nothing found yet.
-    const NOTHING: [u8; DIFFERENCES as usize] = {
-        let mut bytes = [0; DIFFERENCES as usize];
-        let mut at = 8;
-        while at < 16 {
-            bytes[at] = 0xff;
-            at += 1;
-        }
-        bytes
-    };
-
-    fn read(bytes: [u8; DIFFERENCES as usize]) -> Option<Self> {
-        let eight = |at: usize| (0..8).fold(0, |sum, byte| sum | u64::from(bytes[at + byte]) << (8 * byte));
-        let bits = (0..4).fold(0, |sum, byte| sum | u32::from(bytes[16 + byte]) << (8 * byte));
-        let found = Self { words: eight(0), first: eight(8), bits };
-        (found.words > 0).then_some(found)
     }
 }
 
@@ -164,19 +137,19 @@ impl Tester<'_> {
             for piece in self.pieces {
                 self.bench.go_on()?;
                 let memory = piece.memory();
-                self.errors.write(&Found::NOTHING, self.stream)?;
+                self.errors.write(&Differences::NONE.to_bytes(), self.stream)?;
                 let errors = self.errors.memory();
                 let launch = Launch::pattern_check(memory, memory.bytes / 4, *pattern, *invert, errors, self.grid)?;
                 self.stream.start(self.module, &launch)?;
-                let mut bytes = Found::NOTHING;
+                let mut bytes = Differences::NONE.to_bytes();
                 self.errors.read(&mut bytes, self.stream)?;
                 *checked += memory.bytes;
-                if let Some(found) = Found::read(bytes) {
-                    words += found.words;
-                    let Found { words, first, bits } = found;
-                    let address = memory.address.saturating_add(4 * first);
+                let Differences { count, first, bits } = Differences::from_bytes(bytes);
+                if count > 0 {
+                    words += count;
+                    let address = memory.address.saturating_add(first.saturating_mul(4));
                     let told = format!(
-                        "pattern={name:?} words={words} position={first} address={address:#x} bits={bits:#010x}"
+                        "pattern={name:?} words={count} position={first} address={address:#x} bits={bits:#010x}"
                     );
                     outcome.read("difference", &told, "nacp_pattern_check");
                     outcome.fail(format!(
