@@ -159,7 +159,7 @@ fn no_device_and_a_device_that_does_not_answer_fail() {
 fn simulated_devices_are_not_missed_among_real_gpus() {
     let simulated = Script { simulated: true, ..two() };
     let real = |gpus: &mut Vec<Gpu>| {
-        gpus.iter_mut().for_each(|gpu| gpu.id = "GPU-00000000-0000-0000-0000-000000000000".parse().unwrap())
+        gpus.iter_mut().for_each(|gpu| gpu.id = "GPU-00000000-0000-0000-0000-000000000000".parse().unwrap());
     };
     let driver = beside(simulated.clone(), real);
     assert_eq!(driver.ends(enumerate), "pass");
