@@ -28,9 +28,9 @@
 
 mod launch;
 
+pub(crate) use launch::DIFFERENCES;
 pub(crate) use launch::{ACCUMULATORS, CHAINS, PART, ROW};
 pub use launch::{Argument, Launch, Pattern};
-pub(crate) use launch::{ACCUMULATORS, CHAINS, DIFFERENCES};
 
 use super::Version;
 use crate::gpu::ComputeCapability;

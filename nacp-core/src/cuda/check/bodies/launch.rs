@@ -1,10 +1,10 @@
 //! What starting a kernel costs: the kernel does nothing, so that all of the time is on the way to it.
 
 use super::measure;
+use crate::cuda::Device;
 use crate::cuda::check::{Bench, Metric, Outcome, Status, Stop, Unit};
 use crate::cuda::kernels::{Image, Kernel, Launch};
 use crate::cuda::session::{Refused, Stream};
-use crate::cuda::Device;
 
 /// How many launches are queued before they are waited for: fewer than a driver's queue holds (1024), so that none
 /// waits for a place in it.

@@ -19,9 +19,10 @@ pub(super) fn device<'a>(bench: &Bench<'a>) -> Result<&'a Device, Stop> {
     bench.device.ok_or_else(|| Stop::skip(Skip::Blocked, "there is no device"))
 }
 
-/// The driver's handle of a device, and a context on it.
-pub(super) fn open<'a>(bench: &Bench<'a>, device: &Device) -> Result<Session<'a>, Refused> {
-    Session::open(bench.driver, handle(bench, device)?)
+/// A context on a device, if there is time for one.
+pub(super) fn open<'a>(bench: &Bench<'a>, device: &Device) -> Result<Session<'a>, Stop> {
+    bench.go_on()?;
+    Ok(Session::open(bench.driver, handle(bench, device)?)?)
 }
 
 /// The driver's handle of a device.
@@ -43,8 +44,7 @@ pub(super) fn is_mig(id: &GpuId) -> bool {
 
 /// Whether calls go through Windows' model of display drivers, which gathers work before it hands it on.
 pub(super) fn through_windows(bench: &Bench<'_>, gpu: Option<&Gpu>) -> bool {
-    bench.driver.loaded().wsl
-        || gpu.is_some_and(|gpu| gpu.modes.driver_model == Reading::Known(DriverModel::Wddm))
+    bench.driver.loaded().wsl || gpu.is_some_and(|gpu| gpu.modes.driver_model == Reading::Known(DriverModel::Wddm))
 }
 
 /// Says beside figures that they are made up.
@@ -72,8 +72,8 @@ pub(super) fn allocate<'s>(session: &'s Session<'_>, bytes: u64, least: u64) -> 
     let mut bytes = bytes;
     loop {
         match session.allocate(bytes) {
-            Err(refused) if refused.fault.kind == FaultKind::OutOfMemory && bytes / 2 >= least => {
-                bytes = bytes / 2 / 16 * 16;
+            Err(refused) if refused.fault.kind == FaultKind::OutOfMemory && bytes > least => {
+                bytes = (bytes / 2 / 16 * 16).max(least);
             }
             answer => return answer,
         }
@@ -228,11 +228,7 @@ pub(super) fn word(position: u64, seed: u32) -> u32 {
 }
 
 /// Data of `bytes` bytes (a multiple of four) piece by piece, each with the place where it begins.
-pub(super) fn pieces(
-    bytes: u64,
-    seed: u32,
-    mut each: impl FnMut(u64, &[u8]) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+pub(super) fn pieces(bytes: u64, seed: u32, mut each: impl FnMut(u64, &[u8]) -> Result<(), Stop>) -> Result<(), Stop> {
     let mut piece = Vec::new();
     let mut offset = 0;
     while offset < bytes {

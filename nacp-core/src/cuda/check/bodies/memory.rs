@@ -8,9 +8,9 @@
 
 use super::measure::{self, exact};
 use crate::cuda::FaultKind;
-use crate::cuda::reference::Differences;
 use crate::cuda::check::{Bench, Metric, Outcome, Stop, Unit};
 use crate::cuda::kernels::{DIFFERENCES, Image, Launch, Pattern};
+use crate::cuda::reference::Differences;
 use crate::cuda::session::{Buffer, Module, Refused, Session, Stream};
 
 /// The largest piece of memory that is asked for at once.
@@ -61,18 +61,21 @@ fn take<'s>(bench: &Bench<'_>, session: &'s Session<'_>, wanted: u64) -> Result<
     let least = LEAST.min(wanted).max(16);
     let (mut pieces, mut left, mut size) = (Vec::new(), wanted, PIECE.min(wanted));
     let mut refused: Option<Refused> = None;
-    while left >= least && size >= least {
+    while left >= least {
         bench.go_on()?;
         match session.allocate(size.min(left)) {
             Ok(piece) => {
                 left -= piece.memory().bytes;
                 pieces.push(piece);
             }
-            Err(it) if it.fault.kind == FaultKind::OutOfMemory => {
-                size = size / 2 / 16 * 16;
+            Err(it) if it.fault.kind != FaultKind::OutOfMemory => return Err(it.into()),
+            Err(it) => {
                 refused = Some(it);
+                if size <= least {
+                    break;
+                }
+                size = (size / 2 / 16 * 16).max(least);
             }
-            Err(it) => return Err(it.into()),
         }
     }
     match refused {
@@ -139,8 +142,7 @@ impl Tester<'_> {
                 let memory = piece.memory();
                 self.errors.write(&Differences::NONE.to_bytes(), self.stream)?;
                 let errors = self.errors.memory();
-                let launch =
-                    Launch::pattern_check(memory, memory.bytes / 4, *pattern, *invert, errors, self.grid)?;
+                let launch = Launch::pattern_check(memory, memory.bytes / 4, *pattern, *invert, errors, self.grid)?;
                 self.stream.start(self.module, &launch)?;
                 let mut bytes = Differences::NONE.to_bytes();
                 self.errors.read(&mut bytes, self.stream)?;

@@ -58,14 +58,8 @@ fn a_link_that_nobody_tells_is_unknown_and_not_judged() {
         assert!(!names(&outcome).contains(&"ratio_to_link"), "{reason}");
     };
     unknown(|stage| stage.telemetry = None, "unknown: there is no management library");
-    unknown(
-        |stage| stage.facts.gpus = Some(Vec::new()),
-        "unknown: the management library does not know this device",
-    );
-    unknown(
-        |stage| stage.telemetry.as_mut().unwrap().link = None,
-        "unknown: nothing was read while the device worked",
-    );
+    unknown(|stage| stage.facts.gpus = Some(Vec::new()), "unknown: the management library does not know this device");
+    unknown(|stage| stage.telemetry.as_mut().unwrap().link = None, "unknown: nothing was read while the device worked");
     unknown(
         |stage| stage.telemetry.as_mut().unwrap().link = Some(PcieLink { generation: 9, width: 16 }),
         "unknown: no table tells the speed of PCIe generation 9",
@@ -83,7 +77,7 @@ fn a_link_that_nobody_tells_is_unknown_and_not_judged() {
 #[test]
 fn a_link_that_was_read_when_the_work_was_done_does_not_count() {
     // The copy is over before the management library has answered.
-    let stage = stage(Setup { pinned: 1e15, ..Setup::default() });
+    let stage = stage(Setup { pinned: 1e18, ..Setup::default() });
     let outcome = found(&stage, bw::host_to_device);
     assert_eq!(told(&outcome, "link"), "unknown: nothing was read while the device worked");
 }
@@ -225,7 +219,8 @@ fn wrong_copies_on_the_device_name_who_made_them() {
         let mut stage = stage(Setup::default());
         stage.driver.setup.flips.push((spoilt, 3, 0x80));
         let reason = reason(&found(&stage, bw::on_device));
-        let begin = format!("fail: the data that arrived is not what was sent: copy={copy} bytes=4194304 words=1 first=0x0 ");
+        let begin =
+            format!("fail: the data that arrived is not what was sent: copy={copy} bytes=4194304 words=1 first=0x0 ");
         assert!(reason.starts_with(&begin), "{reason}");
     }
 }

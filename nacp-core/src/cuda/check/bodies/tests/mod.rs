@@ -43,10 +43,14 @@ fn stage(setup: Setup) -> Stage {
 fn pair(setup: Setup) -> Stage {
     let mut stage = stage(setup);
     let devices = [0, 1].map(|ordinal| virtual_device::device(ordinal, "GPU"));
-    stage.seat(devices.map(|mut device| {
-        device.multiprocessors = 2;
-        device
-    }).to_vec());
+    stage.seat(
+        devices
+            .map(|mut device| {
+                device.multiprocessors = 2;
+                device
+            })
+            .to_vec(),
+    );
     stage
 }
 
