@@ -19,7 +19,8 @@
 
 mod attribute;
 pub mod check;
-mod determinism;
+pub mod compat;
+pub mod determinism;
 mod driver;
 pub mod efficiency;
 mod execute;
@@ -31,7 +32,7 @@ pub mod reference;
 pub(crate) mod session;
 
 pub use attribute::Attribute;
-pub use check::{CheckId, CheckReport, Level, Progress, Report};
+pub use check::{Check, CheckId, CheckReport, Level, Progress, Report, check};
 pub use determinism::{Certificate, KernelDigest, Profile};
 pub use driver::Driver;
 pub use execute::{

@@ -2,11 +2,6 @@
 
 mod bandwidth;
 mod common;
-mod launch;
-mod memory;
-mod peer;
-mod stream;
-mod throughput;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
