@@ -3,6 +3,8 @@
 mod code;
 mod execute;
 mod lanes;
+#[cfg(test)]
+mod tests;
 mod text;
 mod translate;
 
@@ -54,6 +56,8 @@ pub(crate) struct Entry {
     pub(crate) params: Vec<Param>,
     /// How much memory each block of it shares, in bytes.
     pub(crate) shared: usize,
+    /// The most threads that a block of it may have (`.maxntid`), if its text says so.
+    pub(crate) max_threads: Option<u64>,
     code: code::Code,
 }
 

@@ -124,7 +124,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// What is wrong at the next word.
-    fn error(&self, reason: &str) -> ParseError {
+    pub(super) fn error(&self, reason: &str) -> ParseError {
         ParseError { line: self.line(), reason: reason.into() }
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Kernel {
     pub(super) name: String,
     pub(super) line: u32,
     pub(super) params: Vec<Variable>,
+    /// The most threads that a block may have, if the text says so.
+    pub(super) most: Option<u64>,
     pub(super) body: Vec<Statement>,
 }
 
@@ -69,7 +71,7 @@ impl Module {
                     }
                     module.kernels.push(kernel);
                 }
-                other => return Err(cursor.wrong(&format!("not simulated outside a kernel: {other}"))),
+                other => return Err(cursor.error(&format!("not simulated outside a kernel: {other}"))),
             }
         }
         Ok(module)
@@ -90,6 +92,18 @@ fn kernel(cursor: &mut Cursor<'_>) -> Result<Kernel, ParseError> {
             params.push(statement::variable(cursor)?);
         }
     }
+    let most = if cursor.eats(".maxntid") { Some(most(cursor)?) } else { None };
     cursor.mark("{")?;
-    Ok(Kernel { name, line, params, body: statement::body(cursor)? })
+    Ok(Kernel { name, line, params, most, body: statement::body(cursor)? })
+}
+
+/// What comes after `.maxntid`: up to three sides of a block, whose product counts.
+fn most(cursor: &mut Cursor<'_>) -> Result<u64, ParseError> {
+    let mut most = cursor.count()?;
+    for _ in 0..2 {
+        if cursor.eats(",") {
+            most = most.saturating_mul(cursor.count()?);
+        }
+    }
+    Ok(most)
 }

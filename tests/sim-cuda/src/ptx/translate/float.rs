@@ -28,7 +28,9 @@ macro_rules! floats {
         impl Float for $type {
             #[inline(always)]
             fn settled(self) -> Self {
-                if self.is_nan() { Self::from_bits($none) } else { self }
+                // By its bits: to a compiler, one such answer is as good as another.
+                let bits = self.to_bits();
+                Self::from_bits(if bits & !$sign > Self::INFINITY.to_bits() { $none } else { bits })
             }
             #[inline(always)]
             fn add(self, other: Self) -> Self {

@@ -68,7 +68,7 @@ pub(super) fn entry(kernel: &Kernel, shared: &[Variable]) -> Result<Entry, Parse
             instruction.work = Work::Branch { to };
         }
     }
-    Ok(Entry { name: kernel.name.clone(), params, shared: room, code: builder.code })
+    Ok(Entry { name: kernel.name.clone(), params, shared: room, max_threads: kernel.most, code: builder.code })
 }
 
 /// Lays out the parameters, each behind the one before.
