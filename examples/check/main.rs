@@ -1,114 +1,99 @@
-//! CUDA on this machine from the command line: does it work, how fast, and does it repeat bit for bit.
+//! Does CUDA work here, how fast is it, and does it repeat: `cargo run --release --example check -- standard`.
 //!
-//! It ends with 0 when CUDA works, 1 when it does not, 2 when it was asked wrongly, 3 when nothing could be said.
+//! Ends with 0 where it works, 1 where it does not, 2 where it was not understood, 3 where it is not known.
 
-mod options;
+mod arguments;
+mod progress;
 
-use std::fs;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use nacp_core::cuda::check::{Isolation, Verdict};
-use nacp_core::cuda::{Check, Progress, Report};
+use arguments::{Arguments, USAGE, Wish};
+use nacp_core::cuda::check::{Isolation, Program, Report, Verdict};
+use nacp_core::cuda::{Check, CheckId, Level};
 use nacp_core::{Error, ErrorKind};
-use options::{HELP, Options};
+use progress::Line;
 
 fn main() -> ExitCode {
-    // This program is also the child that touches the driver.
+    // With --isolated this program is its own child.
     if nacp_core::answer() {
         return ExitCode::SUCCESS;
     }
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print(HELP);
+    let arguments = match Arguments::read(std::env::args().skip(1)) {
+        Ok(Wish::Run(arguments)) => arguments,
+        Ok(Wish::Help) => {
+            show(USAGE);
             return ExitCode::SUCCESS;
         }
-        Err(error) => {
-            eprintln!("check: {error}");
-            return ExitCode::from(2);
+        Ok(Wish::List) => {
+            list();
+            return ExitCode::SUCCESS;
         }
+        Err(error) => return refused(&error),
     };
-    match run(&options) {
+    match run(&arguments) {
         Ok(report) => ExitCode::from(match report.verdict {
             Verdict::Pass | Verdict::Warn => 0,
             Verdict::Fail => 1,
-            Verdict::Unknown => 3,
+            _ => 3,
         }),
-        Err(error) => {
-            eprintln!("check: {error}");
-            ExitCode::from(2)
-        }
+        Err(error) => refused(&error),
     }
 }
 
-fn run(options: &Options) -> Result<Report, Error> {
-    let mut check = Check::new(options.level).devices(options.devices.iter().cloned()).on_progress(show);
-    if !options.only.is_empty() {
-        check = check.only(options.only.iter().copied());
+fn refused(error: &Error) -> ExitCode {
+    eprintln!("check: {error}");
+    ExitCode::from(2)
+}
+
+fn run(arguments: &Arguments) -> Result<Report, Error> {
+    let mut check = Check::new(arguments.level).devices(arguments.devices.iter().cloned());
+    if !arguments.only.is_empty() {
+        check = check.only(arguments.only.iter().copied());
     }
-    if let Some(version) = options.cuda {
-        check = check.wants_cuda(version);
+    if arguments.isolated {
+        check = check.isolated(Isolation::Child(Program::this()?));
     }
-    if let Some(limit) = options.limit {
+    if let Some(limit) = arguments.limit {
         check = check.limit(limit);
     }
-    if let Some(library) = &options.library {
+    if let Some(library) = &arguments.library {
         check = check.library(library);
     }
-    if !options.thread {
-        check = check.isolated(Isolation::this_program()?);
+    if let Some(version) = arguments.cuda {
+        check = check.wants_cuda(version);
     }
-    let report = check.run();
-    print(&format!("{report}\n"));
-    if let Some(path) = &options.json {
-        write(path, &report.to_json())?;
-    }
-    if let Some(path) = &options.html {
+    let line = Line::new(std::io::stderr().is_terminal());
+    let report = check.even_if_busy(arguments.even_if_busy).on_progress(move |progress| line.show(progress)).run();
+    if let Some(path) = &arguments.html {
         write(path, &report.html())?;
     }
-    print(&format!("{}\n", sum(&report)));
+    if arguments.json {
+        show(report.to_json());
+    } else {
+        show(&report);
+    }
     Ok(report)
 }
 
-/// The last line, for those who read no more.
-fn sum(report: &Report) -> String {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for word in report.checks.iter().map(|check| check.status.word()) {
-        match counts.iter_mut().find(|(known, _)| *known == word) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((word, 1)),
-        }
+fn list() {
+    for id in CheckId::ALL {
+        let level: Level = id.level();
+        show(format_args!("{id:<16} {level:<9} {}", id.title()));
     }
-    let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
-    let simulated = if report.simulated { ", SIMULATED" } else { "" };
-    let verdict = format!("{:?}", report.verdict).to_lowercase();
-    format!("{verdict}: {} in {:.2} s{simulated}", counts.join(", "), report.elapsed.as_secs_f64())
 }
 
-/// How far it is, for who sits before a terminal.
-fn show(progress: &Progress) {
-    let mut terminal = std::io::stderr();
-    if !terminal.is_terminal() {
-        return;
-    }
-    // Where nobody looks any more, nothing is lost.
-    let _ = match progress {
-        Progress::Started { id, done, total, .. } => write!(terminal, "\r{done:>3} of {total}  {id:<16}"),
-        Progress::Finished { done, total, .. } if done == total => write!(terminal, "\r{:<40}\r", ""),
-        _ => Ok(()),
-    };
-}
-
-fn print(text: &str) {
-    // A reader that has gone away wants no more.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-fn write(path: &std::path::Path, text: &str) -> Result<(), Error> {
-    fs::write(path, text).map_err(|error| {
-        Error::new(ErrorKind::InvalidArgument, "check.write", "cannot write")
-            .with("file", path.display())
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(|error| {
+        Error::new(ErrorKind::InvalidArgument, "check.html", "the page cannot be written")
+            .with("path", path.display())
+            .with("reason", &error)
             .caused_by(error)
     })
+}
+
+/// Prints; a reader that has gone away is no failure.
+fn show(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -8,7 +8,7 @@ mod answer;
 mod bench;
 mod bodies;
 mod builder;
-mod certifier;
+mod certificates;
 mod elsewhere;
 mod hands;
 mod id;

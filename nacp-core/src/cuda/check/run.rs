@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::builder::{Check, Isolation};
-use super::certifier::Certifier;
+use super::certificates::Found;
 use super::hands::{FIRST, Gone, Hands, Heed};
 use super::needs::with_needs;
 use super::report::verdict;
@@ -45,7 +45,7 @@ struct Run<'a> {
     over: Option<Status>,
     probe: Option<Probe>,
     simulated: bool,
-    certifier: Certifier,
+    found: Found,
 }
 
 /// Runs the checks.
@@ -69,7 +69,7 @@ pub(super) fn run(check: Check<'_>) -> Report {
         over: check.impossible(),
         probe: None,
         simulated: false,
-        certifier: Certifier::default(),
+        found: Found::default(),
         check,
     };
     while let Some(step) = run.schedule.next() {
@@ -78,9 +78,10 @@ pub(super) fn run(check: Check<'_>) -> Report {
     if let Some(hands) = run.hands.take() {
         hands.end(GRACE);
     }
-    let left = until.saturating_sub(clock.monotonic()) + GRACE;
-    let Run { reports, probe, simulated, certifier, .. } = run;
-    let certificates = certifier.certify(probe.as_ref(), started, left);
+    let Run { reports, probe, simulated, found, .. } = run;
+    let environment = surrounding_variables();
+    let certify = |probe| found.certificates(probe, kernel_driver().as_deref(), &environment, started);
+    let certificates = probe.as_ref().map(certify).unwrap_or_default();
     let verdict = verdict(&reports, probe.as_ref());
     let elapsed = clock.monotonic() - began;
     Report { level, verdict, simulated, started, elapsed, probe, checks: reports, certificates }
@@ -103,7 +104,7 @@ impl Run<'_> {
         let (status, metrics, evidence, elapsed) = match asked {
             Ok(Checked { outcome: Outcome { status, metrics, evidence, runs }, seconds, .. }) => {
                 if let (Some(device), Some(runs)) = (&step.device, runs) {
-                    self.certifier.add(device, runs);
+                    self.found.add(device, runs);
                 }
                 (status, metrics, evidence, super::worker::duration(seconds))
             }
@@ -177,7 +178,7 @@ impl Run<'_> {
                     self.simulated = simulated;
                 }
                 if let Some(probe) = &checked.probe {
-                    self.certifier.hash(&probe.library.path);
+                    self.found.hash(&probe.library.path);
                     self.probe = Some(probe.clone());
                     self.again = true;
                 }
@@ -290,11 +291,8 @@ impl Run<'_> {
         let most = limit.min(self.until.saturating_sub(self.now()));
         match self.ask(Task::Telemetry { seconds: most.as_secs_f64() }, most) {
             Ok(Answer::Telemetry(told)) => {
-                if !self.again_looked() {
-                    self.certifier.told(told.driver, told.vbios);
-                    if !self.check.even_if_busy {
-                        self.schedule.busy(told.busy);
-                    }
+                if !self.check.even_if_busy && !self.again_looked() {
+                    self.schedule.busy(told.busy);
                 }
                 Ok(())
             }
@@ -400,7 +398,7 @@ impl Run<'_> {
 }
 
 /// The variables of this process that matter here; one that is no text is left out.
-pub(super) fn surrounding_variables() -> BTreeMap<String, String> {
+fn surrounding_variables() -> BTreeMap<String, String> {
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     environment(std::env::vars_os().filter_map(text))
 }

@@ -67,10 +67,6 @@ pub(super) struct Checked {
 pub(super) struct Told {
     /// What else runs on these devices.
     pub(super) busy: BTreeMap<GpuId, String>,
-    /// The version of the driver.
-    pub(super) driver: Option<String>,
-    /// The version of the firmware of each GPU.
-    pub(super) vbios: BTreeMap<GpuId, String>,
 }
 
 /// How each line of a check begins. Anything else on the child's output is not for us.

@@ -216,8 +216,7 @@ fn read_all(source: Option<Arc<dyn Source>>) -> Result<Everything> {
     let gpus = source.inventory()?;
     let mut samples = Vec::new();
     source.sample(Fields::PROCESSES | Fields::UTILIZATION, &mut samples)?;
-    let vbios = gpus.iter().filter_map(|gpu| Some((gpu.id.clone(), gpu.identity.vbios.known()?.clone()))).collect();
-    let told = Told { busy: busy(&gpus, &samples), driver: source.origin().driver.clone(), vbios };
+    let told = Told { busy: busy(&gpus, &samples) };
     Ok((source, gpus, told))
 }
 

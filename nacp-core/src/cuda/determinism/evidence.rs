@@ -45,6 +45,8 @@ pub(crate) struct Runs {
     pub(crate) differences: Vec<Difference>,
     /// The multiprocessors that took part.
     pub(crate) multiprocessors: BTreeSet<u32>,
+    /// The version of the device's firmware, where it is known.
+    pub(crate) vbios: Option<String>,
 }
 
 impl Runs {
@@ -57,6 +59,7 @@ impl Runs {
             compared: Compared { streams: 1, contexts: 1, processes: 1, ..Compared::default() },
             differences: Vec::new(),
             multiprocessors: BTreeSet::new(),
+            vbios: None,
         }
     }
 
@@ -94,6 +97,7 @@ impl Runs {
         self.compared.processes = self.compared.processes.max(other.compared.processes);
         self.keep(other.differences);
         self.multiprocessors.extend(other.multiprocessors);
+        self.vbios = self.vbios.take().or(other.vbios);
         self.count();
     }
 

@@ -32,7 +32,7 @@ pub(super) fn accuse(outcome: &mut Outcome, device: &Device, difference: &Differ
 }
 
 /// Turns what the runs found into what the check tells.
-fn told(mut outcome: Outcome, device: &Device, runs: Runs) -> Outcome {
+fn told(mut outcome: Outcome, bench: &Bench<'_>, device: &Device, mut runs: Runs) -> Outcome {
     for difference in &runs.differences {
         accuse(&mut outcome, device, difference);
     }
@@ -47,8 +47,15 @@ fn told(mut outcome: Outcome, device: &Device, runs: Runs) -> Outcome {
     outcome.measured(Metric::once("runs", f64::from(runs.compared.runs), Unit::Count));
     outcome.measured(Metric::once("words_per_run", exact(words), Unit::Count));
     seen(&mut outcome, device, runs.multiprocessors.len());
+    runs.vbios = firmware(bench, device);
     outcome.runs = Some(runs);
     outcome
+}
+
+/// The version of the device's firmware, where the management library knows the device.
+fn firmware(bench: &Bench<'_>, device: &Device) -> Option<String> {
+    let gpu = bench.facts.gpus.as_ref()?.iter().find(|gpu| gpu.id == device.id)?;
+    gpu.identity.vbios.known().cloned()
 }
 
 fn seen(outcome: &mut Outcome, device: &Device, seen: usize) {
@@ -65,7 +72,7 @@ pub(crate) fn bits(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let shape = Shape::ALL[0];
     let run = Runner::new(&session, device, runs.profile)?.run(&stream, shape, || bench.go_on())?;
     runs.add(run, shape.block);
-    Ok(told(Outcome::pass(), device, runs))
+    Ok(told(Outcome::pass(), bench, device, runs))
 }
 
 /// `det.repeat`: other streams, other blocks, another context and another process give the same digest.
@@ -85,7 +92,7 @@ pub(crate) fn again(bench: &Bench<'_>) -> Result<Outcome, Stop> {
             Some(Err(reason)) => outcome.warn(format!("no other process could run the suite: {reason}")),
         }
     }
-    let outcome = told(outcome, device, runs);
+    let outcome = told(outcome, bench, device, runs);
     match ended {
         Err(stop) if !matches!(outcome.status, Status::Fail { .. }) => Err(stop.with(outcome)),
         _ => Ok(outcome),
