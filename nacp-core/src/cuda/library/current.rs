@@ -3,7 +3,7 @@
 
 use super::Library;
 use super::ask::{NOT_FOUND, answer};
-use crate::cuda::registry::{Raw, Held, Serial};
+use crate::cuda::registry::{Held, Raw, Serial};
 
 /// The context that is current in this thread. As long as this lives, nobody ends it.
 pub(super) struct Current {
