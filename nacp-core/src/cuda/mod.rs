@@ -25,19 +25,17 @@ mod execute;
 mod fault;
 pub mod kernels;
 mod library;
-mod loading;
 mod probe;
 pub mod reference;
 pub(crate) mod session;
 
 pub use attribute::Attribute;
-pub use check::{CheckId, CheckReport, Level, Progress, Report};
+pub use check::{Check, CheckId, CheckReport, Level, Progress, Report, check};
 pub use determinism::{Certificate, KernelDigest, Profile};
 pub use driver::Driver;
 pub use execute::{
     ContextHandle, EventHandle, Execute, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned, StreamHandle,
 };
 pub use fault::{Fault, FaultKind};
-pub use library::Library;
-pub use loading::Loaded;
+pub use library::{Library, Loaded, Manifest, Need, Symbol};
 pub use probe::{Device, Probe, Silent, Version, probe, probe_at, probe_with};

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Evidence, Level, Metric, Sizes, Skip, Status};
 use crate::clock::Clock;
 use crate::cuda::session::Refused;
@@ -40,7 +42,7 @@ pub(crate) trait Elsewhere {
 }
 
 /// What is known beside the driver: read once, before the first check.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Facts {
     /// What the driver answered, once it was asked.
     pub(crate) probe: Option<Probe>,
@@ -95,7 +97,7 @@ impl Bench<'_> {
 }
 
 /// What a check found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) status: Status,
     pub(crate) metrics: Vec<Metric>,

@@ -19,6 +19,7 @@ pub struct CheckReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<GpuId>,
     /// How it ended.
+    #[serde(flatten)]
     pub status: Status,
     /// What was measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

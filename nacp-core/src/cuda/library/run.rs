@@ -1,0 +1,592 @@
+//! Work for the driver: what needs a context. Every call checks what it is given in the registry before it is made.
+#![expect(unsafe_code, reason = "calls foreign functions")]
+
+use std::ffi::{CString, c_void};
+
+use super::Library;
+use super::ask::{NOT_FOUND, answer, sentence};
+use super::current::done;
+use super::functions::{Address, Raw};
+use super::jit;
+use super::registry::{Held, INVALID_CONTEXT, INVALID_HANDLE, INVALID_VALUE, NOT_READY};
+use crate::cuda::kernels::{Argument, Image, Kernel, Launch};
+use crate::cuda::{
+    ContextHandle, Driver, EventHandle, Execute, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned,
+    StreamHandle,
+};
+
+/// `CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED`.
+const CAPTURE_UNSUPPORTED: i32 = 900;
+/// `CU_STREAM_NON_BLOCKING`: the default stream does not hold it up.
+const NON_BLOCKING: u32 = 1;
+/// `CU_STREAM_CAPTURE_MODE_THREAD_LOCAL`: other threads may go on as they like.
+const THREAD_LOCAL: u32 = 1;
+/// The most arguments that a kernel of NACP has, with room for more.
+const ARGUMENTS: usize = 16;
+
+/// A piece of memory and a stream that a call waits with.
+struct Transfer {
+    address: Address,
+    stream: Raw,
+    _held: [Held; 2],
+}
+
+/// A number of bytes or an address as the driver takes it.
+fn size(number: u64) -> Result<usize, i32> {
+    usize::try_from(number).map_err(|_| INVALID_VALUE)
+}
+
+/// Whether `length` bytes from `offset` on are within `bytes`.
+fn within(offset: u64, length: usize, bytes: u64) -> Result<(), i32> {
+    let end = u64::try_from(length).ok().and_then(|length| offset.checked_add(length));
+    if end.is_some_and(|end| end <= bytes) { Ok(()) } else { Err(INVALID_VALUE) }
+}
+
+impl Library {
+    /// Checks a copy between the device and pageable memory of the host.
+    fn transfer(&self, memory: Memory, offset: u64, length: usize, stream: StreamHandle) -> Result<Transfer, i32> {
+        let state = self.registry.read();
+        let queue = state.stream(stream)?;
+        let piece = state.memory(memory)?;
+        within(offset, length, memory.bytes)?;
+        state.may_use(queue, piece)?;
+        if queue.records {
+            return Err(CAPTURE_UNSUPPORTED);
+        }
+        let address = size(memory.address.checked_add(offset).ok_or(INVALID_VALUE)?)?;
+        Ok(Transfer { address, stream: queue.raw, _held: [piece.used.hold(), queue.used.hold()] })
+    }
+}
+
+impl Execute for Library {
+    fn driver(&self) -> &dyn Driver {
+        self
+    }
+
+    fn lacks(&self) -> &[&'static str] {
+        &self.lacks
+    }
+
+    fn error_text(&self, code: i32) -> Option<String> {
+        sentence(self.functions.error_text?, code)
+    }
+
+    fn can_access_peer(&self, device: i32, peer: i32) -> Result<bool, i32> {
+        let function = self.functions.can_access_peer.ok_or(NOT_FOUND)?;
+        let mut can = 0;
+        // SAFETY: the call writes one int to the address of a local; it accepts any numbers.
+        let code = unsafe { function(&raw mut can, device, peer) };
+        answer(code, can != 0)
+    }
+
+    fn retain(&self, device: i32) -> Result<ContextHandle, i32> {
+        let function = self.functions.primary_retain.ok_or(NOT_FOUND)?;
+        let mut context = 0;
+        // SAFETY: the call writes one handle to the address of a local.
+        let code = unsafe { function(&raw mut context, device) };
+        let context = answer(code, context)?;
+        Ok(self.registry.write().add_primary(context, device))
+    }
+
+    fn release(&self, device: i32) -> Result<(), i32> {
+        let function = self.functions.primary_release.ok_or(NOT_FOUND)?;
+        self.registry.write().take_primary(device)?;
+        // SAFETY: this library retained it once more than it released it, and with the last one forgot what is in it.
+        done(unsafe { function(device) })
+    }
+
+    fn primary_active(&self, device: i32) -> Result<bool, i32> {
+        let function = self.functions.primary_state.ok_or(NOT_FOUND)?;
+        let (mut flags, mut active) = (0, 0);
+        // SAFETY: the call writes two ints to the addresses of locals.
+        let code = unsafe { function(device, &raw mut flags, &raw mut active) };
+        answer(code, active != 0)
+    }
+
+    fn create_context(&self, device: i32) -> Result<ContextHandle, i32> {
+        let function = self.functions.context_create.ok_or(NOT_FOUND)?;
+        let pop = self.functions.context_pop.ok_or(NOT_FOUND)?;
+        let mut context = 0;
+        // SAFETY: the call writes one handle to the address of a local; 0 are the flags that everybody uses.
+        let code = unsafe { function(&raw mut context, 0, device) };
+        let context = answer(code, context)?;
+        let mut popped = 0;
+        // SAFETY: the call above has put the context on top; this one writes its handle to the address of a local.
+        let code = unsafe { pop(&raw mut popped) };
+        let handle = self.registry.write().add_context(context);
+        answer(code, handle)
+    }
+
+    fn destroy_context(&self, context: ContextHandle) -> Result<(), i32> {
+        let function = self.functions.context_destroy.ok_or(NOT_FOUND)?;
+        let raw = self.registry.write().take_context(context)?;
+        // SAFETY: the registry had it and has forgotten it with all that is in it; nobody waits in it.
+        done(unsafe { function(raw) })
+    }
+
+    fn set_current(&self, context: Option<ContextHandle>) -> Result<(), i32> {
+        let (raw, _held) = match context {
+            Some(context) => {
+                let state = self.registry.read();
+                let context = state.context(context)?;
+                (context.raw, Some(context.used.hold()))
+            }
+            None => (0, None),
+        };
+        self.set_raw(raw)
+    }
+
+    fn synchronize(&self) -> Result<(), i32> {
+        let function = self.functions.context_synchronize.ok_or(NOT_FOUND)?;
+        let _current = self.current()?;
+        // SAFETY: it takes nothing; the current context is held.
+        done(unsafe { function() })
+    }
+
+    fn memory_info(&self) -> Result<(u64, u64), i32> {
+        let function = self.functions.memory_info.ok_or(NOT_FOUND)?;
+        let _current = self.current()?;
+        let (mut free, mut total) = (0, 0);
+        // SAFETY: the call writes two size_t to the addresses of locals.
+        let code = unsafe { function(&raw mut free, &raw mut total) };
+        let bytes = |number| u64::try_from(number).unwrap_or(u64::MAX);
+        answer(code, (bytes(free), bytes(total)))
+    }
+
+    fn enable_peer(&self, peer: ContextHandle) -> Result<(), i32> {
+        let function = self.functions.enable_peer.ok_or(NOT_FOUND)?;
+        let current = self.current()?;
+        let (raw, _held) = {
+            let state = self.registry.read();
+            let peer = state.context(peer)?;
+            (peer.raw, peer.used.hold())
+        };
+        // SAFETY: both contexts are in the registry and held; the flags must be 0.
+        done(unsafe { function(raw, 0) })?;
+        self.registry.write().add_peer(current.serial, peer);
+        Ok(())
+    }
+
+    fn allocate(&self, bytes: u64) -> Result<Memory, i32> {
+        let function = self.functions.allocate.ok_or(NOT_FOUND)?;
+        let current = self.current()?;
+        let length = size(bytes)?;
+        let mut address: Address = 0;
+        // SAFETY: the call writes one address to a local.
+        let code = unsafe { function(&raw mut address, length) };
+        let address = u64::try_from(answer(code, address)?).map_err(|_| INVALID_VALUE)?;
+        Ok(self.registry.write().add_memory(address, bytes, current.serial))
+    }
+
+    fn free(&self, memory: Memory) -> Result<(), i32> {
+        let function = self.functions.free.ok_or(NOT_FOUND)?;
+        let address = size(memory.address)?;
+        self.registry.write().take_memory(memory)?;
+        // SAFETY: the registry had this whole allocation and has forgotten it; nobody waits with it.
+        done(unsafe { function(address) })
+    }
+
+    fn allocate_pinned(&self, bytes: u64) -> Result<Pinned, i32> {
+        let function = self.functions.allocate_pinned.ok_or(NOT_FOUND)?;
+        let current = self.current()?;
+        let length = size(bytes)?;
+        let mut start: *mut c_void = std::ptr::null_mut();
+        // SAFETY: the call writes one pointer to a local; 0 asks for plain pinned memory.
+        done(unsafe { function(&raw mut start, length, 0) })?;
+        if start.is_null() {
+            return Err(INVALID_VALUE);
+        }
+        // SAFETY: a successful call leaves the start of `length` bytes that nobody else knows yet.
+        unsafe { start.cast::<u8>().write_bytes(0, length) };
+        let address = u64::try_from(start.expose_provenance()).map_err(|_| INVALID_VALUE)?;
+        Ok(self.registry.write().add_pinned(address, bytes, current.serial))
+    }
+
+    fn free_pinned(&self, pinned: Pinned) -> Result<(), i32> {
+        let function = self.functions.free_pinned.ok_or(NOT_FOUND)?;
+        let address = size(pinned.address)?;
+        let waits_in = {
+            let mut state = self.registry.write();
+            let piece = state.pinned(pinned)?;
+            let context = state.context_of_pinned(piece)?;
+            let waits_in = piece.was_queued().then(|| (context.raw, context.used.hold()));
+            state.take_pinned(pinned)?;
+            waits_in
+        };
+        if let Some((context, _held)) = waits_in {
+            self.drain(context)?;
+        }
+        // SAFETY: the registry had this whole allocation and has forgotten it; the device has done all copies of it.
+        done(unsafe { function(std::ptr::with_exposed_provenance_mut(address)) })
+    }
+
+    fn write_pinned(&self, pinned: Pinned, offset: u64, data: &[u8]) -> Result<(), i32> {
+        let _alone = self.registry.host();
+        let state = self.registry.read();
+        state.pinned(pinned)?;
+        within(offset, data.len(), pinned.bytes)?;
+        let start: *mut u8 = std::ptr::with_exposed_provenance_mut(size(pinned.address.wrapping_add(offset))?);
+        // SAFETY: the registry has these bytes and its lock is held, so that they stay; no other thread of the host
+        // touches them; no reference to them is ever made.
+        unsafe { start.copy_from_nonoverlapping(data.as_ptr(), data.len()) };
+        Ok(())
+    }
+
+    fn read_pinned(&self, pinned: Pinned, offset: u64, data: &mut [u8]) -> Result<(), i32> {
+        let _alone = self.registry.host();
+        let state = self.registry.read();
+        state.pinned(pinned)?;
+        within(offset, data.len(), pinned.bytes)?;
+        let start: *const u8 = std::ptr::with_exposed_provenance(size(pinned.address.wrapping_add(offset))?);
+        // SAFETY: as for writing.
+        unsafe { start.copy_to_nonoverlapping(data.as_mut_ptr(), data.len()) };
+        Ok(())
+    }
+
+    fn upload(&self, to: Memory, offset: u64, data: &[u8], stream: StreamHandle) -> Result<(), i32> {
+        let function = self.functions.upload.ok_or(NOT_FOUND)?;
+        let wait = self.functions.stream_synchronize.ok_or(NOT_FOUND)?;
+        let way = self.transfer(to, offset, data.len(), stream)?;
+        // SAFETY: memory and stream are held and long enough; `data` is borrowed until the wait below has ended.
+        let queued = unsafe { function(way.address, data.as_ptr().cast(), data.len(), way.stream) };
+        // SAFETY: the stream is held.
+        let waited = unsafe { wait(way.stream) };
+        done(queued)?;
+        done(waited)
+    }
+
+    fn download(&self, data: &mut [u8], from: Memory, offset: u64, stream: StreamHandle) -> Result<(), i32> {
+        let function = self.functions.download.ok_or(NOT_FOUND)?;
+        let wait = self.functions.stream_synchronize.ok_or(NOT_FOUND)?;
+        let way = self.transfer(from, offset, data.len(), stream)?;
+        // SAFETY: memory and stream are held and long enough; `data` is borrowed until the wait below has ended.
+        let queued = unsafe { function(data.as_mut_ptr().cast(), way.address, data.len(), way.stream) };
+        // SAFETY: the stream is held.
+        let waited = unsafe { wait(way.stream) };
+        done(queued)?;
+        done(waited)
+    }
+
+    fn upload_pinned(&self, to: Memory, from: Pinned, bytes: u64, stream: StreamHandle) -> Result<(), i32> {
+        let function = self.functions.upload.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let (queue, piece, host) = (state.stream(stream)?, state.memory(to)?, state.pinned(from)?);
+        let length = size(bytes)?;
+        within(0, length, to.bytes.min(from.bytes))?;
+        state.may_use(queue, piece)?;
+        state.may_copy(queue, host)?;
+        state.touches(queue, piece);
+        state.copies(queue, host, from);
+        let start: *const c_void = std::ptr::with_exposed_provenance(size(from.address)?);
+        // SAFETY: stream and both pieces are in the registry, whose lock is held, and long enough; neither is given
+        // back before the device has done its copies.
+        done(unsafe { function(size(to.address)?, start, length, queue.raw) })
+    }
+
+    fn download_pinned(&self, to: Pinned, from: Memory, bytes: u64, stream: StreamHandle) -> Result<(), i32> {
+        let function = self.functions.download.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let (queue, piece, host) = (state.stream(stream)?, state.memory(from)?, state.pinned(to)?);
+        let length = size(bytes)?;
+        within(0, length, to.bytes.min(from.bytes))?;
+        state.may_use(queue, piece)?;
+        state.may_copy(queue, host)?;
+        state.touches(queue, piece);
+        state.copies(queue, host, to);
+        let start: *mut c_void = std::ptr::with_exposed_provenance_mut(size(to.address)?);
+        // SAFETY: as for uploading.
+        done(unsafe { function(start, size(from.address)?, length, queue.raw) })
+    }
+
+    fn copy(&self, to: Memory, from: Memory, bytes: u64, stream: StreamHandle) -> Result<(), i32> {
+        let function = self.functions.copy.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let queue = state.stream(stream)?;
+        let length = size(bytes)?;
+        within(0, length, to.bytes.min(from.bytes))?;
+        for memory in [to, from] {
+            let piece = state.memory(memory)?;
+            state.may_use(queue, piece)?;
+            state.touches(queue, piece);
+        }
+        // SAFETY: stream and both pieces are in the registry, whose lock is held, and long enough.
+        done(unsafe { function(size(to.address)?, size(from.address)?, length, queue.raw) })
+    }
+
+    fn copy_peer(
+        &self,
+        to: (Memory, ContextHandle),
+        from: (Memory, ContextHandle),
+        bytes: u64,
+        stream: StreamHandle,
+    ) -> Result<(), i32> {
+        let function = self.functions.copy_peer.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let queue = state.stream(stream)?;
+        let length = size(bytes)?;
+        within(0, length, to.0.bytes.min(from.0.bytes))?;
+        for (memory, context) in [to, from] {
+            let piece = state.memory(memory)?;
+            state.lives_in(piece, context)?;
+            state.touches(queue, piece);
+        }
+        let (there, here) = (state.context(to.1)?, state.context(from.1)?);
+        if !queue.is_of(to.1) && !queue.is_of(from.1) {
+            return Err(INVALID_HANDLE);
+        }
+        let (to, from) = (size(to.0.address)?, size(from.0.address)?);
+        // SAFETY: stream, contexts and both pieces are in the registry, whose lock is held, and long enough.
+        done(unsafe { function(to, there.raw, from, here.raw, length, queue.raw) })
+    }
+
+    fn fill(&self, memory: Memory, word: u32, words: u64, stream: StreamHandle) -> Result<(), i32> {
+        let function = self.functions.fill.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let (queue, piece) = (state.stream(stream)?, state.memory(memory)?);
+        if words.checked_mul(4).is_none_or(|bytes| bytes > memory.bytes) {
+            return Err(INVALID_VALUE);
+        }
+        state.may_use(queue, piece)?;
+        state.touches(queue, piece);
+        // SAFETY: stream and piece are in the registry, whose lock is held, and the piece is long enough.
+        done(unsafe { function(size(memory.address)?, word, size(words)?, queue.raw) })
+    }
+
+    fn load(&self, image: Image, cold: bool) -> Result<ModuleHandle, (i32, String)> {
+        let silent = |code| (code, String::new());
+        let function = self.functions.module_load.ok_or(silent(NOT_FOUND))?;
+        let current = self.current().map_err(silent)?;
+        let text = CString::new(jit::text(image, cold)).map_err(|_| silent(INVALID_VALUE))?;
+        let mut log = jit::Log::default();
+        let (mut options, mut values) = log.options();
+        let count = u32::try_from(options.len()).map_err(|_| silent(INVALID_VALUE))?;
+        let mut module = 0;
+        // SAFETY: the text ends with a NUL; there are `count` options and values, whose buffers are as long as they say.
+        let code = unsafe {
+            function(&raw mut module, text.as_ptr().cast(), count, options.as_mut_ptr(), values.as_mut_ptr())
+        };
+        let module = answer(code, module).map_err(|code| (code, log.text()))?;
+        Ok(self.registry.write().add_module(module, current.serial))
+    }
+
+    fn unload(&self, module: ModuleHandle) -> Result<(), i32> {
+        let function = self.functions.module_unload.ok_or(NOT_FOUND)?;
+        let raw = self.registry.write().take_module(module)?;
+        // SAFETY: the registry had it and has forgotten it with its kernels.
+        done(unsafe { function(raw) })
+    }
+
+    fn function(&self, module: ModuleHandle, kernel: Kernel) -> Result<FunctionHandle, i32> {
+        let function = self.functions.module_function.ok_or(NOT_FOUND)?;
+        let (raw, _held) = {
+            let state = self.registry.read();
+            if let Some(known) = state.known_function(module, kernel)? {
+                return Ok(known);
+            }
+            let module = state.module(module)?;
+            (module.raw, module.used.hold())
+        };
+        let name = CString::new(kernel.symbol()).map_err(|_| INVALID_VALUE)?;
+        let mut found = 0;
+        // SAFETY: the module is held; the name ends with a NUL; the call writes one handle to the address of a local.
+        let code = unsafe { function(&raw mut found, raw, name.as_ptr()) };
+        let found = answer(code, found)?;
+        self.registry.write().add_function(found, module, kernel)
+    }
+
+    fn launch(&self, function: FunctionHandle, launch: &Launch, stream: StreamHandle) -> Result<(), i32> {
+        let start = self.functions.launch.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let (known, queue) = (state.function(function)?, state.stream(stream)?);
+        if known.kernel != launch.kernel() || launch.arguments().len() > ARGUMENTS {
+            return Err(INVALID_VALUE);
+        }
+        state.may_launch(queue, known)?;
+        let mut values = [[0u8; 8]; ARGUMENTS];
+        let mut places = [std::ptr::null_mut(); ARGUMENTS];
+        for ((argument, value), place) in launch.arguments().iter().zip(&mut values).zip(&mut places) {
+            match *argument {
+                Argument::Memory(memory) => {
+                    let piece = state.memory(memory)?;
+                    state.may_use(queue, piece)?;
+                    state.touches(queue, piece);
+                    *value = memory.address.to_ne_bytes();
+                }
+                Argument::U64(number) => *value = number.to_ne_bytes(),
+                Argument::U32(number) => {
+                    let [a, b, c, d] = number.to_ne_bytes();
+                    *value = [a, b, c, d, 0, 0, 0, 0];
+                }
+            }
+            *place = (&raw mut *value).cast::<c_void>();
+        }
+        state.runs(queue, known);
+        let (grid, block) = (launch.grid(), launch.block());
+        let (places, none) = (places.as_mut_ptr(), std::ptr::null_mut());
+        // SAFETY: kernel and stream are in the registry, whose lock is held. The kernel is that of the launch, which
+        // brings its arguments in order, and every piece of memory that it names is long enough for what the kernel does.
+        done(unsafe { start(known.raw, grid, 1, 1, block, 1, 1, 0, queue.raw, places, none) })
+    }
+
+    fn create_stream(&self, priority: i32) -> Result<StreamHandle, i32> {
+        let function = self.functions.stream_create.ok_or(NOT_FOUND)?;
+        let current = self.current()?;
+        let mut stream = 0;
+        // SAFETY: the call writes one handle to the address of a local.
+        let code = unsafe { function(&raw mut stream, NON_BLOCKING, priority) };
+        let stream = answer(code, stream)?;
+        Ok(self.registry.write().add_stream(stream, current.serial))
+    }
+
+    fn destroy_stream(&self, stream: StreamHandle) -> Result<(), i32> {
+        let function = self.functions.stream_destroy.ok_or(NOT_FOUND)?;
+        let raw = self.registry.write().take_stream(stream)?;
+        // SAFETY: the registry had it and has forgotten it; nobody waits for it.
+        done(unsafe { function(raw) })
+    }
+
+    fn synchronize_stream(&self, stream: StreamHandle) -> Result<(), i32> {
+        let function = self.functions.stream_synchronize.ok_or(NOT_FOUND)?;
+        let (raw, _held) = {
+            let state = self.registry.read();
+            let stream = state.stream(stream)?;
+            (stream.raw, stream.used.hold())
+        };
+        // SAFETY: the stream is held.
+        done(unsafe { function(raw) })
+    }
+
+    fn stream_done(&self, stream: StreamHandle) -> Result<bool, i32> {
+        let function = self.functions.stream_query.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let raw = state.stream(stream)?.raw;
+        // SAFETY: the stream is in the registry, whose lock is held.
+        match unsafe { function(raw) } {
+            0 => Ok(true),
+            NOT_READY => Ok(false),
+            code => Err(code),
+        }
+    }
+
+    fn priorities(&self) -> Result<(i32, i32), i32> {
+        let function = self.functions.priorities.ok_or(NOT_FOUND)?;
+        let _current = self.current()?;
+        let (mut least, mut greatest) = (0, 0);
+        // SAFETY: the call writes two ints to the addresses of locals.
+        let code = unsafe { function(&raw mut least, &raw mut greatest) };
+        answer(code, (least, greatest))
+    }
+
+    fn priority(&self, stream: StreamHandle) -> Result<i32, i32> {
+        let function = self.functions.stream_priority.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let raw = state.stream(stream)?.raw;
+        let mut priority = 0;
+        // SAFETY: the stream is in the registry, whose lock is held; the call writes one int to the address of a local.
+        let code = unsafe { function(raw, &raw mut priority) };
+        answer(code, priority)
+    }
+
+    fn create_event(&self) -> Result<EventHandle, i32> {
+        let function = self.functions.event_create.ok_or(NOT_FOUND)?;
+        let current = self.current()?;
+        let mut event = 0;
+        // SAFETY: the call writes one handle to the address of a local; 0 asks for a mark with its time.
+        let code = unsafe { function(&raw mut event, 0) };
+        let event = answer(code, event)?;
+        Ok(self.registry.write().add_event(event, current.serial))
+    }
+
+    fn destroy_event(&self, event: EventHandle) -> Result<(), i32> {
+        let function = self.functions.event_destroy.ok_or(NOT_FOUND)?;
+        let raw = self.registry.write().take_event(event)?;
+        // SAFETY: the registry had it and has forgotten it; nobody waits for it.
+        done(unsafe { function(raw) })
+    }
+
+    fn record(&self, event: EventHandle, stream: StreamHandle) -> Result<(), i32> {
+        let function = self.functions.event_record.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let (mark, queue) = (state.event(event)?, state.stream(stream)?);
+        state.may_record(queue, mark)?;
+        state.marks(queue, event);
+        // SAFETY: both are in the registry, whose lock is held.
+        done(unsafe { function(mark.raw, queue.raw) })
+    }
+
+    fn synchronize_event(&self, event: EventHandle) -> Result<(), i32> {
+        let function = self.functions.event_synchronize.ok_or(NOT_FOUND)?;
+        let (raw, _held) = {
+            let state = self.registry.read();
+            let event = state.event(event)?;
+            (event.raw, event.used.hold())
+        };
+        // SAFETY: the event is held.
+        done(unsafe { function(raw) })
+    }
+
+    fn elapsed(&self, start: EventHandle, end: EventHandle) -> Result<f32, i32> {
+        let function = self.functions.event_elapsed.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let (start, end) = (state.event(start)?, state.event(end)?);
+        state.may_compare(start, end)?;
+        let mut milliseconds = 0.0;
+        // SAFETY: both are in the registry, whose lock is held; the call writes one float to the address of a local.
+        let code = unsafe { function(&raw mut milliseconds, start.raw, end.raw) };
+        answer(code, milliseconds)
+    }
+
+    fn begin_capture(&self, stream: StreamHandle) -> Result<(), i32> {
+        let functions = &self.functions;
+        let function = functions.capture_begin.ok_or(NOT_FOUND)?;
+        functions.capture_end.and(functions.graph_instantiate).and(functions.graph_destroy).ok_or(NOT_FOUND)?;
+        let mut state = self.registry.write();
+        let queue = state.stream(stream)?;
+        queue.used.idle()?;
+        // SAFETY: the stream is in the registry, whose lock is held.
+        done(unsafe { function(queue.raw, THREAD_LOCAL) })?;
+        state.begin_recording(stream);
+        Ok(())
+    }
+
+    fn end_capture(&self, stream: StreamHandle) -> Result<GraphHandle, i32> {
+        let end = self.functions.capture_end.ok_or(NOT_FOUND)?;
+        let instantiate = self.functions.graph_instantiate.ok_or(NOT_FOUND)?;
+        let destroy = self.functions.graph_destroy.ok_or(NOT_FOUND)?;
+        let mut state = self.registry.write();
+        let raw = state.stream(stream)?.raw;
+        let (mut graph, mut ready) = (0, 0);
+        // SAFETY: the stream is in the registry, whose lock is held; the call writes one handle to a local.
+        let ended = unsafe { end(raw, &raw mut graph) };
+        if ended != 0 || graph == 0 {
+            state.drop_recording(stream);
+            return Err(if ended == 0 { INVALID_CONTEXT } else { ended });
+        }
+        // SAFETY: the graph is the one that was just made; the call writes one handle to a local.
+        let made = unsafe { instantiate(&raw mut ready, graph, 0) };
+        // SAFETY: nobody else knows this graph; what was made of it stands for itself.
+        let _given_back = unsafe { destroy(graph) };
+        if made != 0 {
+            state.drop_recording(stream);
+            return Err(made);
+        }
+        state.add_graph(ready, stream)
+    }
+
+    fn launch_graph(&self, graph: GraphHandle, stream: StreamHandle) -> Result<(), i32> {
+        let function = self.functions.graph_launch.ok_or(NOT_FOUND)?;
+        let state = self.registry.read();
+        let (recorded, queue) = (state.graph(graph)?, state.stream(stream)?);
+        state.may_start(queue, recorded)?;
+        state.starts(queue, recorded);
+        // SAFETY: both are in the registry, whose lock is held, and so is all that the recorded work touches.
+        done(unsafe { function(recorded.raw, queue.raw) })
+    }
+
+    fn destroy_graph(&self, graph: GraphHandle) -> Result<(), i32> {
+        let function = self.functions.graph_exec_destroy.ok_or(NOT_FOUND)?;
+        let raw = self.registry.write().take_graph(graph)?;
+        // SAFETY: the registry had it and has forgotten it; the driver keeps it while it runs.
+        done(unsafe { function(raw) })
+    }
+}
