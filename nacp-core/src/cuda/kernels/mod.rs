@@ -30,6 +30,7 @@ mod launch;
 
 pub(crate) use launch::{ACCUMULATORS, CHAINS, PART, ROW};
 pub use launch::{Argument, Launch, Pattern};
+pub(crate) use launch::{ACCUMULATORS, CHAINS, DIFFERENCES};
 
 use super::Version;
 use crate::gpu::ComputeCapability;
