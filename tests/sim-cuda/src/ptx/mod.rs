@@ -1,5 +1,11 @@
 //! An interpreter of PTX: the programs of a simulated device run in it as they would on a real one.
 
+mod code;
+mod execute;
+mod lanes;
+mod text;
+mod translate;
+
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 
@@ -16,8 +22,11 @@ impl Program {
     ///
     /// # Errors
     /// The first line that is not PTX, or that is not simulated.
-    pub(crate) fn parse(_text: &str) -> Result<Self, ParseError> {
-        Err(ParseError { line: 1, reason: "not simulated yet".into() })
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseError> {
+        let module = text::Module::parse(text)?;
+        let entries = module.kernels.iter().map(|kernel| translate::entry(kernel, &module.shared));
+        let entries = entries.collect::<Result<_, _>>()?;
+        Ok(Self { version: module.version, target: module.target, entries })
     }
 
     /// The version of the language that the text is written in: major and minor.
@@ -45,6 +54,7 @@ pub(crate) struct Entry {
     pub(crate) params: Vec<Param>,
     /// How much memory each block of it shares, in bytes.
     pub(crate) shared: usize,
+    code: code::Code,
 }
 
 impl Entry {
@@ -155,12 +165,12 @@ pub(crate) struct Stats {
 /// Why it stopped before its end; what it wrote until then is written.
 pub(crate) fn run(
     _program: &Program,
-    _entry: &Entry,
-    _grid: &Grid,
-    _params: &[u8],
-    _global: &dyn Global,
-    _flip: Option<&Flip>,
-    _stop: &AtomicBool,
+    entry: &Entry,
+    grid: &Grid,
+    params: &[u8],
+    global: &dyn Global,
+    flip: Option<&Flip>,
+    stop: &AtomicBool,
 ) -> Result<Stats, Trap> {
-    Err(Trap::Instruction("not simulated yet".into()))
+    execute::run(entry, grid, params, global, flip, stop)
 }
