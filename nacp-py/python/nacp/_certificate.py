@@ -179,7 +179,7 @@ class Comparison(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate(Record):
-    """What NACP's kernels computed on a device, under which circumstances, and how far the sameness of the bits reaches.
+    """What NACP's kernels computed on a device, under which circumstances, and how far the bits are the same.
 
     >>> report = nacp.check("quick", simulated="rtx3050ti-laptop-wsl2", progress=False)
     >>> certificate = report.certificates[0]

@@ -31,7 +31,7 @@ def check(
     even_if_busy: bool = False,
     progress: Literal["auto"] | bool | Told = "auto",
 ) -> Report:
-    """Checks CUDA on this machine. A machine without a driver is no error: it is a report that fails at its first check.
+    """Checks CUDA on this machine. That there is no driver is no error: it is a report that fails at its first check.
 
     >>> report = nacp.check("quick", simulated="h100x8", only="drv.version", progress=False)
     >>> report.of("drv.version").status
