@@ -48,6 +48,9 @@ pub const NACP_SKIP_POISONED: u32 = 5;
 /// The caller did not ask for it, or gave up.
 pub const NACP_SKIP_CANCELLED: u32 = 6;
 
+/// The caller named nothing to hold the driver or the device to.
+pub const NACP_SKIP_NOT_ASKED: u32 = 7;
+
 /// What the checks of CUDA found.
 ///
 /// Threads: functions that take `const nacp_report *` may be called by several threads at once; nacp_report_free by one.
@@ -148,6 +151,7 @@ fn skip(why: Skip) -> u32 {
         Skip::Busy => NACP_SKIP_BUSY,
         Skip::Poisoned => NACP_SKIP_POISONED,
         Skip::Cancelled => NACP_SKIP_CANCELLED,
+        Skip::NotAsked => NACP_SKIP_NOT_ASKED,
         _ => 0,
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -88,6 +88,7 @@ pub(crate) fn check(py: Python<'_>, wanted: &str, listener: Option<Py<PyAny>>) -
         let wanted: Wanted = serde_json::from_str(wanted).map_err(unreadable)?;
         let cancelled = Arc::new(AtomicBool::new(false));
         let (say, said) = channel();
+        let said = Mutex::new(said);
         let steps = say.clone();
         let check = wanted.check()?.cancel_with(Arc::clone(&cancelled)).on_progress(move |progress| {
             if let Some(step) = step(progress) {
@@ -101,7 +102,8 @@ pub(crate) fn check(py: Python<'_>, wanted: &str, listener: Option<Py<PyAny>>) -
         thread::Builder::new().name("nacp-check".into()).spawn(run).map_err(no_thread)?;
         let told = (|| {
             loop {
-                match py.detach(|| said.recv_timeout(SIGNAL_POLL)) {
+                let next = || said.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(SIGNAL_POLL);
+                match py.detach(next) {
                     Ok(Word::Report(report)) => return Ok(json::text(&report)?),
                     Ok(Word::Step(step)) => {
                         if let Some(listener) = &listener {
@@ -132,7 +134,9 @@ fn step(progress: &Progress) -> Option<Value> {
 }
 
 fn unreadable(cause: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Internal, "python.check", "the request cannot be read").with("reason", &cause).caused_by(cause)
+    Error::new(ErrorKind::Internal, "python.check", "the request cannot be read")
+        .with("reason", &cause)
+        .caused_by(cause)
 }
 
 fn no_thread(cause: std::io::Error) -> Error {
@@ -167,10 +171,13 @@ pub(crate) fn report_html(py: Python<'_>, report: &str) -> PyResult<String> {
     guard(py, || Ok(kept(report)?.html()))
 }
 
-/// A report as a part of a page.
+/// What became better or worse since an earlier report, as JSON.
 #[pyfunction]
-pub(crate) fn report_part(py: Python<'_>, report: &str) -> PyResult<String> {
-    guard(py, || Ok(kept(report)?.html_part()))
+pub(crate) fn report_compare(py: Python<'_>, report: &str, earlier: &str) -> PyResult<String> {
+    guard(py, || {
+        let comparison = kept(report)?.compare(&kept(earlier)?);
+        Ok(json::text(&json::with_text(&comparison, comparison.to_string())?)?)
+    })
 }
 
 /// A report as Markdown.

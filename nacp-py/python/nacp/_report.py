@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from html import escape
 from typing import Any, Literal
 
 from nacp import _nacp
@@ -15,8 +16,10 @@ from nacp.exceptions import NotFound
 
 LevelName = Literal["quick", "standard", "full"]
 StatusName = Literal["pass", "warn", "fail", "skipped", "error"]
-SkipReason = Literal["deadline", "blocked", "unsupported", "busy", "poisoned", "cancelled"]
+SkipReason = Literal["deadline", "blocked", "unsupported", "not_asked", "busy", "poisoned", "cancelled"]
 VerdictName = Literal["pass", "warn", "unknown", "fail"]
+# How many pixels the page's head and a line of it take.
+PAGE, LINE = 240, 36
 UnitName = Literal[
     "seconds",
     "bytes",
@@ -111,6 +114,43 @@ class CheckReport(Record):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportChange(Record):
+    """One difference between two reports."""
+
+    id: str
+    """Which check."""
+    device: str | None = None
+    """On which device."""
+    what: str
+    """`status`, or the name of the metric."""
+    before: str
+    """What it was."""
+    after: str
+    """What it is."""
+    worse: bool
+    """Whether that is worse."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportComparison(Record):
+    """What changed between two reports."""
+
+    changes: tuple[ReportChange, ...]
+    """Each change, in the order of the later report."""
+    of_two_worlds: bool
+    """Whether one of the two is of a simulated driver and the other is not: then nothing can be compared."""
+    text: str
+    """All of it in words."""
+
+    def worse(self) -> tuple[ReportChange, ...]:
+        """What became worse."""
+        return tuple(change for change in self.changes if change.worse)
+
+    def __str__(self) -> str:
+        return self.text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Report(Record):
     """What the checks of CUDA found. It shows itself as a table, and in a notebook as a page with all evidence.
@@ -192,6 +232,10 @@ class Report(Record):
         """
         _nacp.report_error(self._json)
 
+    def compare(self, earlier: Report) -> ReportComparison:
+        """What became better or worse since an earlier report of the same machine."""
+        return decode(ReportComparison, json.loads(_nacp.report_compare(self._json, earlier._json)))
+
     def metrics(self) -> list[dict[str, Any]]:
         """Everything that was measured as rows, for a data frame: check, device, metric, value, unit, n, p50, p99."""
         return [
@@ -213,7 +257,11 @@ class Report(Record):
         return _nacp.report_text(self._json)
 
     def _repr_html_(self) -> str:
-        return _nacp.report_part(self._json)
+        # A frame of its own, so that neither the notebook's style nor the page's reaches the other.
+        devices = {check.device for check in self.checks}
+        height = PAGE + LINE * len(self.checks) + PAGE * len(devices) // 3
+        style = f"width:100%;height:{height}px;border:0"
+        return f'<iframe title="CUDA check" style="{style}" srcdoc="{escape(self.html())}"></iframe>'
 
     def __bool__(self) -> bool:
         raise TypeError('a report is neither true nor false: ask report.verdict == "pass", or raise_for_failure()')
