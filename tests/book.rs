@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nacp_core::cuda::determinism::{RECORDED, Scope};
 use nacp_core::gpu::MetricKind;
 use nacp_core::gpu::health::{ConditionKind, Thresholds};
 use nacp_core::observe::{Family, FamilySet, families};
 use nacp_core::service::App;
+use nacp_core::service::determinism::{LEFT_ALONE, VARIABLES};
 use nacp_core::{Bytes, ErrorKind};
 
 #[test]
@@ -55,6 +57,27 @@ fn every_threshold_is_in_the_book_with_its_default() {
     rows.sort();
     expected.sort();
     assert_eq!(rows, expected);
+}
+
+#[test]
+fn the_tables_of_the_strict_environment_are_those_of_the_library() {
+    let page = fs::read_to_string(docs().join("determinism.md")).unwrap();
+    let set =
+        VARIABLES.map(|it| format!("| `{}` | `{}` | {} | {} | {} |", it.name, it.value, it.why, it.cost, it.limit));
+    assert_eq!(table(&page, "variable"), set, "\n{}\n", set.join("\n"));
+    let left = LEFT_ALONE.map(|it| format!("| `{}` | {} |", it.name, it.why));
+    assert_eq!(table(&page, "left alone"), left, "\n{}\n", left.join("\n"));
+}
+
+#[test]
+fn a_certificate_records_the_strict_variables_that_reach_the_gpu_and_the_book_names_its_scopes() {
+    let page = fs::read_to_string(docs().join("determinism.md")).unwrap();
+    for variable in VARIABLES.iter().filter(|it| it.name != "PYTHONHASHSEED") {
+        assert!(RECORDED.iter().any(|(name, _)| *name == variable.name), "{}", variable.name);
+    }
+    for scope in [Scope::RunToRun, Scope::GpuToGpu, Scope::CpuVerified] {
+        assert!(page.contains(&format!("| `{scope}` | ")), "{scope}");
+    }
 }
 
 #[test]

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{IMAGE, docker, get, plane, plane_on, removing, service, simulated, unique};
-use nacp_core::control::{AppStatus, Step};
-use nacp_core::engine::{ContainerSpec, Engine};
+use nacp_core::control::{AppStatus, ReplicaStatus, Step};
+use nacp_core::engine::{ContainerSpec, Engine, labels};
 use nacp_core::route::Router;
-use nacp_core::service::{App, GpuNeed, Probe, Service};
+use nacp_core::service::determinism::VARIABLES;
+use nacp_core::service::{App, Determinism, GpuNeed, Probe, Service};
 use nacp_core::{Bytes, ErrorKind};
 
 macro_rules! on_every_engine {
@@ -49,6 +50,7 @@ on_every_engine!(
     two_apps_at_once_are_not_given_the_same_memory,
     an_apply_that_is_given_up_leaves_nothing_behind_a_delete,
     a_mended_probe_mends_the_service,
+    a_strict_service_gets_the_environment_that_lets_it_repeat,
     what_only_carries_our_labels_is_left_alone,
     who_follows_is_told_of_every_change,
 );
@@ -94,6 +96,36 @@ async fn a_changed_service_is_replaced_and_the_others_stay(engine: Arc<dyn Engin
         assert_eq!(after.replicas[1].gpus, before.replicas[1].gpus);
         assert!(after.ready());
         assert!(plane.plan(&changed).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+async fn a_strict_service_gets_the_environment_that_lets_it_repeat(engine: Arc<dyn Engine>) {
+    let strict = service().determinism(Determinism::Strict).env("NVIDIA_TF32_OVERRIDE", "1");
+    let app = App::new(unique("strict")).service("plain", service()).service("strict", strict);
+    let plane = plane(&engine);
+    removing(&plane, &app.name, async {
+        let applied = plane.apply(&app).await.unwrap();
+        let [plain, strict] = &applied.replicas[..] else { panic!("{applied:?}") };
+        let seen = async |replica: &ReplicaStatus| {
+            let answer = get(replica.address.unwrap(), "/v1/nacp/gpus").await;
+            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+            serde_json::from_str::<serde_json::Value>(body).unwrap()["variables"].clone()
+        };
+        let (plain, strict) = (seen(plain).await, seen(strict).await);
+        for variable in VARIABLES {
+            let own = if variable.name == "NVIDIA_TF32_OVERRIDE" { "1" } else { variable.value };
+            assert_eq!(strict[variable.name], own);
+            assert!(plain[variable.name].is_null(), "{plain}");
+        }
+        let containers = engine.list(Some(&app.name)).await.unwrap();
+        let labelled: Vec<_> = containers.iter().filter_map(|container| container.label(labels::DETERMINISM)).collect();
+        assert_eq!(labelled.len(), 1);
+        assert!(
+            labelled[0].contains("CUBLAS_WORKSPACE_CONFIG=:4096:8") && !labelled[0].contains("TF32"),
+            "{labelled:?}"
+        );
+        assert!(plane.plan(&app).await.unwrap().is_empty());
     })
     .await;
 }

@@ -92,6 +92,8 @@
 #![deny(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test may sleep, spawn and read the real clock"))]
 
+#[cfg(any(feature = "cuda", feature = "nvml"))]
+mod child;
 pub mod clock;
 pub mod control;
 #[cfg(feature = "cuda")]
@@ -112,6 +114,35 @@ pub mod service;
 pub mod sim;
 pub mod units;
 
+/// Does what this process was started for, if NACP has started it to touch a driver first, and says whether it did: then
+/// there is nothing left to do for the program, and it should end.
+///
+/// A guard of the management library (`gpu::probe::Guard`) and checks in a child (`cuda::check::Isolation`) start such
+/// processes. Called first in `main`, before anything else touches a GPU or prints. In any other process it does
+/// nothing.
+///
+/// ```
+/// fn main() {
+///     if nacp_core::answer() {
+///         return;
+///     }
+///     // The program.
+/// }
+/// ```
+#[cfg(any(feature = "cuda", feature = "nvml"))]
+#[must_use = "a program that was started to touch a driver has nothing left to do"]
+pub fn answer() -> bool {
+    #[cfg(feature = "nvml")]
+    if gpu::probe::answer() {
+        return true;
+    }
+    #[cfg(feature = "cuda")]
+    if cuda::check::answer() {
+        return true;
+    }
+    false
+}
+
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use units::Bytes;
 
@@ -122,3 +153,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/telemetry.md")]
 struct TelemetryChapter;
+
+#[cfg(all(doctest, feature = "cuda"))]
+#[doc = include_str!("../../docs/determinism.md")]
+struct DeterminismChapter;

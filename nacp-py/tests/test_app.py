@@ -26,6 +26,7 @@ services:
     gpu: { memory: 900MiB }
     replicas: 2
     depends_on: [llm]
+    determinism: strict
 """
 
 
@@ -43,7 +44,11 @@ def built() -> nacp.App:
                 priority=10,
             ),
             "embed": nacp.Service(
-                "example/embedder:2", gpu=nacp.GpuNeed(memory=900 << 20), replicas=2, depends_on=["llm"]
+                "example/embedder:2",
+                gpu=nacp.GpuNeed(memory=900 << 20),
+                replicas=2,
+                depends_on=["llm"],
+                determinism="strict",
             ),
         },
     )

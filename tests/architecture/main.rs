@@ -10,13 +10,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the core and the modules that it may use.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("units", &["error"]),
     ("clock", &["error"]),
     ("listen", &["error"]),
-    ("gpu", &["error", "units", "clock"]),
-    ("cuda", &["error", "units", "clock", "gpu"]),
+    ("child", &["error", "clock"]),
+    ("gpu", &["error", "units", "clock", "child"]),
+    ("cuda", &["error", "units", "clock", "child", "gpu"]),
     ("host", &["error", "units", "clock", "gpu", "cuda"]),
     ("service", &["error", "units", "gpu"]),
     ("placement", &["error", "units", "clock", "gpu", "service"]),

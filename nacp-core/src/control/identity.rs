@@ -26,10 +26,11 @@ pub(super) fn container_spec(
     if let Some(model) = &service.model {
         env.entry("NACP_MODEL".to_owned()).or_insert_with(|| model.clone());
     }
+    let set = service.determinism.map(|determinism| determinism.set(&mut env));
     let ids: Vec<_> = gpus.iter().map(GpuId::as_str).collect();
     let label = |key: &str, value: String| (key.to_owned(), value);
     let exclusive = service.gpu.as_ref().is_some_and(|need| need.sharing == Sharing::Exclusive);
-    let labels = BTreeMap::from([
+    let mut labels = BTreeMap::from([
         label(labels::APP, app.name.clone()),
         label(labels::SERVICE, name.clone()),
         label(labels::REPLICA, replica.to_string()),
@@ -40,6 +41,10 @@ pub(super) fn container_spec(
         label(labels::GPU_EXCLUSIVE, exclusive.to_string()),
         label(labels::SIMULATED, simulated_gpus.to_string()),
     ]);
+    if let Some(set) = set {
+        let set: Vec<_> = set.iter().map(|it| format!("{}={}", it.name, it.value)).collect();
+        labels.extend([label(labels::DETERMINISM, set.join(","))]);
+    }
     let volumes = service.volumes.iter().map(|(volume, path)| (format!("nacp.{}.{volume}", app.name), path.clone()));
     ContainerSpec {
         name: container_name(&app.name, name, *replica),

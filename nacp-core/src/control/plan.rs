@@ -107,7 +107,7 @@ pub fn plan(app: &App, placements: Vec<Placement>, observed: &[Container]) -> Re
             rest.push(Action { wave, service: service.clone(), replica, step, reason: reason.to_owned() });
         };
         let Some(there) = unclaimed.remove(name.as_str()) else {
-            act(Step::Create, &format!("it is not there; {}", placement.reason));
+            act(Step::Create, &format!("it is not there; {}", told(app, placement)));
             continue;
         };
         match replace(app, placement, there) {
@@ -117,7 +117,7 @@ pub fn plan(app: &App, placements: Vec<Placement>, observed: &[Container]) -> Re
             None => act(Step::Keep(there.id.clone()), "it is as wanted"),
             Some(reason) => {
                 removals.push(remove(service, replica, there, &reason));
-                act(Step::Create, &format!("{reason}; {}", placement.reason));
+                act(Step::Create, &format!("{reason}; {}", told(app, placement)));
             }
         }
     }
@@ -141,6 +141,18 @@ fn belongs(app: &App, container: &Container) -> bool {
 fn remove(service: &str, replica: u32, there: &Container, reason: &str) -> Action {
     let step = Step::Remove(there.id.clone());
     Action { wave: 0, service: service.to_owned(), replica, step, reason: reason.to_owned() }
+}
+
+/// Why a replica gets its GPUs, and what of its own environment may keep it from repeating as its service asks.
+fn told(app: &App, placement: &Placement) -> String {
+    let service = app.services.get(&placement.service);
+    let kept = service.and_then(|service| Some(service.determinism?.kept(&service.env))).unwrap_or_default();
+    kept.iter().fold(placement.reason.clone(), |reason, variable| {
+        format!(
+            "{reason}; {} stays as `env` has it, and `determinism: strict` would set {}",
+            variable.name, variable.value
+        )
+    })
 }
 
 /// Why a container has to be replaced, if it has to.

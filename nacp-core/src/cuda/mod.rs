@@ -19,8 +19,10 @@
 
 mod attribute;
 pub mod check;
-mod determinism;
+pub mod compat;
+pub mod determinism;
 mod driver;
+pub mod efficiency;
 mod execute;
 mod fault;
 pub mod kernels;
@@ -31,7 +33,7 @@ pub(crate) mod registry;
 pub(crate) mod session;
 
 pub use attribute::Attribute;
-pub use check::{CheckId, CheckReport, Level, Progress, Report};
+pub use check::{Check, CheckId, CheckReport, Level, Progress, Report, check};
 pub use determinism::{Certificate, KernelDigest, Profile};
 pub use driver::Driver;
 pub use execute::{

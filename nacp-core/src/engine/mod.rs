@@ -42,6 +42,9 @@ pub mod labels {
     pub const GPU_MEMORY: &str = "nacp.gpu-memory";
     /// `true` when the replica tolerates no other on its GPUs.
     pub const GPU_EXCLUSIVE: &str = "nacp.gpu-exclusive";
+    /// The variables that NACP set so that the replica can repeat, as `NAME=value` separated by commas; absent where the
+    /// service does not ask for it.
+    pub const DETERMINISM: &str = "nacp.determinism";
     /// `true` when the replica's GPUs or its engine are simulated.
     pub const SIMULATED: &str = "nacp.simulated";
     /// How the GPUs get into the container: `cdi`, `nvidia-runtime`, or `none` with the reason.

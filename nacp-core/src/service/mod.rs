@@ -20,6 +20,7 @@
 //! ```
 
 mod compute;
+pub mod determinism;
 mod duration;
 mod parse;
 mod place;
@@ -27,4 +28,5 @@ mod spec;
 mod validate;
 
 pub use compute::ComputeNeed;
+pub use determinism::Determinism;
 pub use spec::{App, GpuNeed, Probe, Service, Sharing};

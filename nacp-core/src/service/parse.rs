@@ -116,7 +116,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::service::{ComputeNeed, GpuNeed, Probe, Service};
+    use crate::service::{ComputeNeed, Determinism, GpuNeed, Probe, Service};
     use crate::units::Bytes;
 
     const ASSISTANT: &str = "\
@@ -135,6 +135,7 @@ services:
     gpu: { memory: 900MiB }
     replicas: 2
     depends_on: [llm]
+    determinism: strict
 ";
 
     #[test]
@@ -153,7 +154,11 @@ services:
             )
             .service(
                 "embed",
-                Service::new("example/embedder:2").gpu(GpuNeed::memory(Bytes::mib(900))).replicas(2).depends_on("llm"),
+                Service::new("example/embedder:2")
+                    .gpu(GpuNeed::memory(Bytes::mib(900)))
+                    .replicas(2)
+                    .depends_on("llm")
+                    .determinism(Determinism::Strict),
             );
         let parsed = App::parse(ASSISTANT).unwrap();
         assert_eq!(parsed, built);
@@ -174,6 +179,16 @@ services:
                 "sharing: shared",
                 "sharing: some",
                 "unknown value: line=6 column=37 value=some; choose one of shared, exclusive",
+            ),
+            (
+                "determinism: strict",
+                "determinism: stirct",
+                "unknown value: line=16 column=18 value=stirct; choose one of strict",
+            ),
+            (
+                "determinism: strict",
+                "determinsm: strict",
+                "unknown field: line=16 column=5 field=determinsm; did you mean determinism?",
             ),
             (
                 "900MiB",
@@ -245,7 +260,19 @@ services:
     #[test]
     fn no_message_speaks_of_the_parser() {
         let values = ["~", "", "[]", "{}", "{ a: 1 }", "-1", "1.5", "many", "true", "!tag x", "*no", "&a [*a]"];
-        for field in ["image", "command", "model", "env", "gpu", "port", "ready", "volumes", "replicas", "depends_on"] {
+        for field in [
+            "image",
+            "command",
+            "model",
+            "env",
+            "gpu",
+            "port",
+            "ready",
+            "volumes",
+            "replicas",
+            "depends_on",
+            "determinism",
+        ] {
             for value in values {
                 let text = format!("name: a\nservices:\n  s:\n    image: i\n    {field}: {value}\n");
                 let Err(error) = App::parse(&text) else { continue };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ComputeNeed, duration};
+use super::{ComputeNeed, Determinism, duration};
 use crate::error::Result;
 use crate::units::Bytes;
 
@@ -110,6 +110,10 @@ pub struct Service {
     /// Services of higher priority choose their GPUs first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
+    /// Whether its containers get the environment that lets CUDA programs repeat; see
+    /// [`determinism`](super::determinism). A variable of [`env`](Self::env) stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub determinism: Option<Determinism>,
 }
 
 fn one() -> u32 {
@@ -141,6 +145,7 @@ impl Service {
             replicas: 1,
             depends_on: Vec::new(),
             priority: 0,
+            determinism: None,
         }
     }
 
@@ -211,6 +216,13 @@ impl Service {
     #[must_use]
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// Gives its containers the environment that lets CUDA programs repeat.
+    #[must_use]
+    pub fn determinism(mut self, determinism: Determinism) -> Self {
+        self.determinism = Some(determinism);
         self
     }
 
@@ -350,6 +362,7 @@ mod tests {
             service.clone().gpu(GpuNeed::memory(Bytes::gib(1))),
             service.clone().command(["--x"]),
             service.clone().volume("v", "/v"),
+            service.clone().determinism(Determinism::Strict),
             Service { image: "image:2".into(), ..service.clone() },
         ] {
             assert_ne!(service.hash(), other.hash(), "{other:?}");

@@ -70,6 +70,8 @@ class Service(Record):
     """Which services must be ready before this one starts."""
     priority: int = 0
     """Services of higher priority choose their GPUs first."""
+    determinism: Literal["strict"] | None = None
+    """Whether its containers get the environment that lets CUDA programs repeat; what `env` has stays as it is."""
 
     def __post_init__(self) -> None:
         for name in ("command", "depends_on"):

@@ -1,6 +1,6 @@
 use super::*;
 use crate::control::identity::container_spec;
-use crate::service::{GpuNeed, Service};
+use crate::service::{Determinism, GpuNeed, Service};
 use crate::units::Bytes;
 
 const FIRST: &str = "GPU-4100a801-0000-4000-8000-000000000001";
@@ -115,4 +115,28 @@ fn a_container_that_does_not_tell_its_specification_is_replaced() {
     odd.labels.remove(labels::SPEC_HASH);
     let plan = plan(&app(), vec![placed("db", 0, FIRST)], &[odd]).unwrap();
     assert_eq!(told(&plan)[0], "0: remove db/0: its specification has changed");
+}
+
+#[test]
+fn a_variable_that_keeps_a_strict_service_from_repeating_is_in_the_plan() {
+    let strict = Service::new("image").gpu(GpuNeed::memory(Bytes::gib(1))).determinism(Determinism::Strict);
+    let own = strict.clone().env("NVIDIA_TF32_OVERRIDE", "1").env("PYTHONHASHSEED", "0");
+    let app = App::new("a").service("db", own).service("llm", strict);
+    let placements = vec![placed("db", 0, FIRST), placed("llm", 0, FIRST)];
+    assert_eq!(
+        told(&plan(&app, placements.clone(), &[]).unwrap()),
+        [
+            "0: create db/0: it is not there; best fit; NVIDIA_TF32_OVERRIDE stays as `env` has it, and \
+             `determinism: strict` would set 0",
+            "0: create llm/0: it is not there; best fit",
+        ]
+    );
+    let spec = container_spec(&app, &app.services["db"], &placements[0], true);
+    assert_eq!((spec.env["NVIDIA_TF32_OVERRIDE"].as_str(), spec.env.len()), ("1", 5));
+    assert_eq!(
+        spec.labels[labels::DETERMINISM],
+        "CUBLAS_WORKSPACE_CONFIG=:4096:8,CUDA_DEVICE_ORDER=PCI_BUS_ID,NCCL_NVLS_ENABLE=0"
+    );
+    let plain = container_spec(&self::app(), &self::app().services["db"], &placements[0], true);
+    assert!(plain.env.is_empty() && !plain.labels.contains_key(labels::DETERMINISM));
 }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Evidence, Level, Metric, Sizes, Skip, Status};
 use crate::clock::Clock;
+use crate::cuda::determinism::Runs;
 use crate::cuda::session::Refused;
 use crate::cuda::{Device, Execute, FaultKind, KernelDigest, Probe, Profile, Version};
 use crate::error::Error;
@@ -40,7 +43,7 @@ pub(crate) trait Elsewhere {
 }
 
 /// What is known beside the driver: read once, before the first check.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Facts {
     /// What the driver answered, once it was asked.
     pub(crate) probe: Option<Probe>,
@@ -76,6 +79,20 @@ impl<'a> Deadline<'a> {
     pub(crate) fn left(&self) -> Duration {
         self.until.saturating_sub(self.clock.monotonic())
     }
+
+    /// Whether there is time for another step.
+    ///
+    /// # Errors
+    /// The reason to stop.
+    pub(crate) fn go_on(&self) -> Result<(), Stop> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Stop::skip(Skip::Cancelled, "the caller gave up"));
+        }
+        if self.left().is_zero() {
+            return Err(Stop::skip(Skip::Deadline, "its time was over"));
+        }
+        Ok(())
+    }
 }
 
 impl Bench<'_> {
@@ -84,28 +101,24 @@ impl Bench<'_> {
     /// # Errors
     /// The reason to stop.
     pub(crate) fn go_on(&self) -> Result<(), Stop> {
-        if self.deadline.cancelled.load(Ordering::Relaxed) {
-            return Err(Stop::skip(Skip::Cancelled, "the caller gave up"));
-        }
-        if self.deadline.left().is_zero() {
-            return Err(Stop::skip(Skip::Deadline, "its time was over"));
-        }
-        Ok(())
+        self.deadline.go_on()
     }
 }
 
 /// What a check found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) status: Status,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) evidence: Vec<Evidence>,
+    /// What the suite gave, for the certificate.
+    pub(crate) runs: Option<Runs>,
 }
 
 impl Outcome {
     /// Everything is as it should be.
     pub(crate) fn pass() -> Self {
-        Self { status: Status::Pass, metrics: Vec::new(), evidence: Vec::new() }
+        Self { status: Status::Pass, metrics: Vec::new(), evidence: Vec::new(), runs: None }
     }
 
     /// It works, and something is worth knowing. What is worse stays.

@@ -16,6 +16,18 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// All, the least first.
+    pub const ALL: [Self; 3] = [Self::Tiny, Self::Small, Self::Standard];
+
+    /// Its name, as it stands in a certificate.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tiny => "tiny",
+            Self::Small => "small",
+            Self::Standard => "standard",
+        }
+    }
+
     /// How many threads the kernels of lanes have.
     pub fn lanes(self) -> u32 {
         match self {

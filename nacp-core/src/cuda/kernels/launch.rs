@@ -53,8 +53,20 @@ pub(crate) const ROW: u32 = 1024;
 const TREE: u32 = 256;
 /// How many threads work on memory.
 const STREAMING: u32 = 256;
+/// How many steps [`Kernel::FmaRate`] and [`Kernel::MmaRate`] do between two folds.
+pub(crate) const PART: u32 = 1024;
 /// How many chains each thread of [`Kernel::FmaRate`] has.
 pub(crate) const CHAINS: u32 = 16;
+
+impl Argument {
+    /// The number, if it is one of 32 bits.
+    pub(crate) fn u32(&self) -> Option<u32> {
+        match self {
+            Self::U32(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
 
 impl Launch {
     /// Which kernel.

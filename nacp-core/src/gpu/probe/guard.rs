@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::child::{Child, Ended, Heard};
+use super::line::Message;
 use super::{ASKED, LIBRARY, Report, Step, is_probe};
+use crate::child::{Child, Group, Heard, Program, crash, not_started};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long a probe may take unless it is told: a server with eight GPUs and no persistence daemon takes many seconds
@@ -19,9 +20,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// killed with whatever it started when the limit passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
-    program: PathBuf,
-    args: Vec<OsString>,
-    environment: Vec<(OsString, OsString)>,
+    program: Program,
     library: Option<PathBuf>,
     limit: Duration,
 }
@@ -29,7 +28,7 @@ pub struct Guard {
 impl Guard {
     /// A guard whose child is this program, which calls [`answer`](super::answer) first in `main`.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), args: Vec::new(), environment: Vec::new(), library: None, limit: LIMIT }
+        Self { program: Program::new(program), library: None, limit: LIMIT }
     }
 
     /// A guard whose child is the program that runs now, without arguments.
@@ -37,26 +36,20 @@ impl Guard {
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) where the system does not tell which program that is.
     pub fn this_program() -> Result<Self> {
-        let program = std::env::current_exe().map_err(|error| {
-            Error::new(ErrorKind::Unsupported, "gpu.probe", "the system does not tell which program this is")
-                .with("reason", &error)
-                .hint("name the program with Guard::new")
-                .caused_by(error)
-        })?;
-        Ok(Self::new(program))
+        Ok(Self { program: Program::this()?, library: None, limit: LIMIT })
     }
 
     /// Adds one argument: `Guard::new("python3").arg("-m").arg("nacp._probe")`.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
-        self.args.push(arg.into());
+        self.program = self.program.arg(arg);
         self
     }
 
     /// Sets one variable of the child's environment.
     #[must_use]
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.environment.push((key.into(), value.into()));
+        self.program = self.program.env(key, value);
         self
     }
 
@@ -105,46 +98,51 @@ impl Guard {
         let mut report = None;
         let ended = loop {
             match child.hear(self.limit) {
-                Heard::Begin(begun) => step = Some(begun),
-                Heard::Report(read) => report = Some(Ok(*read)),
-                Heard::Failed(error) => report = Some(Err(error)),
-                Heard::Garbled(reason) => {
+                Some(Heard::Message(Message::Begin(begun))) => step = Some(begun),
+                Some(Heard::Message(Message::Report(read))) => report = Some(Ok(*read)),
+                Some(Heard::Message(Message::Failed(error))) => report = Some(Err(error)),
+                Some(Heard::Garbled(reason)) => {
                     let error = self.not_a_probe("the probe's report cannot be read", &child);
                     return Err(error.with("reason", reason).hint("run the same version of NACP on both sides"));
                 }
-                Heard::TooMuch => return Err(self.not_a_probe("the program prints without end", &child).hint(FIRST)),
-                Heard::Ended(ended) => break ended,
+                Some(Heard::TooMuch) => {
+                    return Err(self.not_a_probe("the program prints without end", &child).hint(FIRST));
+                }
+                Some(Heard::Ended(status)) => break Some(status),
+                None => break None,
             }
         };
         self.judge(&child, ended, step, report)
     }
 
-    fn start(&self) -> Result<Child> {
-        let mut command = Command::new(&self.program);
-        command.args(&self.args).env(ASKED, "1");
-        match &self.library {
-            Some(library) => command.env(LIBRARY, library),
-            None => command.env_remove(LIBRARY),
-        };
-        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
-        Child::start(command).map_err(|error| {
-            let kind = match error.kind() {
-                std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-                std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-                _ => ErrorKind::ResourceExhausted,
+    fn start(&self) -> Result<Child<Message>> {
+        let command = self.program.command(|command| {
+            command.env(ASKED, "1");
+            match &self.library {
+                Some(library) => command.env(LIBRARY, library),
+                None => command.env_remove(LIBRARY),
             };
+        });
+        Child::start(command, Group::Own, Message::read).map_err(|error| {
+            let kind = not_started(&error);
             self.error(kind, "the probe cannot be started", "not started").with("reason", &error).caused_by(error)
         })
     }
 
-    /// What the child's end means, with what it said before.
-    fn judge(&self, child: &Child, ended: Ended, step: Option<Step>, report: Option<Result<Report>>) -> Result<Report> {
+    /// What the child's end means, with what it said before; without one it was killed at the limit.
+    fn judge(
+        &self,
+        child: &Child<Message>,
+        ended: Option<ExitStatus>,
+        step: Option<Step>,
+        report: Option<Result<Report>>,
+    ) -> Result<Report> {
         let at = |error: Error| match step {
             Some(step) => error.with("step", step),
             None => error,
         };
         match (ended, report) {
-            (Ended::Limit, _) => {
+            (None, _) => {
                 let limit = format!("{:?}", self.limit);
                 let error =
                     self.error(ErrorKind::Timeout, "the probe did not end in time", "hung").with("limit", limit);
@@ -155,7 +153,7 @@ impl Guard {
                 };
                 Err(said(at(error), child).hint(hint))
             }
-            (Ended::Status(status), report) => match (crash(status), report) {
+            (Some(status), report) => match (crash(status), report) {
                 (Some(crash), _) => {
                     let message = "the driver's library crashed the probe";
                     let error = self.error(ErrorKind::DriverUnavailable, message, "crashed").with("signal", crash);
@@ -175,7 +173,7 @@ impl Guard {
         }
     }
 
-    fn not_a_probe(&self, message: &str, child: &Child) -> Error {
+    fn not_a_probe(&self, message: &str, child: &Child<Message>) -> Error {
         let error = self.error(ErrorKind::InvalidArgument, message, "not a probe");
         let error = match child.noise() {
             Some(noise) => error.with("stdout", format_args!("{noise:?}")),
@@ -185,41 +183,16 @@ impl Guard {
     }
 
     fn error(&self, kind: ErrorKind, message: &str, cause: &str) -> Error {
-        Error::new(kind, "gpu.probe", message).with("program", self.program.display()).with("cause", cause)
+        Error::new(kind, "gpu.probe", message).with("program", self.program.path().display()).with("cause", cause)
     }
 }
 
 /// How a program becomes a probe.
 const FIRST: &str = "call nacp_core::gpu::probe::answer() first in main";
 
-fn said(error: Error, child: &Child) -> Error {
+fn said(error: Error, child: &Child<Message>) -> Error {
     match child.last_words() {
         Some(words) => error.with("stderr", format_args!("{words:?}")),
         None => error,
     }
-}
-
-/// By what the child was killed, if it did not end by itself.
-#[cfg(unix)]
-fn crash(status: ExitStatus) -> Option<String> {
-    use std::os::unix::process::ExitStatusExt;
-
-    let name = match status.signal()? {
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        15 => "SIGTERM",
-        other => return Some(other.to_string()),
-    };
-    Some(name.to_owned())
-}
-
-/// Windows ends a program that crashed with an error code of its own: the highest bits are set.
-#[cfg(not(unix))]
-fn crash(status: ExitStatus) -> Option<String> {
-    status.code().filter(|code| *code < 0).map(|code| format!("{code:#x}"))
 }

@@ -8,13 +8,13 @@ use super::{Report, Step};
 use crate::error::{Error, ErrorKind, Retry};
 
 /// How each line of a probe begins. Anything else on the child's output is not for the guard.
-pub(super) const MARK: &str = "{\"nacp_probe\":";
+const MARK: &str = "{\"nacp_probe\":";
 /// The version of these lines.
-pub(super) const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
 /// One line; of `begin`, `report` and `failed` it has one.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Line {
+struct Line {
     nacp_probe: u32,
     /// The step that is about to begin: where the child is when it is not heard of again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,8 +46,13 @@ impl Message {
         out.flush()
     }
 
+    /// Reads a line of a child; nothing where it is none of a probe.
+    pub(super) fn read(text: &str) -> Option<Result<Self, String>> {
+        text.starts_with(MARK).then(|| Self::parse(text))
+    }
+
     /// Reads a line that begins with [`MARK`]; the error says what is wrong with it.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, String> {
         let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
         match line {
             Line { nacp_probe, .. } if nacp_probe != VERSION => Err(format!("version {nacp_probe}, not {VERSION}")),

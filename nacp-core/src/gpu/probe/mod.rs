@@ -20,7 +20,6 @@
 //! ```
 
 mod answer;
-mod child;
 mod guard;
 mod line;
 

@@ -6,7 +6,16 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The variables that tell a program in a container which GPUs it got.
-const GPU_VARIABLES: [&str; 3] = ["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NACP_CDI_DEVICE"];
+const GPU_VARIABLES: [&str; 8] = [
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "NACP_CDI_DEVICE",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_DEVICE_ORDER",
+    "NCCL_NVLS_ENABLE",
+    "NVIDIA_TF32_OVERRIDE",
+    "PYTHONHASHSEED",
+];
 
 /// What a simulated service serves and what it costs. In a container it is read from the environment
 /// ([`from_env`](Self::from_env)).
@@ -42,7 +51,8 @@ pub struct ServiceOptions {
     pub slots: usize,
     /// Whether it answers 503 for ever, as a service does whose model cannot be loaded. `NACP_SIM_UNHEALTHY=1`.
     pub unhealthy: bool,
-    /// The variables `CUDA_VISIBLE_DEVICES`, `NVIDIA_VISIBLE_DEVICES` and `NACP_CDI_DEVICE`, where they are set.
+    /// The variables `CUDA_VISIBLE_DEVICES`, `NVIDIA_VISIBLE_DEVICES` and `NACP_CDI_DEVICE`, and those that let CUDA
+    /// programs repeat, where they are set.
     pub gpu_variables: BTreeMap<String, String>,
     /// Called with each line that it logs.
     pub on_log: Option<fn(&str)>,

@@ -124,6 +124,7 @@ fn gpus(state: &State) -> Value {
         "cuda_visible_devices": variable("CUDA_VISIBLE_DEVICES"),
         "nvidia_visible_devices": variable("NVIDIA_VISIBLE_DEVICES"),
         "cdi_device": variable("NACP_CDI_DEVICE"),
+        "variables": state.options.gpu_variables,
         "devices": devices,
     })
 }

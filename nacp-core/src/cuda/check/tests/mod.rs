@@ -1,0 +1,5 @@
+//! The rules of a run, with checks and a driver that do what a test tells them.
+
+mod fake;
+mod rules;
+mod time;

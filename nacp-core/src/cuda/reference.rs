@@ -1,1 +1,0 @@
-//! The same kernels on the CPU, bit for bit.
