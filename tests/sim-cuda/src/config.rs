@@ -101,7 +101,7 @@ impl Config {
 
     /// Reads variables; an error names the one that is wrong.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let text = |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let text = &|name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let node = node(text("NACP_SIM_NODE").as_deref().unwrap_or(DEFAULT_NODE))?;
         let version = match text("NACP_SIM_CUDA_VERSION") {
             Some(text) => named("NACP_SIM_CUDA_VERSION", &text, text.parse().ok())?,
@@ -126,11 +126,11 @@ impl Config {
             compiler,
             faults,
             hangs: text("NACP_SIM_CUDA_HANG").map_or(Ok(Hangs::default()), |text| hangs(&text))?,
-            flip: optional(&text, "NACP_SIM_CUDA_FLIP", flip)?,
-            stuck: optional(&text, "NACP_SIM_CUDA_MEMORY", stuck)?,
+            flip: optional(text, "NACP_SIM_CUDA_FLIP", flip)?,
+            stuck: optional(text, "NACP_SIM_CUDA_MEMORY", stuck)?,
             memory: read("NACP_SIM_CUDA_OOM")?,
             pinned: read("NACP_SIM_CUDA_PINNED")?,
-            latencies: optional(&text, "NACP_SIM_CUDA_LATENCY", latencies)?.unwrap_or_default(),
+            latencies: optional(text, "NACP_SIM_CUDA_LATENCY", latencies)?.unwrap_or_default(),
             trace: text("NACP_SIM_CUDA_TRACE").map(PathBuf::from),
             visible: variable("CUDA_VISIBLE_DEVICES"),
             by_pci: text("CUDA_DEVICE_ORDER").as_deref() == Some("PCI_BUS_ID"),
