@@ -19,8 +19,10 @@
 
 mod attribute;
 pub mod check;
+pub mod compat;
 pub mod determinism;
 mod driver;
+pub mod efficiency;
 mod execute;
 mod fault;
 pub mod kernels;

@@ -75,6 +75,16 @@ impl<'d> Session<'d> {
         called("cuCtxSynchronize", self.driver.synchronize())
     }
 
+    /// The least and the greatest priority of a stream; a smaller number goes first.
+    pub(crate) fn priorities(&self) -> Result<(i32, i32), Refused> {
+        called("cuCtxGetStreamPriorityRange", self.driver.priorities())
+    }
+
+    /// Lets this context read what lives in another.
+    pub(crate) fn enable_peer(&self, peer: &Session<'_>) -> Result<(), Refused> {
+        called("cuCtxEnablePeerAccess", self.driver.enable_peer(peer.context))
+    }
+
     /// Free and total memory, in bytes.
     pub(crate) fn memory_info(&self) -> Result<(u64, u64), Refused> {
         called("cuMemGetInfo", self.driver.memory_info())
@@ -150,11 +160,20 @@ impl Buffer<'_> {
 
     /// Its first bytes, when all work of the stream is done.
     pub(crate) fn read(&self, data: &mut [u8], stream: &Stream<'_>) -> Result<(), Refused> {
-        called("cuMemcpyDtoHAsync", self.session.driver.download(data, self.memory, 0, stream.handle))
+        self.read_at(0, data, stream)
     }
 
     pub(crate) fn write(&self, data: &[u8], stream: &Stream<'_>) -> Result<(), Refused> {
-        called("cuMemcpyHtoDAsync", self.session.driver.upload(self.memory, 0, data, stream.handle))
+        self.write_at(0, data, stream)
+    }
+
+    /// Its bytes from `offset` on, when all work of the stream is done.
+    pub(crate) fn read_at(&self, offset: u64, data: &mut [u8], stream: &Stream<'_>) -> Result<(), Refused> {
+        called("cuMemcpyDtoHAsync", self.session.driver.download(data, self.memory, offset, stream.handle))
+    }
+
+    pub(crate) fn write_at(&self, offset: u64, data: &[u8], stream: &Stream<'_>) -> Result<(), Refused> {
+        called("cuMemcpyHtoDAsync", self.session.driver.upload(self.memory, offset, data, stream.handle))
     }
 
     /// Fills all of it with a word.
@@ -179,6 +198,16 @@ pub(crate) struct PinnedBuffer<'s> {
 impl PinnedBuffer<'_> {
     pub(crate) fn pinned(&self) -> Pinned {
         self.pinned
+    }
+
+    /// Writes bytes from `offset` on. There is no call of the driver behind it.
+    pub(crate) fn write(&self, offset: u64, data: &[u8]) -> Result<(), Refused> {
+        called("write to pinned memory", self.session.driver.write_pinned(self.pinned, offset, data))
+    }
+
+    /// Reads bytes from `offset` on. There is no call of the driver behind it.
+    pub(crate) fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), Refused> {
+        called("read of pinned memory", self.session.driver.read_pinned(self.pinned, offset, data))
     }
 }
 
@@ -214,6 +243,39 @@ impl<'s> Stream<'s> {
 
     pub(crate) fn record(&self, event: &Event<'_>) -> Result<(), Refused> {
         called("cuEventRecord", self.session.driver.record(event.handle, self.handle))
+    }
+
+    /// Whether all its work is done.
+    pub(crate) fn done(&self) -> Result<bool, Refused> {
+        called("cuStreamQuery", self.session.driver.stream_done(self.handle))
+    }
+
+    /// The priority that it got.
+    pub(crate) fn priority(&self) -> Result<i32, Refused> {
+        called("cuStreamGetPriority", self.session.driver.priority(self.handle))
+    }
+
+    /// Queues a copy of the first bytes to the device.
+    pub(crate) fn upload(&self, to: &Buffer<'_>, from: &PinnedBuffer<'_>, bytes: u64) -> Result<(), Refused> {
+        let answer = self.session.driver.upload_pinned(to.memory, from.pinned, bytes, self.handle);
+        called("cuMemcpyHtoDAsync", answer)
+    }
+
+    /// Queues a copy of the first bytes from the device.
+    pub(crate) fn download(&self, to: &PinnedBuffer<'_>, from: &Buffer<'_>, bytes: u64) -> Result<(), Refused> {
+        let answer = self.session.driver.download_pinned(to.pinned, from.memory, bytes, self.handle);
+        called("cuMemcpyDtoHAsync", answer)
+    }
+
+    /// Queues a copy of the first bytes on the device.
+    pub(crate) fn copy(&self, to: &Buffer<'_>, from: &Buffer<'_>, bytes: u64) -> Result<(), Refused> {
+        called("cuMemcpyDtoDAsync", self.session.driver.copy(to.memory, from.memory, bytes, self.handle))
+    }
+
+    /// Queues a copy of the first bytes between the devices of two sessions.
+    pub(crate) fn copy_peer(&self, to: &Buffer<'_>, from: &Buffer<'_>, bytes: u64) -> Result<(), Refused> {
+        let (there, here) = ((to.memory, to.session.context), (from.memory, from.session.context));
+        called("cuMemcpyPeerAsync", self.session.driver.copy_peer(there, here, bytes, self.handle))
     }
 
     pub(crate) fn begin_capture(&self) -> Result<(), Refused> {

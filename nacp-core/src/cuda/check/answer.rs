@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::bodies;
 use super::hands::ASKED;
-use super::table;
 use super::task::{Answer, Says, line, read};
 use super::worker::{Given, Worker};
 use crate::clock::SystemClock;
@@ -42,12 +42,8 @@ fn converse(input: impl BufRead, out: &mut dyn Write) -> io::Result<()> {
     for text in input.lines() {
         match read(&text?) {
             Some(Ok(Says::Setup(setup))) => {
-                let given = Given {
-                    driver: None,
-                    telemetry: None,
-                    clock: Arc::new(SystemClock::new()),
-                    bodies: table::body,
-                };
+                let given =
+                    Given { driver: None, telemetry: None, clock: Arc::new(SystemClock::new()), bodies: bodies::body };
                 worker = Some(Worker::new(*setup, given, Arc::new(AtomicBool::new(false))));
             }
             Some(Ok(Says::Task(task))) => {

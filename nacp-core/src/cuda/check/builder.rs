@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::worker::Bodies;
-use super::{CheckId, Level, Progress, Report, Status, run, table};
+use super::{CheckId, Level, Progress, Report, Status, bodies, run};
 use crate::child::Program;
 use crate::clock::{Clock, SystemClock};
 use crate::cuda::{Execute, Probe, Version};
@@ -93,7 +93,7 @@ impl<'a> Check<'a> {
             progress: None,
             cancel: Arc::default(),
             clock: Arc::new(SystemClock::new()),
-            bodies: table::body,
+            bodies: bodies::body,
         }
     }
 
@@ -204,7 +204,8 @@ impl Check<'_> {
 
     /// The devices to check, and what is wrong where one is not there.
     pub(super) fn choose(&self, probe: Option<&Probe>) -> (Vec<GpuId>, Option<String>) {
-        let there: Vec<GpuId> = probe.map_or_else(Vec::new, |probe| probe.devices.iter().map(|it| it.id.clone()).collect());
+        let there: Vec<GpuId> =
+            probe.map_or_else(Vec::new, |probe| probe.devices.iter().map(|it| it.id.clone()).collect());
         if self.devices.is_empty() {
             return (there, None);
         }

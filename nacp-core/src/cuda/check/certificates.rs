@@ -1,10 +1,14 @@
 //! From what the checks found to the certificates of a report.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::cuda::determinism::{Circumstances, Runs, agree};
+use crate::cuda::determinism::{Circumstances, Runs, agree, file_sha256};
 use crate::cuda::{Certificate, Probe};
 use crate::gpu::GpuId;
 
@@ -12,9 +16,23 @@ use crate::gpu::GpuId;
 #[derive(Debug, Default)]
 pub(super) struct Found {
     devices: BTreeMap<GpuId, Runs>,
+    /// The hash of the driver's library, which has a hundred megabytes, on its way from a thread.
+    hash: Option<Receiver<Option<String>>>,
 }
 
 impl Found {
+    /// Begins to hash the library, once.
+    pub(super) fn hash(&mut self, library: &Path) {
+        if self.hash.is_some() {
+            return;
+        }
+        let (tell, told) = channel();
+        let path = PathBuf::from(library);
+        // Nobody may wait for it in the end.
+        let read = move || drop(tell.send(file_sha256(&path)));
+        self.hash = thread::Builder::new().name("nacp-check-hash".into()).spawn(read).ok().map(|_| told);
+    }
+
     /// What one check found on a device.
     pub(super) fn add(&mut self, device: &GpuId, runs: Runs) {
         match self.devices.get_mut(device) {
@@ -26,14 +44,20 @@ impl Found {
     }
 
     /// A certificate for each device whose bits were compared, in the order of the driver. Those of one report are
-    /// compared with each other too. What cannot be written down is told in the log.
+    /// compared with each other too. The hash of the library is waited for as long as `most`, and left out where it
+    /// takes longer. What cannot be written down is told in the log.
     pub(super) fn certificates(
         self,
         probe: &Probe,
         kernel_driver: Option<&str>,
         environment: &BTreeMap<String, String>,
         started: Timestamp,
+        most: Duration,
     ) -> Vec<Certificate> {
+        if self.devices.is_empty() {
+            return Vec::new();
+        }
+        let sha256 = self.hash.and_then(|hash| hash.recv_timeout(most).ok().flatten());
         let mut certificates = Vec::new();
         for device in &probe.devices {
             let Some(runs) = self.devices.get(&device.id).filter(|runs| !runs.results.is_empty()) else { continue };
@@ -41,7 +65,8 @@ impl Found {
                 .environment(environment.clone())
                 .driver(kernel_driver.and_then(version))
                 .vbios(runs.vbios.clone());
-            match Certificate::of(runs, device, (&probe.library, probe.driver_version), &place) {
+            let driver = (&probe.library, probe.driver_version, sha256.clone());
+            match Certificate::with_hash(runs, device, driver, &place) {
                 Ok(certificate) => certificates.push(certificate),
                 Err(error) => tracing::warn!(%error, device = %device.id, "no certificate can be made"),
             }

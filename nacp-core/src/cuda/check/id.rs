@@ -21,13 +21,13 @@ pub enum Scope {
 }
 
 macro_rules! checks {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $level:ident, $scope:ident, $seconds:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $level:ident, $scope:ident, $seconds:literal;)+) => {
         /// One check.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(into = "&'static str", try_from = "String")]
         #[non_exhaustive]
         pub enum CheckId {
-            $($(#[$doc])* $variant,)+
+            $($(#[doc = $doc])+ $variant,)+
         }
 
         impl CheckId {
@@ -37,6 +37,11 @@ macro_rules! checks {
             /// Its name, such as `drv.init`.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it is about, as a sentence.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
 
             /// The least level that it belongs to.

@@ -2,7 +2,7 @@
 //!
 //! [`Check`] says what is wanted. `needs` and `schedule` decide what comes next and what need not be tried, `run` asks
 //! for one check after the other and waits for no longer than each may take, and `worker` does them with the bodies of
-//! `table`: in a thread or in a child process (`hands`, `task`).
+//! `bodies`: in a thread or in a child process (`hands`, `task`).
 
 mod answer;
 mod bench;
@@ -19,18 +19,16 @@ mod run;
 mod schedule;
 mod sizes;
 mod surroundings;
-mod table;
 mod task;
 #[cfg(test)]
 mod tests;
-mod verdict;
 mod worker;
 
 pub use answer::answer;
 pub use builder::{Check, Isolation, check};
 pub use id::{CheckId, Scope};
 pub use level::Level;
-pub use report::{CheckReport, Evidence, Metric, Progress, Report, Skip, Status, Unit, Verdict};
+pub use report::{Change, CheckReport, Comparison, Evidence, Metric, Progress, Report, Skip, Status, Unit, Verdict};
 
 pub use crate::child::Program;
 

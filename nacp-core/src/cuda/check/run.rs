@@ -1,19 +1,20 @@
 //! One run: asks for one check after the other, and does not wait for any longer than it may take.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use super::builder::{Check, Isolation};
 use super::certificates::Found;
 use super::hands::{FIRST, Gone, Hands, Heed};
 use super::needs::with_needs;
+use super::report::verdict;
 use super::schedule::{Schedule, Step, skip, sticky};
 use super::surroundings::{environment, kernel_driver};
 use super::task::{Answer, Checked, Setup, Task};
-use super::verdict::verdict;
 use super::worker::Given;
 use super::{CheckId, CheckReport, Facts, Level, Outcome, Progress, Report, Skip, Status, answer};
 use crate::child::Group;
-use crate::clock::Clock;
 use crate::cuda::Probe;
 use crate::error::{Error, ErrorKind};
 
@@ -77,12 +78,13 @@ pub(super) fn run(check: Check<'_>) -> Report {
     if let Some(hands) = run.hands.take() {
         hands.end(GRACE);
     }
-    let elapsed = clock.monotonic() - began;
+    let left = until.saturating_sub(clock.monotonic()) + GRACE;
     let Run { reports, probe, simulated, found, .. } = run;
-    let environment = environment(|name| std::env::var(name).ok());
-    let certify = |probe| found.certificates(probe, kernel_driver().as_deref(), &environment, started);
+    let environment = surrounding_variables();
+    let certify = |probe| found.certificates(probe, kernel_driver().as_deref(), &environment, started, left);
     let certificates = probe.as_ref().map(certify).unwrap_or_default();
     let verdict = verdict(&reports, probe.as_ref());
+    let elapsed = clock.monotonic() - began;
     Report { level, verdict, simulated, started, elapsed, probe, checks: reports, certificates }
 }
 
@@ -177,6 +179,7 @@ impl Run<'_> {
                     self.simulated = simulated;
                 }
                 if let Some(probe) = &checked.probe {
+                    self.found.hash(&probe.library.path);
                     self.probe = Some(probe.clone());
                     self.again = true;
                 }
@@ -254,7 +257,7 @@ impl Run<'_> {
             wanted_cuda: check.wanted_cuda,
             wanted_sass: check.wanted_sass.clone(),
             wanted_ptx: check.wanted_ptx,
-            environment: environment(|name| std::env::var(name).ok()),
+            environment: surrounding_variables(),
             ..Facts::default()
         };
         let setup = Setup { level: check.level, library: check.library.clone(), facts, elsewhere: None };
@@ -393,6 +396,12 @@ impl Run<'_> {
             Some(Hands::Thread(_)) | None => self.schedule.poison(step),
         }
     }
+}
+
+/// The variables of this process that matter here; one that is no text is left out.
+fn surrounding_variables() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    environment(std::env::vars_os().filter_map(text))
 }
 
 /// What a run is told that makes no sense.

@@ -2,40 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use crate::cuda::determinism::RECORDED;
 use crate::gpu::{Gpu, GpuId, Process, ProcessKind, Sample};
 
-/// The variables that CUDA, its libraries or NVIDIA's container tools read and that change what a program sees or
-/// computes. A list and not a prefix: others of the same prefix hold keys.
-const VARIABLES: [&str; 22] = [
-    "CUBLAS_WORKSPACE_CONFIG",
-    "CUDA_CACHE_DISABLE",
-    "CUDA_CACHE_MAXSIZE",
-    "CUDA_CACHE_PATH",
-    "CUDA_DEVICE_MAX_CONNECTIONS",
-    "CUDA_DEVICE_ORDER",
-    "CUDA_DISABLE_PTX_JIT",
-    "CUDA_FORCE_PTX_JIT",
-    "CUDA_LAUNCH_BLOCKING",
-    "CUDA_MODULE_LOADING",
-    "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE",
-    "CUDA_MPS_CLIENT_PRIORITY",
-    "CUDA_MPS_LOG_DIRECTORY",
-    "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT",
-    "CUDA_MPS_PIPE_DIRECTORY",
-    "CUDA_VISIBLE_DEVICES",
-    "LD_LIBRARY_PATH",
-    "NCCL_ALGO",
-    "NCCL_PROTO",
-    "NVIDIA_DRIVER_CAPABILITIES",
-    "NVIDIA_TF32_OVERRIDE",
-    "NVIDIA_VISIBLE_DEVICES",
-];
+/// The variables beside those of a certificate that say what a program finds of the driver.
+const BESIDE: [&str; 3] = ["LD_LIBRARY_PATH", "NVIDIA_DRIVER_CAPABILITIES", "NVIDIA_VISIBLE_DEVICES"];
 /// A device is busy from this utilisation on, in percent: a desktop at rest stays below.
 const BUSY_PERCENT: u32 = 10;
 
-/// Those variables that are set.
-pub(super) fn environment(read: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
-    VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), read(name)?))).collect()
+/// The variables that CUDA, its libraries or NVIDIA's container tools read and that change what a program sees or
+/// computes. They are a list and not a prefix: others of the same prefix hold keys.
+pub(super) fn environment(variables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    let recorded = |name: &str| {
+        let is = |known: &str| known.strip_suffix('*').map_or(known == name, |prefix| name.starts_with(prefix));
+        BESIDE.contains(&name) || RECORDED.iter().any(|(known, _)| is(known))
+    };
+    variables.filter(|(name, _)| recorded(name)).collect()
 }
 
 /// The text in which the driver in the kernel tells its version, where there is one.
@@ -61,7 +43,10 @@ pub(super) fn busy(gpus: &[Gpu], samples: &[Sample]) -> BTreeMap<GpuId, String> 
         for part in parts {
             let on = |process: &&&Process| {
                 process.partitions.is_empty()
-                    || process.partitions.iter().any(|it| part.gpu_instance.known().is_none_or(|id| *id == it.gpu_instance))
+                    || process
+                        .partitions
+                        .iter()
+                        .any(|it| part.gpu_instance.known().is_none_or(|id| *id == it.gpu_instance))
             };
             let mine: Vec<&Process> = processes.iter().filter(on).copied().collect();
             if !mine.is_empty() {
@@ -134,9 +119,12 @@ mod tests {
 
     #[test]
     fn only_variables_of_the_list_are_kept() {
-        let kept = environment(|name| Some(format!("value of {name}")));
-        assert_eq!(kept.len(), VARIABLES.len());
-        assert!(environment(|_| None).is_empty());
-        assert!(!kept.keys().any(|name| name.contains("KEY")), "{kept:?}");
+        let set =
+            ["CUDA_VISIBLE_DEVICES", "CUDA_MPS_PIPE_DIRECTORY", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_API_KEY", "HOME"];
+        let kept = environment(set.iter().map(|name| ((*name).to_owned(), format!("value of {name}"))));
+        assert_eq!(
+            kept.keys().collect::<Vec<_>>(),
+            ["CUDA_MPS_PIPE_DIRECTORY", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"]
+        );
     }
 }

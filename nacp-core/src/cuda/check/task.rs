@@ -104,9 +104,7 @@ pub(super) fn read(text: &str) -> Option<Result<Says, String>> {
     let version: Result<Version, _> = serde_json::from_str(text);
     Some(match version {
         Ok(Version { nacp_check }) if nacp_check != VERSION => Err(format!("version {nacp_check}, not {VERSION}")),
-        Ok(_) => {
-            serde_json::from_str::<Line>(text).map(|line| line.says).map_err(|error| error.to_string())
-        }
+        Ok(_) => serde_json::from_str::<Line>(text).map(|line| line.says).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     })
 }

@@ -9,15 +9,14 @@ use std::time::Duration;
 use super::elsewhere::Another;
 use super::surroundings::busy;
 use super::task::{Answer, Checked, Setup, Task, Told};
-use super::{Bench, CheckId, Deadline, Elsewhere, Facts, Outcome, Sizes, Status, Stop, table};
+use super::{Bench, CheckId, Deadline, Elsewhere, Facts, Outcome, Sizes, Status, Stop, bodies};
 use crate::clock::Clock;
-use crate::cuda::determinism::digests;
-use crate::cuda::{Device, Driver, Execute, Library, Probe, probe_with};
-use crate::error::{Error, ErrorKind, Result};
+use crate::cuda::{Device, Execute, Library, determinism, probe_with};
+use crate::error::{Error, Result};
 use crate::gpu::{Fields, Gpu, GpuId, Source};
 
 /// What does each check; none for one that nobody does.
-pub(super) type Bodies = fn(CheckId) -> table::Body;
+pub(super) type Bodies = fn(CheckId) -> bodies::Body;
 
 /// What is handed to the one who works, beside what can be sent to another process.
 #[derive(Clone, Debug)]
@@ -62,7 +61,7 @@ impl Worker {
                 Answer::Digests(self.prepare().map_err(|error| error.to_string()).and_then(|()| {
                     let driver = self.driver.clone().ok_or("no driver")?;
                     let device = self.device(&device).ok_or("no such device")?;
-                    digests(&*driver, device, profile).map_err(|error| error.to_string())
+                    determinism::digests(&*driver, device, profile).map_err(|error| error.to_string())
                 }))
             }
         }
@@ -182,7 +181,7 @@ impl Worker {
             return Told::default();
         }
         match told.recv_timeout(most) {
-            Ok(Ok((source, gpus, busy))) => {
+            Ok(Ok((source, gpus, told))) => {
                 let simulated = self.driver.as_ref().is_some_and(|driver| driver.loaded().simulated);
                 if !given && source.origin().simulated != simulated {
                     tracing::debug!(source = source.origin().name, "not of the world of the CUDA driver; left out");
@@ -190,7 +189,7 @@ impl Worker {
                 }
                 self.facts.gpus = Some(gpus);
                 self.telemetry = Some(source);
-                Told { busy }
+                told
             }
             Ok(Err(error)) => {
                 tracing::debug!(%error, "no management library beside CUDA");
@@ -210,15 +209,15 @@ impl Drop for Worker {
     }
 }
 
-type Everything = (Arc<dyn Source>, Vec<Gpu>, std::collections::BTreeMap<GpuId, String>);
+type Everything = (Arc<dyn Source>, Vec<Gpu>, Told);
 
 fn read_all(source: Option<Arc<dyn Source>>) -> Result<Everything> {
     let source = source.map_or_else(management_library, Ok)?;
     let gpus = source.inventory()?;
     let mut samples = Vec::new();
     source.sample(Fields::PROCESSES | Fields::UTILIZATION, &mut samples)?;
-    let busy = busy(&gpus, &samples);
-    Ok((source, gpus, busy))
+    let told = Told { busy: busy(&gpus, &samples) };
+    Ok((source, gpus, told))
 }
 
 #[cfg(feature = "nvml")]
@@ -228,7 +227,7 @@ fn management_library() -> Result<Arc<dyn Source>> {
 
 #[cfg(not(feature = "nvml"))]
 fn management_library() -> Result<Arc<dyn Source>> {
-    Err(Error::new(ErrorKind::Unsupported, "cuda.check", "NACP was built without NVML"))
+    Err(Error::new(crate::error::ErrorKind::Unsupported, "cuda.check", "NACP was built without NVML"))
 }
 
 fn handle(driver: &dyn Execute, device: &Device) -> Option<i32> {

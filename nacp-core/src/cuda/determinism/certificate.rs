@@ -222,6 +222,16 @@ impl Certificate {
         (loaded, cuda): (&Loaded, Version),
         place: &Circumstances,
     ) -> Result<Self> {
+        Self::with_hash(runs, device, (loaded, cuda, file_sha256(&loaded.path)), place)
+    }
+
+    /// The same where the hash of the driver's file is known, or known not to be.
+    pub(crate) fn with_hash(
+        runs: &Runs,
+        device: &Device,
+        (loaded, cuda, library_sha256): (&Loaded, Version, Option<String>),
+        place: &Circumstances,
+    ) -> Result<Self> {
         let mut compared = runs.compared.clone();
         compared.devices.insert(device.id.clone());
         let right = runs.differences.is_empty() && runs.results == Suite::reference(runs.profile, device.compute)?;
@@ -246,7 +256,7 @@ impl Certificate {
                 cuda,
                 version: place.driver.clone(),
                 library: loaded.path.display().to_string(),
-                library_sha256: file_sha256(&loaded.path),
+                library_sha256,
             },
             environment: environment::recorded(&place.environment, &loaded.path),
             started: place.started,
@@ -339,7 +349,7 @@ pub fn agree(certificates: &mut [Certificate]) -> Result<()> {
 }
 
 /// SHA-256 of a file; nothing where it cannot be read.
-fn file_sha256(path: &Path) -> Option<String> {
+pub(crate) fn file_sha256(path: &Path) -> Option<String> {
     let mut hash = Sha256::new();
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).ok()?);
     loop {

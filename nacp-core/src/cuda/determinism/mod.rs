@@ -26,6 +26,7 @@ pub use run::{SuiteRun, digests, run};
 pub use suite::Suite;
 pub use verify::{Field, Verification, Verified};
 
+pub(crate) use certificate::file_sha256;
 pub(crate) use certify::repeat;
 pub(crate) use evidence::Runs;
 pub(crate) use run::{Runner, handle};

@@ -28,7 +28,7 @@
 
 mod launch;
 
-pub(crate) use launch::{ACCUMULATORS, CHAINS, PART, ROW};
+pub(crate) use launch::{ACCUMULATORS, CHAINS, DIFFERENCES, PART, ROW};
 pub use launch::{Argument, Launch, Pattern};
 
 use super::Version;

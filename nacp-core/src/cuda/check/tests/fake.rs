@@ -52,14 +52,7 @@ impl Fake {
         static COUNT: AtomicI32 = AtomicI32::new(0);
         let mut loaded = Loaded::at(format!("/fake/{}/libcuda.so.1", COUNT.fetch_add(1, Ordering::Relaxed)));
         loaded.simulated = true;
-        Self {
-            loaded,
-            devices,
-            init: 0,
-            script: BTreeMap::new(),
-            over: AtomicBool::new(false),
-            log: Mutex::default(),
-        }
+        Self { loaded, devices, init: 0, script: BTreeMap::new(), over: AtomicBool::new(false), log: Mutex::default() }
     }
 
     /// On the machine.
@@ -96,7 +89,6 @@ impl Fake {
         self.log.lock().unwrap().push(call);
     }
 }
-
 
 /// A check is a function without a state: it finds its driver's script by the path of the driver.
 static FAKES: Mutex<BTreeMap<PathBuf, Weak<Fake>>> = Mutex::new(BTreeMap::new());

@@ -58,8 +58,7 @@ fn machine_first_then_device_after_device_then_all_together_and_the_long_one_las
     // The shared context of a device is made once for all its checks, after the check that makes it itself.
     let calls = fake.called();
     let held: Vec<&String> = calls.iter().filter(|call| call.contains(' ')).collect();
-    let expected =
-        ["retain 0", "release 0", "retain 1", "release 1", "retain 0", "release 0", "retain 1", "release 1"];
+    let expected = ["retain 0", "release 0", "retain 1", "release 1", "retain 0", "release 0", "retain 1", "release 1"];
     assert_eq!(held, expected);
     let at = |call: &str| calls.iter().position(|other| other == call).unwrap();
     assert!(at("ctx.create@00") < at("retain 0") && at("retain 0") < at("det.bits@00"), "{calls:?}");
@@ -172,8 +171,7 @@ fn without_a_compiler_the_kernels_are_blocked_and_the_copies_are_not() {
         (CheckId::MemAlloc, false),
         (CheckId::StrmPriority, false),
     ] {
-        let expected =
-            if blocked { skipped(Skip::Blocked, "mod.ptx_jit did not pass") } else { Status::Pass };
+        let expected = if blocked { skipped(Skip::Blocked, "mod.ptx_jit did not pass") } else { Status::Pass };
         assert_eq!(status(&report, check, Some(0)), expected, "{check}");
     }
 }
@@ -245,9 +243,10 @@ fn a_driver_of_this_process_is_not_checked_in_a_child() {
     assert_eq!(
         status(&report, CheckId::LibOpen, None),
         Status::Fail {
-            reason: "a driver of this process cannot be checked in a child; name the library's file, or let the checks \
+            reason:
+                "a driver of this process cannot be checked in a child; name the library's file, or let the checks \
                      run in a thread"
-                .into()
+                    .into()
         }
     );
 }

@@ -65,9 +65,7 @@ fn devices_share_what_is_left_for_the_long_check() {
 
 #[test]
 fn a_driver_that_hangs_in_a_thread_is_left_behind_within_the_limit_and_a_grace() {
-    for (check, device) in
-        [(CheckId::DrvInit, None), (CheckId::ModPtxJit, Some(0)), (CheckId::DetBits, Some(0))]
-    {
+    for (check, device) in [(CheckId::DrvInit, None), (CheckId::ModPtxJit, Some(0)), (CheckId::DetBits, Some(0))] {
         let fake = Fake::new(2);
         let fake = match device {
             Some(device) => fake.at(check, device, Does::Hangs),

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{CheckId, CheckReport, Scope, Skip, Status, Verdict};
+use super::{CheckReport, Skip, Status, Verdict};
 use crate::cuda::Probe;
+use crate::cuda::check::{CheckId, Scope};
 use crate::gpu::GpuId;
 
 /// What these reports come to.
@@ -15,9 +16,8 @@ use crate::gpu::GpuId;
 /// 3. [`Warn`](Verdict::Warn): a check warned, or was skipped for another reason than that device or driver does not
 ///    have what it is about.
 /// 4. [`Pass`](Verdict::Pass): everything else.
-pub(super) fn verdict(reports: &[CheckReport], probe: Option<&Probe>) -> Verdict {
-    let fails = |report: &CheckReport| matches!(report.status, Status::Fail { .. } | Status::Error { .. });
-    if reports.iter().any(fails) || probe.is_some_and(|probe| probe.devices.is_empty()) {
+pub(in crate::cuda::check) fn verdict(reports: &[CheckReport], probe: Option<&Probe>) -> Verdict {
+    if reports.iter().any(|report| report.status.fails()) || probe.is_some_and(|probe| probe.devices.is_empty()) {
         return Verdict::Fail;
     }
     if !known(reports) {

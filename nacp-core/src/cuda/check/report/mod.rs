@@ -1,12 +1,26 @@
 //! What was found.
 
+mod compare;
+mod html;
+mod markdown;
+#[cfg(test)]
+mod tests;
+mod text;
+mod units;
+mod verdict;
+
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use compare::{Change, Comparison};
+pub(super) use verdict::verdict;
+
 use super::{CheckId, Level};
-use crate::cuda::{Certificate, Fault, Probe};
+use crate::cuda::{Certificate, Device, Fault, Probe};
+use crate::error::{Error, ErrorKind};
 use crate::gpu::GpuId;
 
 /// What one check found on one device, or on the machine.
@@ -204,7 +218,157 @@ impl Report {
 
     /// What failed, or was refused by the driver.
     pub fn failures(&self) -> impl Iterator<Item = &CheckReport> {
-        self.checks.iter().filter(|report| matches!(report.status, Status::Fail { .. } | Status::Error { .. }))
+        self.checks.iter().filter(|report| report.status.fails())
+    }
+
+    /// The report as JSON, indented. Fields keep their names and meanings; new ones may come.
+    pub fn to_json(&self) -> String {
+        // Its keys are text and its numbers are finite or null: there is nothing that JSON cannot say.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// The report as a page of HTML that needs no other file.
+    pub fn html(&self) -> String {
+        html::page(self)
+    }
+
+    /// The report as Markdown, for an issue or a chat.
+    pub fn markdown(&self) -> String {
+        markdown::text(self)
+    }
+
+    /// What became better or worse since an earlier report of the same machine.
+    pub fn compare(&self, earlier: &Self) -> Comparison {
+        compare::compare(earlier, self)
+    }
+
+    /// The report as an error, where it is [`Fail`](Verdict::Fail) or [`Unknown`](Verdict::Unknown), so that a caller
+    /// can end with it.
+    ///
+    /// | verdict | kind |
+    /// |---|---|
+    /// | fail, the driver refused a call | that of the driver's number |
+    /// | fail on a device | [`DeviceLost`](ErrorKind::DeviceLost) |
+    /// | fail on the machine, or no device | [`DriverUnavailable`](ErrorKind::DriverUnavailable) |
+    /// | unknown, somebody else holds the device | [`Conflict`](ErrorKind::Conflict), may succeed later |
+    /// | unknown, the caller gave up | [`Cancelled`](ErrorKind::Cancelled) |
+    /// | unknown, the time was over | [`Timeout`](ErrorKind::Timeout) |
+    /// | unknown for another reason | [`Unsupported`](ErrorKind::Unsupported) |
+    pub fn error(&self) -> Option<Error> {
+        let first = match self.verdict {
+            Verdict::Pass | Verdict::Warn => return None,
+            Verdict::Fail => self.failures().next(),
+            Verdict::Unknown => {
+                let untried = |report: &&CheckReport| matches!(&report.status, Status::Skipped { why, .. } if *why != Skip::Unsupported);
+                self.checks.iter().find(untried)
+            }
+        };
+        let Some(first) = first else {
+            return Some(Error::new(ErrorKind::DriverUnavailable, "cuda.check", "there is no device to check"));
+        };
+        let kind = match &first.status {
+            Status::Error { fault, .. } => fault.error("cuda.check", "").kind(),
+            Status::Fail { .. } if first.device.is_some() => ErrorKind::DeviceLost,
+            Status::Skipped { why: Skip::Busy, .. } => ErrorKind::Conflict,
+            Status::Skipped { why: Skip::Cancelled, .. } => ErrorKind::Cancelled,
+            Status::Skipped { why: Skip::Deadline, .. } => ErrorKind::Timeout,
+            Status::Skipped { .. } => ErrorKind::Unsupported,
+            _ => ErrorKind::DriverUnavailable,
+        };
+        let message = match self.verdict {
+            Verdict::Fail => "CUDA does not work as it should",
+            _ => "it is not known whether CUDA works",
+        };
+        let mut error = Error::new(kind, "cuda.check", message).with("check", first.id);
+        if let Some(device) = &first.device {
+            error = error.with("device", device);
+        }
+        let more = self.failures().count().saturating_sub(1);
+        if more > 0 {
+            error = error.with("more", more);
+        }
+        if let Some(reason) = first.status.reason() {
+            error = error.with("reason", reason);
+        }
+        Some(if kind == ErrorKind::Conflict { error.retry_later() } else { error })
+    }
+
+    /// The reports in their order, in groups of one device or of the machine.
+    fn groups(&self) -> Vec<(Option<&GpuId>, Vec<&CheckReport>)> {
+        let mut groups: Vec<(Option<&GpuId>, Vec<&CheckReport>)> = vec![(None, Vec::new())];
+        for report in &self.checks {
+            let device = report.device.as_ref();
+            match groups.iter_mut().find(|(of, _)| *of == device) {
+                Some((_, reports)) => reports.push(report),
+                None => groups.push((device, vec![report])),
+            }
+        }
+        groups.retain(|(_, reports)| !reports.is_empty());
+        groups
+    }
+
+    /// What the driver said of a device.
+    fn device(&self, id: &GpuId) -> Option<&Device> {
+        self.probe.as_ref()?.devices.iter().find(|device| device.id == *id)
+    }
+}
+
+impl Status {
+    /// In one word: `pass`, `warn`, `fail`, `skip` or `error`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn { .. } => "warn",
+            Self::Fail { .. } => "fail",
+            Self::Skipped { .. } => "skip",
+            Self::Error { .. } => "error",
+        }
+    }
+
+    /// Whether something does not work.
+    pub fn fails(&self) -> bool {
+        matches!(self, Self::Fail { .. } | Self::Error { .. })
+    }
+
+    /// What is to be said about it, if anything is.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Pass => None,
+            Self::Warn { reason } | Self::Fail { reason } => Some(reason.clone()),
+            Self::Skipped { why, reason } => Some(format!("{why}: {reason}")),
+            Self::Error { call, fault, reason } => Some(format!("{call}: {fault}; {reason}")),
+        }
+    }
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Deadline => "deadline",
+            Self::Blocked => "blocked",
+            Self::Unsupported => "unsupported",
+            Self::Busy => "busy",
+            Self::Poisoned => "poisoned",
+            Self::Cancelled => "cancelled",
+        })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "pass",
+            Self::Warn => "pass with warnings",
+            Self::Unknown => "unknown",
+            Self::Fail => "fail",
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    /// A table for a terminal of 100 columns, or of as many as the width says: `{report:120}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::table(self, f.width().unwrap_or(100)))
     }
 }
 
