@@ -6,12 +6,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use nacp_core::cuda::check::{Check, CheckReport, Report, Skip, Status, Verdict};
 use nacp_core::cuda::determinism::{
     Agreement, Certificate, Circumstances, Faulty, LanePattern, Reason, Scope, SuiteRun, certify, compare, run,
 };
 use nacp_core::cuda::kernels::Kernel;
-use nacp_core::cuda::{Device, Library, Profile, probe_with};
+use nacp_core::cuda::{CheckId, Device, Level, Library, Profile, probe_with};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tempfile::TempDir;
@@ -186,4 +188,104 @@ fn one_wrong_bit_on_one_of_several_devices_is_caught_and_named_wherever_it_is() 
         let wrong = !run(&driver, device, Profile::Tiny).unwrap().differences.is_empty();
         assert_eq!(wrong, number == 1, "device {number}");
     }
+}
+
+/// The checks of determinism as a caller gets them, on the driver's own library.
+fn checked(level: Level, checks: &[CheckId]) -> Report {
+    let check = Check::new(level).library(std::env::var_os("NACP_TEST_LIBRARY").unwrap());
+    check.only(checks.iter().copied()).limit(Duration::from_secs(60)).run()
+}
+
+fn of<'a>(report: &'a Report, id: CheckId, device: usize) -> &'a CheckReport {
+    let id_of = &report.probe.as_ref().unwrap().devices[device].id;
+    report.checks.iter().find(|it| it.id == id && it.device.as_ref() == Some(id_of)).unwrap()
+}
+
+fn metric(report: &CheckReport, name: &str) -> f64 {
+    report.metrics.iter().find(|metric| metric.name == name).unwrap_or_else(|| panic!("{name}: {report:?}")).value
+}
+
+const CHECKS: [CheckId; 7] = [
+    CheckId::DetBits,
+    CheckId::DetRepeat,
+    CheckId::DetShape,
+    CheckId::DetAtomics,
+    CheckId::DetTensor,
+    CheckId::CtxConcurrent,
+    CheckId::SdcSoak,
+];
+
+#[test]
+fn a_healthy_device_passes_every_check_of_its_bits_and_gets_its_certificate() {
+    let test = "a_healthy_device_passes_every_check_of_its_bits_and_gets_its_certificate";
+    if !inside(test, "h100x8", &[("CUDA_VISIBLE_DEVICES", "0,1")]) {
+        return;
+    }
+    let report = checked(Level::Full, &CHECKS);
+    for device in [0, 1] {
+        for id in CHECKS {
+            assert_eq!(of(&report, id, device).status, Status::Pass, "{id}: {report}");
+        }
+        // 2 rounds x 2 contexts x 2 streams x 3 shapes.
+        assert_eq!(metric(of(&report, CheckId::DetRepeat, device), "runs"), 24.0);
+        assert_eq!(metric(of(&report, CheckId::DetAtomics, device), "distinct_sums"), 1.0);
+        assert_eq!(metric(of(&report, CheckId::DetTensor, device), "multiprocessors_seen"), 132.0);
+        assert_eq!(metric(of(&report, CheckId::SdcSoak, device), "mismatches"), 0.0);
+        assert!(metric(of(&report, CheckId::SdcSoak, device), "rounds") >= 2.0);
+    }
+    let lesson = &of(&report, CheckId::DetAtomics, 0).evidence;
+    assert!(lesson.iter().any(|it| it.what == "lesson" && it.value.contains("which proves nothing")), "{lesson:?}");
+    let [first, second] = &report.certificates[..] else { panic!("{:?}", report.certificates) };
+    for certificate in [first, second] {
+        assert_eq!(certificate.scope, Some(Scope::CpuVerified));
+        assert_eq!((certificate.compared.runs, certificate.compared.devices.len()), (25, 2));
+        assert!(certificate.verify().is_verified(), "{}", certificate.verify());
+    }
+    let comparison = compare(first, second);
+    assert_eq!(comparison.agreement, Agreement::SameBits);
+    assert_eq!(comparison.reasons.len(), 1, "only the UUID differs: {comparison}");
+}
+
+#[test]
+fn each_check_of_its_bits_finds_the_device_that_is_wrong_and_leaves_the_other_alone() {
+    let test = "each_check_of_its_bits_finds_the_device_that_is_wrong_and_leaves_the_other_alone";
+    if !inside(test, "h100x8", &[("CUDA_VISIBLE_DEVICES", "0,1")]) {
+        return;
+    }
+    for (id, kernel) in [
+        (CheckId::DetBits, "nacp_ieee"),
+        (CheckId::DetRepeat, "nacp_hash"),
+        (CheckId::DetShape, "nacp_rows"),
+        (CheckId::DetTensor, "nacp_mma"),
+        (CheckId::CtxConcurrent, "nacp_reduce"),
+        (CheckId::SdcSoak, "nacp_fma_rate"),
+        (CheckId::SdcSoak, "nacp_fma"),
+    ] {
+        flip(&format!("device=1 kernel={kernel} lane=3 step=20 bit=5"));
+        let report = checked(Level::Full, &[id]);
+        assert_eq!(of(&report, id, 0).status, Status::Pass, "{id}: {report}");
+        let wrong = of(&report, id, 1);
+        let Status::Fail { reason } = &wrong.status else { panic!("{id}: {wrong:?}") };
+        assert!(reason.starts_with(&format!("the device computes wrongly: {kernel}: lane ")), "{id}: {reason}");
+        assert!(reason.contains("take the device out of service"), "{id}: {reason}");
+        assert_eq!(report.verdict, Verdict::Fail);
+        if matches!(id, CheckId::DetBits | CheckId::DetRepeat) {
+            assert_eq!(report.certificates[0].scope, Some(Scope::CpuVerified));
+            assert_eq!(report.certificates[1].differences[0].kernel, kernel);
+            assert!(report.certificates[1].scope < Some(Scope::GpuToGpu));
+        }
+    }
+}
+
+#[test]
+fn a_device_without_tensor_units_is_checked_without_them() {
+    if !inside("a_device_without_tensor_units_is_checked_without_them", "old-driver-470", &[]) {
+        return;
+    }
+    let report = checked(Level::Standard, &[CheckId::DetBits, CheckId::DetTensor]);
+    let skipped = &of(&report, CheckId::DetTensor, 0).status;
+    assert!(matches!(skipped, Status::Skipped { why: Skip::Unsupported, .. }), "{skipped:?}");
+    assert_eq!(of(&report, CheckId::DetBits, 0).status, Status::Pass);
+    assert_eq!(report.certificates[0].results.len(), 5);
+    assert!(report.certificates[0].verify().is_verified());
 }
