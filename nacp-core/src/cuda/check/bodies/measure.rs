@@ -234,7 +234,9 @@ pub(super) fn pieces(bytes: u64, seed: u32, mut each: impl FnMut(u64, &[u8]) -> 
     while offset < bytes {
         let end = (offset + CHUNK).min(bytes);
         piece.clear();
-        piece.extend((offset / 4..end / 4).flat_map(|position| word(position, seed).to_le_bytes()));
+        for position in offset / 4..end / 4 {
+            piece.extend_from_slice(&word(position, seed).to_le_bytes());
+        }
         each(offset, &piece)?;
         offset = end;
     }

@@ -73,7 +73,7 @@ fn memory_of_which_little_can_be_had_is_told() {
     let reason = reason(&found(&stage, mem::patterns));
     assert_eq!(
         reason,
-        "warn: only a part of the memory that is free could be had: bytes=1048576 wanted=4194288; other programs took it \
+        "warn: only a part of the memory that is free could be had: bytes=1048576 wanted=4194240; other programs took it \
          in between, or it is in small pieces: repeat the check on an idle GPU"
     );
 }
