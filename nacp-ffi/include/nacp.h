@@ -76,6 +76,10 @@ template <typename T> inline T nacp_init() {
 #define NACP_CONDITION_INIT NACP_INIT(nacp_condition)
 #define NACP_CORDON_INIT NACP_INIT(nacp_cordon)
 #define NACP_UNCHECKED_INIT NACP_INIT(nacp_unchecked)
+#define NACP_CHECK_RESULT_INIT NACP_INIT(nacp_check_result)
+#define NACP_CHECK_STEP_INIT NACP_INIT(nacp_check_step)
+#define NACP_CHECK_OPTIONS_INIT NACP_INIT(nacp_check_options)
+#define NACP_CHECK_METRIC_INIT NACP_INIT(nacp_check_metric)
 #define NACP_ENGINE_INFO_INIT NACP_INIT(nacp_engine_info)
 #define NACP_ACTION_INIT NACP_INIT(nacp_action)
 #define NACP_REPLICA_INIT NACP_INIT(nacp_replica)
@@ -828,6 +832,101 @@ template <typename T> inline T nacp_init() {
 #define NACP_CHANGE_CLEARED 3
 
 /**
+ * Does CUDA work at all: below 2 seconds.
+ */
+#define NACP_LEVEL_QUICK 0
+
+/**
+ * And how fast, and does it repeat: below 30 seconds.
+ */
+#define NACP_LEVEL_STANDARD 1
+
+/**
+ * All memory, all multiprocessors, for minutes: asks for an idle GPU.
+ */
+#define NACP_LEVEL_FULL 2
+
+/**
+ * Everything that was done passed.
+ */
+#define NACP_CHECKED_PASS 1
+
+/**
+ * It works, with warnings, or a part could not be looked at.
+ */
+#define NACP_CHECKED_WARN 2
+
+/**
+ * Nothing could be said: the device is busy, or the time was over before a bit was checked.
+ */
+#define NACP_CHECKED_UNKNOWN 3
+
+/**
+ * There is no driver, no device, or something fails.
+ */
+#define NACP_CHECKED_FAIL 4
+
+/**
+ * As it should be.
+ */
+#define NACP_CHECK_PASS 1
+
+/**
+ * It works, and something is worth knowing.
+ */
+#define NACP_CHECK_WARN 2
+
+/**
+ * It does not work, or gives wrong answers.
+ */
+#define NACP_CHECK_FAIL 3
+
+/**
+ * It was not done: nacp_check_result.skip says why.
+ */
+#define NACP_CHECK_SKIPPED 4
+
+/**
+ * The driver refused a call that should have succeeded: nacp_check_result.code is its number.
+ */
+#define NACP_CHECK_ERROR 5
+
+/**
+ * Its time was over.
+ */
+#define NACP_SKIP_DEADLINE 1
+
+/**
+ * What it builds on does not work: an earlier check says why.
+ */
+#define NACP_SKIP_BLOCKED 2
+
+/**
+ * This device or driver does not have it.
+ */
+#define NACP_SKIP_UNSUPPORTED 3
+
+/**
+ * The device is held by somebody else: it is busy and not broken.
+ */
+#define NACP_SKIP_BUSY 4
+
+/**
+ * An earlier check made the device unusable for this process.
+ */
+#define NACP_SKIP_POISONED 5
+
+/**
+ * The caller did not ask for it, or gave up.
+ */
+#define NACP_SKIP_CANCELLED 6
+
+/**
+ * The caller named nothing to hold the driver or the device to.
+ */
+#define NACP_SKIP_NOT_ASKED 7
+
+/**
  * What a function answers. The numbers are stable and never reused; a program should be ready for ones that it does
  * not know.
  */
@@ -1013,6 +1112,13 @@ typedef struct nacp_recording nacp_recording;
  * one.
  */
 typedef struct nacp_replicas nacp_replicas;
+
+/**
+ * What the checks of CUDA found.
+ *
+ * Threads: functions that take `const nacp_report *` may be called by several threads at once; nacp_report_free by one.
+ */
+typedef struct nacp_report nacp_report;
 
 /**
  * Chooses the replica for each request: the less busy of two drawn at random.
@@ -2103,6 +2209,191 @@ typedef struct nacp_unchecked {
 } nacp_unchecked;
 
 /**
+ * What one check found. Its texts live as long as the report, or until the listener returns.
+ */
+typedef struct nacp_check_result {
+  /**
+   * sizeof(nacp_check_result); NACP_CHECK_RESULT_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * How it ended: NACP_CHECK_PASS and the like.
+   */
+  uint32_t status;
+  /**
+   * Which check, such as "det.bits".
+   */
+  const char *id;
+  /**
+   * The UUID of the device; NULL where it is about the machine.
+   */
+  const char *device;
+  /**
+   * Why it did not pass, and what can be done; NULL where it did.
+   */
+  const char *reason;
+  /**
+   * The call that the driver refused; NULL where it refused none.
+   */
+  const char *call;
+  /**
+   * The driver's number (CUresult) of that refusal; 0 where there is none.
+   */
+  int32_t code;
+  /**
+   * Why it was not done: NACP_SKIP_DEADLINE and the like; 0 where it was.
+   */
+  uint32_t skip;
+  /**
+   * How long it took, in seconds.
+   */
+  double seconds;
+  /**
+   * How many values were measured; nacp_report_metric_at tells them.
+   */
+  size_t metrics;
+} nacp_check_result;
+
+/**
+ * What a check tells while it goes on.
+ */
+typedef struct nacp_check_step {
+  /**
+   * sizeof(nacp_check_step) as the library knows it: what lies beyond is not there.
+   */
+  uint32_t struct_size;
+  /**
+   * How many results there are already.
+   */
+  uint32_t done;
+  /**
+   * How many there will be. It grows once, when the devices are known.
+   */
+  uint32_t total;
+  /**
+   * 0 when the check begins, 1 when it has ended.
+   */
+  uint32_t ended;
+  /**
+   * Which check, such as "det.bits".
+   */
+  const char *id;
+  /**
+   * The UUID of the device; NULL where it is about the machine.
+   */
+  const char *device;
+  /**
+   * What it found; NULL while it has not ended.
+   */
+  const struct nacp_check_result *result;
+} nacp_check_step;
+
+/**
+ * Is told of each step, on the thread that called nacp_check. What it is given lives until it returns.
+ *
+ * It returns 0 to go on; anything else ends the run soon, and what was not done is skipped.
+ */
+typedef int32_t (*nacp_check_listener)(const struct nacp_check_step *step, void *user);
+
+/**
+ * What is checked, and how.
+ *
+ * ```c
+ * nacp_check_options options = NACP_CHECK_OPTIONS_INIT;
+ * options.level = NACP_LEVEL_STANDARD;
+ * options.program = "self";
+ * ```
+ */
+typedef struct nacp_check_options {
+  /**
+   * sizeof(nacp_check_options); NACP_CHECK_OPTIONS_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * How much: NACP_LEVEL_QUICK and the like.
+   */
+  uint32_t level;
+  /**
+   * The UUIDs of the devices to check, with commas between them; NULL for all.
+   */
+  const char *devices;
+  /**
+   * The names of the checks, with commas between them, such as "det.bits,mem.pattern"; NULL for all of the level. What
+   * they build on is done too.
+   */
+  const char *checks;
+  /**
+   * The file of the driver's library; NULL for the one that the loader finds.
+   */
+  const char *library;
+  /**
+   * A simulated node whose driver is checked in place of this machine's: "NAME" or "FILE.json"; NULL for this machine.
+   */
+  const char *simulated;
+  /**
+   * Who runs the checks: NULL for a thread of this process, "self" for children that are this very program, or the path
+   * of another program. Such a program calls nacp_probe_answer first in main. A driver that hangs or crashes takes only
+   * a child with it.
+   */
+  const char *program;
+  /**
+   * The CUDA version that your programs were built with, such as "12.8": drv.runtime_fit says whether the driver serves
+   * it; NULL for none.
+   */
+  const char *cuda;
+  /**
+   * How long all may take together, in milliseconds; 0 for the limit of the level.
+   */
+  uint32_t limit_ms;
+  /**
+   * 1 to do the checks of NACP_LEVEL_FULL also on a device on which others compute.
+   */
+  uint32_t even_if_busy;
+  /**
+   * Who is told of each step; NULL for nobody.
+   */
+  nacp_check_listener listener;
+  /**
+   * What the listener is given beside the step.
+   */
+  void *user;
+} nacp_check_options;
+
+/**
+ * One measured value. Its texts live as long as the report.
+ */
+typedef struct nacp_check_metric {
+  /**
+   * sizeof(nacp_check_metric); NACP_CHECK_METRIC_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * How often it was measured.
+   */
+  uint32_t n;
+  /**
+   * What, such as "pinned".
+   */
+  const char *name;
+  /**
+   * Its unit, such as "bytes_per_second".
+   */
+  const char *unit;
+  /**
+   * How a value that is computed comes about; NULL where it was measured.
+   */
+  const char *formula;
+  /**
+   * The value: the median where it was measured more than once.
+   */
+  double value;
+  /**
+   * What 99 of 100 stay below; NaN where it was measured once.
+   */
+  double p99;
+} nacp_check_metric;
+
+/**
  * What an engine is and what it offers.
  */
 typedef struct nacp_engine_info {
@@ -2616,12 +2907,12 @@ nacp_status nacp_ctx_new(const struct nacp_ctx_options *options,
  */
 void nacp_ctx_free(struct nacp_ctx *ctx);
 
-/* ==== The first touch of the driver, in a child process ==== */
+/* ==== What a child process of the library does ==== */
 
 /**
- * Reads the GPUs of this machine and reports, if this process was started as the guard of another; else it does nothing.
- * A program that names itself or is named as a guard (nacp_ctx_options.guard) calls it first in main, before anything
- * prints:
+ * Reads the GPUs of this machine and reports, or runs checks of CUDA, if this process was started to by another that uses
+ * this library; else it does nothing. A program that names itself or is named as a guard (nacp_ctx_options.guard) or as
+ * the program of checks (nacp_check_options.program) calls it first in main, before anything prints:
  *
  * ```c
  * if (nacp_probe_answer()) return 0;
@@ -2630,7 +2921,7 @@ void nacp_ctx_free(struct nacp_ctx *ctx);
  * The report goes to the standard output. Should the driver's library crash or hang here, the process that asked is told
  * so: NACP_E_DRIVER_UNAVAILABLE with `cause=crashed` and the signal, or NACP_E_TIMEOUT with `cause=hung`.
  *
- * @return 1 when this process was started as a guard: there is nothing left to do for it, and it should end; else 0
+ * @return 1 when this process was started to answer: there is nothing left to do for it, and it should end; else 0
  */
 uint32_t nacp_probe_answer(void);
 
@@ -3537,6 +3828,163 @@ nacp_status nacp_detect_json(struct nacp_string *json,
  * @param[out] error what went wrong; NULL if the caller does not care
  */
 nacp_status nacp_detect_text(struct nacp_string *text, struct nacp_error *error);
+
+/* ==== Whether CUDA works here, how fast, and whether it repeats ==== */
+
+/**
+ * Checks CUDA on this machine, and tells what was found. A machine without a driver is no error: it is a report that fails
+ * at its first check. The call takes at most the limit and half a second, whatever the driver does.
+ *
+ * @param options what and how; NULL for NACP_LEVEL_QUICK on all devices of this machine, in a thread
+ * @param[out] report what was found, freed by nacp_report_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for an option that cannot be; NACP_E_NOT_FOUND for a simulated node that is not there
+ */
+nacp_status nacp_check(const struct nacp_check_options *options,
+                       struct nacp_report **report,
+                       struct nacp_error *error);
+
+/* ==== What the checks of CUDA found ==== */
+
+/**
+ * All results in one word.
+ *
+ * @param report the report
+ * @return NACP_CHECKED_PASS and the like; 0 for NULL
+ */
+uint32_t nacp_report_verdict(const struct nacp_report *report);
+
+/**
+ * Whether the driver is a simulated one: its devices do not exist, and no time means anything.
+ *
+ * @param report the report
+ * @return 1 or 0; 0 for NULL
+ */
+uint32_t nacp_report_is_simulated(const struct nacp_report *report);
+
+/**
+ * How long it took, in seconds.
+ *
+ * @param report the report
+ * @return the time; 0 for NULL
+ */
+double nacp_report_seconds(const struct nacp_report *report);
+
+/**
+ * The number of results.
+ *
+ * @param report the report
+ * @return the number; 0 for NULL
+ */
+size_t nacp_report_result_count(const struct nacp_report *report);
+
+/**
+ * Tells one result.
+ *
+ * @param report the report
+ * @param index which, from 0 to nacp_report_result_count - 1
+ * @param[out] result a struct that NACP_CHECK_RESULT_INIT has initialised; its texts live as long as the report
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there is no such index
+ */
+nacp_status nacp_report_result_at(const struct nacp_report *report,
+                                  size_t index,
+                                  struct nacp_check_result *result,
+                                  struct nacp_error *error);
+
+/**
+ * Tells one value that a check measured.
+ *
+ * @param report the report
+ * @param result which result, from 0 to nacp_report_result_count - 1
+ * @param index which of its values, from 0 to nacp_check_result.metrics - 1
+ * @param[out] metric a struct that NACP_CHECK_METRIC_INIT has initialised; its texts live as long as the report
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there is no such index
+ */
+nacp_status nacp_report_metric_at(const struct nacp_report *report,
+                                  size_t result,
+                                  size_t index,
+                                  struct nacp_check_metric *metric,
+                                  struct nacp_error *error);
+
+/**
+ * What does not work first, as an error: for programs that only want to know whether they can go on.
+ *
+ * @param report the report
+ * @param[out] error what does not work; NULL if the caller does not care
+ * @return NACP_OK when nothing fails; else the status that fits what does
+ */
+nacp_status nacp_report_failure(const struct nacp_report *report,
+                                struct nacp_error *error);
+
+/**
+ * The whole report as JSON, with all evidence and the certificates of determinism.
+ *
+ * @param report the report
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_report_json(const struct nacp_report *report,
+                             struct nacp_string *json,
+                             struct nacp_error *error);
+
+/**
+ * The report as a table for a terminal.
+ *
+ * @param report the report
+ * @param[out] text the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_report_text(const struct nacp_report *report,
+                             struct nacp_string *text,
+                             struct nacp_error *error);
+
+/**
+ * The report as a page of its own: no script, nothing loaded from elsewhere.
+ *
+ * @param report the report
+ * @param[out] html the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_report_html(const struct nacp_report *report,
+                             struct nacp_string *html,
+                             struct nacp_error *error);
+
+/**
+ * Frees a report.
+ *
+ * @param report the report; NULL does nothing
+ */
+void nacp_report_free(struct nacp_report *report);
+
+/* ==== What proves that a device repeats ==== */
+
+/**
+ * Computes anew what a certificate says, on the CPU, and tells for each part whether it holds.
+ *
+ * @param certificate the certificate as JSON, from the `certificates` of nacp_report_json
+ * @param[out] verification what holds and what does not, as JSON, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for what is no certificate
+ */
+nacp_status nacp_certificate_verify_json(const char *certificate,
+                                         struct nacp_string *verification,
+                                         struct nacp_error *error);
+
+/**
+ * Compares two certificates, and tells the reason for each difference.
+ *
+ * @param one a certificate as JSON
+ * @param other another one
+ * @param[out] comparison what is the same, what differs and why, as JSON, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for what is no certificate
+ */
+nacp_status nacp_certificate_compare_json(const char *one,
+                                          const char *other,
+                                          struct nacp_string *comparison,
+                                          struct nacp_error *error);
 
 /* ==== Who runs the containers ==== */
 
