@@ -146,3 +146,19 @@ fn the_c_of_the_book_compiles() {
     }
     assert!(count >= 3, "{count}");
 }
+
+#[test]
+fn the_checks_of_cuda_are_shown_on_a_simulated_server_and_refused_where_they_are_asked_for_wrongly() {
+    let folder = shared_library();
+    let program = compile(&Path::new(ROOT).join("examples/c/check.c"), folder.path(), &["-lm"]);
+    let output = run(Command::new(&program).args(["quick", "rtx3050ti-laptop-wsl2"]));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    for part in ["pass     lib.open", "pass     det.bits", "SIMULATED: nothing is said of any real GPU", "CUDA works here"] {
+        assert!(out.contains(part), "`{part}` is missing in\n{out}");
+    }
+    let usage = run(Command::new(&program).arg("fast"));
+    assert_eq!(usage.status.code(), Some(2));
+    let none = run(Command::new(&program).args(["quick", "nowhere"]));
+    assert_eq!(none.status.code(), Some(2), "{}", String::from_utf8_lossy(&none.stderr));
+}

@@ -44,6 +44,13 @@ fn what_gpus_do_is_told_as_it_happens_and_every_misuse_in_exact_words() {
 }
 
 #[test]
+fn what_the_checks_of_cuda_find_is_told_and_every_misuse_in_exact_words() {
+    let folder = shared_library();
+    let program = compile(&source("c_check.c"), folder.path(), &["-lm"]);
+    assert_well(&mut Command::new(program), " checks, 0 failed");
+}
+
+#[test]
 fn nothing_is_leaked() {
     let folder = shared_library();
     let leaks = ["-pthread", "-fsanitize=leak"];
@@ -53,6 +60,8 @@ fn nothing_is_leaked() {
         let mut program = Command::new(gpus(name, folder.path(), &leaks, 15));
         assert_well(program.arg(folder.path()).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
     }
+    let program = compile(&source("c_check.c"), folder.path(), &["-lm", "-pthread", "-fsanitize=leak"]);
+    assert_well(Command::new(program).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
 }
 
 /// Where valgrind is: it also sees what is read or written where it should not be.

@@ -42,7 +42,7 @@ def test_a_simulated_laptop_passes_and_says_that_it_is_simulated(report: nacp.Re
     report.raise_for_failure()
     assert report.probe is not None and report.probe.devices[0].compute == "8.6"
     assert "simulated" in repr(report).lower()
-    assert "simulated" in report.html().lower() and report.html().startswith("<!doctype html>")
+    assert "simulated" in report.html().lower() and report.html().startswith("<!DOCTYPE html>")
     assert report.markdown()
     ids = [check.id for check in report.checks]
     assert ids[:3] == ["lib.open", "lib.symbols", "drv.init"] and "det.bits" in ids
