@@ -253,8 +253,8 @@ mod tests {
         for (word, other) in left.into_iter().zip(right) {
             for bit in 0..16 {
                 for sum in sums.as_flattened().iter().take(8) {
-                    // The largest that the other fifteen products and sums of the eight steps can make of it.
-                    let rest = f64::from(*sum) + 7.0 * 14.0 * 15.0;
+                    // The largest that the other products of the eight steps can make of it.
+                    let rest = f64::from(*sum) + 63.0 * 14.0 * 15.0;
                     let before = rest + half(word) * half(other);
                     let after = rest + half(word ^ 1 << bit) * half(other);
                     seen += 1;
