@@ -291,7 +291,7 @@ fn some(name: &'static str, count: u32, most: u32) -> Result<()> {
 
 /// Whether `count` items of `size` bytes have room, and the words that they are made of begin where they may.
 fn room(name: &'static str, memory: Memory, size: u64, count: u64) -> Result<()> {
-    if !size.checked_mul(count).is_some_and(|needed| needed <= memory.bytes) {
+    if size.checked_mul(count).is_none_or(|needed| needed > memory.bytes) {
         return Err(refused("the memory is too small for what the kernel does with it", "memory", name)
             .with("bytes", memory.bytes)
             .with("items", count)

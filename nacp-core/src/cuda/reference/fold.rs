@@ -98,6 +98,7 @@ pub(super) fn pick(unit: &mut impl Unit, word: u32, keep: u32, set: u32) -> u32 
 }
 
 /// Low and high half.
+#[expect(clippy::cast_possible_truncation, reason = "the high half is the other number")]
 #[inline(always)]
 pub(super) fn halves(wide: u64) -> (u32, u32) {
     (wide as u32, (wide >> 32) as u32)

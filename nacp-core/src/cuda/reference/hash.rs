@@ -1,5 +1,7 @@
 //! `nacp_hash`: integers.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the kernel cuts its numbers here, too")]
+
 use super::fold::{Fold, halves, joined, next, start};
 use super::unit::Unit;
 

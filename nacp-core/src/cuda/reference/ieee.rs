@@ -1,5 +1,7 @@
 //! `nacp_ieee`: what IEEE 754 rounds exactly.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the kernel converts so")]
+
 use super::fold::{Fold, halves, joined, next, pick, start};
 use super::unit::Unit;
 

@@ -29,6 +29,8 @@ mod unit;
 
 #[cfg(test)]
 mod flips;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZero;
 use std::ops::Range;

@@ -70,9 +70,9 @@ mod tests {
             }
         }
         let mut watch = Watch { seen: 0, last: [0.0; CHAINS as usize], settled: 0, strange: 0 };
-        for number in 0..64 {
-            lane(&mut watch, number, 10_000, 7);
+        for number in 0..32 {
+            lane(&mut watch, number, 5_000, 7);
         }
-        assert_eq!((watch.seen, watch.settled, watch.strange), (64 * 16 * 10_000, 0, 0));
+        assert_eq!((watch.seen, watch.settled, watch.strange), (32 * 16 * 5_000, 0, 0));
     }
 }
