@@ -4,6 +4,7 @@
 //! file. What they load is compiled by an interpreter of PTX, and their kernels really run, on the CPU. Every handle,
 //! address and number that a caller gives is checked; misuse is refused with the number that the driver documents.
 //! What the environment may ask, faults above all, is in the README.
+#![cfg(unix)]
 
 mod api;
 mod call;

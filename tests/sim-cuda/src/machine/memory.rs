@@ -310,6 +310,18 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_behind_an_allocation_belongs_to_nobody() {
+        let mut pool = Pool::new(0, 1 << 20, None);
+        let blocks: Vec<_> = (0..3).map(|_| pool.allocate(512, 7).unwrap()).collect();
+        let view = View::of(blocks.iter());
+        for block in &blocks {
+            for address in [block.address + 512, block.address + 513, block.address - 1] {
+                assert_eq!(view.store(address, &[0]), Err(Trap::Address(address)));
+            }
+        }
+    }
+
+    #[test]
     fn memory_is_counted_and_given_back_and_no_address_comes_twice() {
         let mut pool = Pool::new(3, 4096, None);
         let first = pool.allocate(1, 7).unwrap();

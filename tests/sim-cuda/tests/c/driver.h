@@ -64,8 +64,7 @@ int cuModuleGetFunction(Handle *function, Handle module, const char *name);
 int cuModuleGetGlobal_v2(Address *address, size_t *bytes, Handle module, const char *name);
 int cuFuncGetAttribute(int *value, int attribute, Handle function);
 int cuLaunchKernel(Handle function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-                   unsigned block_y, unsigned block_z, unsigned shared, Handle stream, void **parameters,
-                   void **extra);
+                   unsigned block_y, unsigned block_z, unsigned shared, Handle stream, void **parameters, void **extra);
 
 int cuStreamCreate(Handle *stream, unsigned flags);
 int cuStreamCreateWithPriority(Handle *stream, unsigned flags, int priority);
@@ -91,11 +90,11 @@ int cuGraphExecDestroy(Handle executable);
 
 // Ends the program with the number of the line whose answer is not the expected one. The shell sees only a byte, so
 // that the line is printed too.
-#define IS(call, code)                                                                   \
-    do {                                                                                 \
-        int answer_ = (call);                                                            \
-        if (answer_ != (code)) {                                                         \
-            fprintf(stderr, "line %d: %s answered %d\n", __LINE__, #call, answer_);      \
-            return 1;                                                                    \
-        }                                                                                \
+#define IS(call, code)                                                                                                 \
+    do {                                                                                                               \
+        int answer_ = (call);                                                                                          \
+        if (answer_ != (code)) {                                                                                       \
+            fprintf(stderr, "line %d: %s answered %d\n", __LINE__, #call, answer_);                                    \
+            return 1;                                                                                                  \
+        }                                                                                                              \
     } while (0)

@@ -450,7 +450,8 @@ int main(int count, char **arguments) {
     if (length == 0) {
         return 2;
     }
-    int wrong = before_the_start() || devices() || contexts() || memory() || modules() || streams_and_events() || graphs();
+    int wrong =
+        before_the_start() || devices() || contexts() || memory() || modules() || streams_and_events() || graphs();
     Handle last = NULL;
     if (!wrong) {
         IS(cuCtxGetCurrent(&last), 0);

@@ -2,6 +2,9 @@
 // argument is a file of PTX.
 #include "driver.h"
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +229,55 @@ static int threads(void) {
     return 0;
 }
 
+static struct {
+    Handle context, kernel, stream;
+    Address memory;
+    atomic_bool enough;
+    int answer;
+} spinning;
+
+static void *spin(void *unused) {
+    enum { TURNS = 200000 };
+    unsigned turns = TURNS;
+    void *parameters[] = {&spinning.memory, &turns};
+    cuCtxSetCurrent(spinning.context);
+    do {
+        spinning.answer = cuLaunchKernel(spinning.kernel, 1, 1, 1, 1, 1, 1, 0, spinning.stream, parameters, NULL);
+    } while (spinning.answer == 0 && !spinning.enough);
+    return unused;
+}
+
+// While kernels run in another thread, others ask and work.
+static int others_go_on(void) {
+    pthread_t thread;
+    Handle module, other;
+    Address memory;
+    size_t available;
+    unsigned word = 0;
+    IS(cuCtxCreate_v2(&spinning.context, 0, 3), 0);
+    IS(cuModuleLoadData(&module, ptx), 0);
+    IS(cuModuleGetFunction(&spinning.kernel, module, "spin"), 0);
+    IS(cuStreamCreate(&spinning.stream, 1), 0);
+    IS(cuStreamCreate(&other, 1), 0);
+    IS(cuMemAlloc_v2(&spinning.memory, 4), 0);
+    IS(cuMemAlloc_v2(&memory, 4), 0);
+    IS(pthread_create(&thread, NULL, spin, NULL), 0);
+    while (cuStreamQuery(spinning.stream) == 0) {
+        sched_yield();
+    }
+    IS(cuMemGetInfo_v2(&available, NULL), 0);
+    IS(cuMemsetD32Async(memory, 9, 1, other), 0);
+    IS(cuStreamSynchronize(other), 0);
+    spinning.enough = true;
+    IS(pthread_join(thread, NULL), 0);
+    IS(spinning.answer, 0);
+    IS(cuStreamQuery(spinning.stream), 0);
+    IS(cuMemcpyDtoH_v2(&word, spinning.memory, 4), 0);
+    IS((int)word, 200000);
+    IS(cuCtxDestroy_v2(spinning.context), 0);
+    return 0;
+}
+
 int main(int count, char **arguments) {
     FILE *file = count > 1 ? fopen(arguments[1], "r") : NULL;
     if (file == NULL) {
@@ -237,5 +289,5 @@ int main(int count, char **arguments) {
         return 2;
     }
     IS(cuInit(0), 0);
-    return kernels_and_copies() || recorded_work() || threads() || peers();
+    return kernels_and_copies() || recorded_work() || threads() || others_go_on() || peers();
 }
