@@ -26,8 +26,9 @@ impl CheckId {
             Self::BwH2d | Self::BwD2h => "the bytes arrive; warns below 75 % of the link",
             Self::BwD2d => "the bytes arrive; warns below 70 % of the memory's peak",
             Self::LatLaunch => "always; warns above 20 µs a launch (50 µs under Windows and WSL2)",
-            Self::ThrFma => "the answers are right; warns below 75 % of the peak at the observed clock",
-            Self::ThrMma => "the answers are right; the rate is reported",
+            Self::ThrFma | Self::ThrMma => {
+                "the answers are right; warns below 75 % of the expected at the observed clock"
+            }
             Self::StrmPriority => "streams get the priority that they ask for",
             Self::GraphCapture => "recorded work gives the same bits",
             Self::CtxConcurrent => "two contexts at once give the same bits",
