@@ -123,11 +123,14 @@ pub mod units;
 /// nothing.
 ///
 /// ```
-/// fn main() {
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
 ///     if nacp_core::answer() {
-///         return;
+///         return ExitCode::SUCCESS;
 ///     }
 ///     // The program.
+///     ExitCode::SUCCESS
 /// }
 /// ```
 #[cfg(any(feature = "cuda", feature = "nvml"))]
