@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nacp_core::cuda::compat::tables::{BRANCHES, CAPABILITIES, FAMILIES, TOOLKITS};
 use nacp_core::cuda::compat::{self, Gpu, InstalledDriver, Platform, Rule};
 use nacp_core::cuda::determinism::{RECORDED, Scope};
+use nacp_core::cuda::{CheckId, Level, check};
 use nacp_core::gpu::MetricKind;
 use nacp_core::gpu::health::{ConditionKind, Thresholds};
 use nacp_core::observe::{Family, FamilySet, families};
@@ -198,6 +199,30 @@ fn memory_is_printed_as_the_book_says() {
     let row = page.lines().find(|line| line.starts_with("| `Bytes`")).unwrap();
     let [read, printed] = row.split('`').skip(3).step_by(2).collect::<Vec<_>>()[..] else { panic!("{row}") };
     assert_eq!(read.parse::<Bytes>().unwrap().to_string(), printed);
+}
+
+#[test]
+fn the_table_of_checks_is_the_one_of_the_library() {
+    let page = fs::read_to_string(docs().join("cuda-checks.md")).unwrap();
+    let about = |scope| match scope {
+        check::Scope::Machine => "the machine",
+        check::Scope::Device => "a device",
+        check::Scope::Devices => "all devices",
+    };
+    let row = |id: &CheckId| {
+        let (level, limit) = (id.level(), id.limit(id.level()).as_secs_f64());
+        let title = id.title().trim_end_matches('.');
+        format!("| `{id}`: {title} | {level} | {} | {limit} s | {} |", about(id.scope()), id.passes())
+    };
+    let rows: Vec<String> = CheckId::ALL.iter().map(row).collect();
+    assert_eq!(table(&page, "check"), rows, "\n{}\n", rows.join("\n"));
+    let limits = Level::ALL.map(|level| (format!("| `{level}` |"), level.limit().as_secs()));
+    let levels = table(&page, "level");
+    assert_eq!(levels.len(), limits.len());
+    for (row, (begin, seconds)) in levels.iter().zip(limits) {
+        let limit = if seconds % 60 == 0 { format!("| {} min |", seconds / 60) } else { format!("| {seconds} s |") };
+        assert!(row.starts_with(&begin) && row.ends_with(&limit), "{row}: {begin} … {limit}");
+    }
 }
 
 /// The rows of the table whose first column has this head.

@@ -8,11 +8,12 @@ mod progress;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use arguments::{Arguments, Json, USAGE, Wish};
 use nacp_core::cuda::check::{Isolation, Report, Verdict};
 use nacp_core::cuda::{Check, CheckId, Level};
-use nacp_core::{Error, ErrorKind};
+use nacp_core::{Error, ErrorKind, sim};
 use progress::Line;
 
 fn main() -> ExitCode {
@@ -54,6 +55,9 @@ fn run(arguments: &Arguments) -> Result<Report, Error> {
     }
     if !arguments.thread {
         check = check.isolated(Isolation::this_program()?);
+    }
+    if let Some(node) = &arguments.simulated {
+        check = check.driver(Arc::new(sim::Cuda::named(node)?)).telemetry(Arc::new(sim::Node::named(node)?));
     }
     if let Some(limit) = arguments.limit {
         check = check.limit(limit);

@@ -41,6 +41,9 @@ impl Isolation {
     }
 }
 
+/// Who is told how far it is.
+pub(super) type Callback<'a> = Box<dyn FnMut(&Progress) + Send + 'a>;
+
 /// Runs checks and tells what was found.
 ///
 /// ```no_run
@@ -68,7 +71,7 @@ pub struct Check<'a> {
     pub(super) driver: Option<Arc<dyn Execute>>,
     pub(super) telemetry: Option<Arc<dyn Source>>,
     pub(super) even_if_busy: bool,
-    pub(super) progress: Option<Box<dyn FnMut(&Progress) + Send + 'a>>,
+    pub(super) progress: Option<Callback<'a>>,
     pub(super) cancel: Arc<AtomicBool>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) bodies: Bodies,

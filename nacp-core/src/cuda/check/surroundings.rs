@@ -74,7 +74,8 @@ mod tests {
     use crate::gpu::{MigDevice, Partition, Reading, Unknown, Utilization};
 
     fn id(digit: char) -> GpuId {
-        format!("GPU-{0}{0}{0}{0}{0}{0}{0}{0}-0000-0000-0000-000000000000", digit).parse().unwrap()
+        let eight: String = std::iter::repeat_n(digit, 8).collect();
+        format!("GPU-{eight}-0000-0000-0000-000000000000").parse().unwrap()
     }
 
     fn sample(gpu: GpuId, processes: Vec<Process>, percent: u32) -> Sample {

@@ -401,7 +401,6 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "a few dozen in a run, and each is handed on at once")]
 pub enum Progress {
     /// A check begins.
     Started {
