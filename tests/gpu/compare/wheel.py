@@ -7,5 +7,8 @@ import nacp
 report = nacp.check("quick")
 for found in report.failures():
     print(found)
-print(f"nacp {nacp.__version__}: {report.verdict} on {len(report.certificates)} devices" + (", SIMULATED" if report.simulated else ""))
+print(
+    f"nacp {nacp.__version__}: {report.verdict} on {len(report.certificates)} devices"
+    + (", SIMULATED" if report.simulated else "")
+)
 raise SystemExit(1 if report.failures() else 0)
