@@ -219,13 +219,9 @@ def main() -> int:
         client.close()
     if wanted.json is not None:
         wanted.json.write_text(json.dumps(table.rows, indent=1) + "\n", encoding="utf-8")
-    count = {
-        it: sum(row["outcome"] == it for row in table.rows) for it in ("same", "differs", "context", "skip", "FAIL")
-    }
-    print(
-        ", ".join(f"{number} {outcome}" for outcome, number in count.items())
-        + (", SIMULATED" if table.simulated else "")
-    )
+    outcomes = ("same", "differs", "context", "skip", "FAIL")
+    counts = [f"{sum(row['outcome'] == it for row in table.rows)} {it}" for it in outcomes]
+    print(", ".join(counts) + (", SIMULATED" if table.simulated else ""))
     return 1 if table.failed() else 0
 
 

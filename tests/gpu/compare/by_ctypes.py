@@ -108,14 +108,16 @@ class ByCtypes(Client):
     def digest(self, start: Start, ptx: Path) -> str:
         words = (c_uint32 * start.words)()
         size = c_size_t(ctypes.sizeof(words))
-        with self._function(start.kernel, ptx) as function, self._memory(size.value) as out:
-            with self._memory(4 * start.grid) as blocks:
-                numbers = [c_uint32(number) for number in start.numbers]
-                values = [out, blocks, *numbers]
-                pointers = (c_void_p * len(values))(*(ctypes.cast(byref(value), c_void_p) for value in values))
-                self._launch(function, start, pointers)
-                self._call("cuMemcpyDtoHAsync_v2", words, out, size, self._stream)
-                self.wait()
+        with (
+            self._function(start.kernel, ptx) as function,
+            self._memory(size.value) as out,
+            self._memory(4 * start.grid) as blocks,
+        ):
+            values = [out, blocks, *(c_uint32(number) for number in start.numbers)]
+            pointers = (c_void_p * len(values))(*(ctypes.cast(byref(value), c_void_p) for value in values))
+            self._launch(function, start, pointers)
+            self._call("cuMemcpyDtoHAsync_v2", words, out, size, self._stream)
+            self.wait()
         return hashlib.sha256(bytes(words)).hexdigest()
 
     def close(self) -> None:
