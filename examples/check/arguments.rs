@@ -11,10 +11,11 @@ use nacp_core::{Error, ErrorKind};
 pub(crate) const USAGE: &str = "\
 usage: check [quick | standard | full] [OPTION…]
 
-  --json            print the report as JSON
+  --json [FILE]     print the report as JSON, or write it to a file beside the table
   --html FILE       write the report as a page, too
-  --isolated        let a child process touch the driver; it is killed when it hangs
-  --simulated NODE  check the simulated driver of this node, such as h100x8
+  --isolated        let a child touch the driver, which is killed when it hangs: so it is unless it is said
+  --thread          touch the driver in this process
+  --simulated NODE  check the simulated driver of this node, such as h100x8, in this process
   --library FILE    check this libcuda.so.1
   --device UUID     check this device only; may be given again
   --only CHECK      run this check and what it builds on; may be given again
@@ -33,13 +34,21 @@ pub(crate) enum Wish {
     List,
 }
 
+/// Where the report goes as JSON.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Json {
+    No,
+    Printed,
+    File(PathBuf),
+}
+
 /// What is to be checked, and how it is shown.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Arguments {
     pub(crate) level: Level,
-    pub(crate) json: bool,
+    pub(crate) json: Json,
     pub(crate) html: Option<PathBuf>,
-    pub(crate) isolated: bool,
+    pub(crate) thread: bool,
     pub(crate) simulated: Option<String>,
     pub(crate) library: Option<PathBuf>,
     pub(crate) devices: Vec<GpuId>,
@@ -53,9 +62,9 @@ impl Arguments {
     pub(crate) fn read(words: impl IntoIterator<Item = String>) -> Result<Wish, Error> {
         let mut arguments = Self {
             level: Level::Quick,
-            json: false,
+            json: Json::No,
             html: None,
-            isolated: false,
+            thread: false,
             simulated: None,
             library: None,
             devices: Vec::new(),
@@ -64,13 +73,18 @@ impl Arguments {
             cuda: None,
             even_if_busy: false,
         };
-        let mut words = words.into_iter();
+        let mut words = words.into_iter().peekable();
+        let mut isolated = false;
         while let Some(word) = words.next() {
             match word.as_str() {
                 "-h" | "--help" => return Ok(Wish::Help),
                 "--list" => return Ok(Wish::List),
-                "--json" => arguments.json = true,
-                "--isolated" => arguments.isolated = true,
+                "--json" => {
+                    let is_file = |word: &String| !word.starts_with('-') && word.parse::<Level>().is_err();
+                    arguments.json = words.next_if(is_file).map_or(Json::Printed, |file| Json::File(file.into()));
+                }
+                "--isolated" => isolated = true,
+                "--thread" => arguments.thread = true,
                 "--even-if-busy" => arguments.even_if_busy = true,
                 "--html" => arguments.html = Some(value(&word, words.next())?.into()),
                 "--simulated" => arguments.simulated = Some(value(&word, words.next())?),
@@ -85,9 +99,13 @@ impl Arguments {
                 level => arguments.level = level.parse()?,
             }
         }
-        if arguments.simulated.is_some() && (arguments.library.is_some() || arguments.isolated) {
+        if arguments.simulated.is_some() && (arguments.library.is_some() || isolated) {
             return Err(wrong("--simulated runs in this process").hint("leave out --library and --isolated"));
         }
+        if arguments.thread && isolated {
+            return Err(wrong("--thread and --isolated exclude each other").hint("leave out one"));
+        }
+        arguments.thread |= arguments.simulated.is_some();
         Ok(Wish::Run(Box::new(arguments)))
     }
 }
@@ -129,7 +147,10 @@ mod tests {
     fn without_words_it_is_the_quick_level() {
         assert_eq!(run("").level, Level::Quick);
         let all = run("full --json --html a.html --isolated --only det.bits --only drv.init --limit 2.5 --cuda 13.0");
-        assert_eq!((all.level, all.json, all.isolated), (Level::Full, true, true));
+        assert_eq!((all.level, all.json, all.thread), (Level::Full, Json::Printed, false));
+        assert_eq!(run("--json a.json quick").json, Json::File("a.json".into()));
+        assert_eq!((run("--json standard").json, run("--json standard").level), (Json::Printed, Level::Standard));
+        assert!(run("--thread").thread && run("--simulated h100x8").thread);
         assert_eq!((all.html, all.limit), (Some("a.html".into()), Some(Duration::from_millis(2500))));
         assert_eq!(all.only, [CheckId::DetBits, CheckId::DrvInit]);
         assert_eq!(all.cuda, Some(Version { major: 13, minor: 0 }));
@@ -147,6 +168,7 @@ mod tests {
             ("--limit -1", "not a number of seconds: option=--limit value=-1"),
             ("--cuda thirteen", "not a version of CUDA: value=\"thirteen\"; write major and minor, for example 13.0"),
             ("--simulated h100x8 --isolated", "--simulated runs in this process; leave out --library and --isolated"),
+            ("--thread --isolated", "--thread and --isolated exclude each other; leave out one"),
         ] {
             assert_eq!(read(line).unwrap_err().to_string(), expected, "{line}");
         }

@@ -9,14 +9,14 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use arguments::{Arguments, USAGE, Wish};
-use nacp_core::cuda::check::{Isolation, Program, Report, Verdict};
+use arguments::{Arguments, Json, USAGE, Wish};
+use nacp_core::cuda::check::{Isolation, Report, Verdict};
 use nacp_core::cuda::{Check, CheckId, Level};
 use nacp_core::{Error, ErrorKind};
 use progress::Line;
 
 fn main() -> ExitCode {
-    // With --isolated this program is its own child.
+    // This program is also the child that touches the driver.
     if nacp_core::answer() {
         return ExitCode::SUCCESS;
     }
@@ -52,8 +52,8 @@ fn run(arguments: &Arguments) -> Result<Report, Error> {
     if !arguments.only.is_empty() {
         check = check.only(arguments.only.iter().copied());
     }
-    if arguments.isolated {
-        check = check.isolated(Isolation::Child(Program::this()?));
+    if !arguments.thread {
+        check = check.isolated(Isolation::this_program()?);
     }
     if let Some(limit) = arguments.limit {
         check = check.limit(limit);
@@ -69,12 +69,32 @@ fn run(arguments: &Arguments) -> Result<Report, Error> {
     if let Some(path) = &arguments.html {
         write(path, &report.html())?;
     }
-    if arguments.json {
-        show(report.to_json());
-    } else {
-        show(&report);
+    match &arguments.json {
+        Json::Printed => show(report.to_json()),
+        Json::No => show(&report),
+        Json::File(path) => {
+            write(path, &report.to_json())?;
+            show(&report);
+        }
+    }
+    if arguments.json != Json::Printed {
+        show(format_args!("\n{}", sum(&report)));
     }
     Ok(report)
+}
+
+/// The last line, for those who read no more.
+fn sum(report: &Report) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for word in report.checks.iter().map(|check| check.status.word()) {
+        match counts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let simulated = if report.simulated { ", SIMULATED" } else { "" };
+    format!("{}: {} in {:.2} s{simulated}", report.verdict, counts.join(", "), report.elapsed.as_secs_f64())
 }
 
 fn list() {
@@ -86,7 +106,7 @@ fn list() {
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     std::fs::write(path, text).map_err(|error| {
-        Error::new(ErrorKind::InvalidArgument, "check.html", "the page cannot be written")
+        Error::new(ErrorKind::InvalidArgument, "check.write", "the report cannot be written")
             .with("path", path.display())
             .with("reason", &error)
             .caused_by(error)

@@ -123,7 +123,7 @@ impl Schedule {
     }
 
     /// The devices that a step is about.
-    fn concerned<'a>(&'a self, step: &'a Step) -> impl Iterator<Item = &'a GpuId> {
+    pub(super) fn concerned<'a>(&'a self, step: &'a Step) -> impl Iterator<Item = &'a GpuId> {
         let all = (step.id.scope() == Scope::Devices).then_some(self.devices.as_deref()).flatten().unwrap_or(&[]);
         step.device.iter().chain(all)
     }

@@ -5,8 +5,8 @@
 //! [`reference`](super::reference) that computes the same bits on the CPU.
 //!
 //! Every operation on floating-point numbers says `.rn`, none says `.ftz` or `.approx`, so that IEEE 754 alone decides
-//! the bits. Whatever a kernel of the suite computes on the way is folded into an integer, `acc * 0x9E3779B1 + x` (64
-//! bits: `acc * 0x9E3779B97F4A7C15 + x`): the factor is odd, so that no later fold takes back a difference.
+//! the bits. Whatever a kernel of the suite computes on the way is folded into an integer of 64 bits,
+//! `acc * 0x9E3779B97F4A7C15 + x`: the factor is odd, so that no later fold takes back a difference.
 //!
 //! The text keeps to these instructions, so that it can be read, and interpreted, without the whole of PTX:
 //!
@@ -18,13 +18,13 @@
 //! | conversions | `cvt.rn.f32.f64 cvt.f64.f32 cvt.rn.f32.u32 cvt.rn.f32.s32 cvt.rn.f64.u64 cvt.rni.s32.f32 cvt.u32.u64 cvt.u64.u32` |
 //! | moves | `mov.u32 mov.b32 mov.b64` (also `{lo, hi}` from and to 64 bits, the name of shared memory, special registers), `selp.b32` |
 //! | order | `setp.eq.u32 setp.ne.u32 setp.ge.u32 setp.lt.u32 setp.ge.u64 setp.lt.u64`, `bra`, `ret`, `bar.sync 0` |
-//! | memory | `ld.param.u32 ld.param.u64 cvta.to.global.u64`, `ld.global` and `st.global` of `u32` and `v4.u32`, `st.global.v2.u32`, `ld.shared.u32 st.shared.u32` |
+//! | memory | `ld.param.u32 ld.param.u64 cvta.to.global.u64`, `ld.global` and `st.global` of `u32` and `v4.u32`, `st.global.v2.u32`, `ld.shared` and `st.shared` of `u32` and `u64` |
 //! | atomics | `atom.global` with `add.f32 add.u64 min.u64 or.b32` |
 //! | tensor units | `mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32` |
 //!
 //! Only branches have a predicate, `@p bra LABEL`, and predicates are never negated. Registers have names, `x<16>` stands
 //! for `x0` to `x15`; special registers are `%tid.x %ctaid.x %ntid.x %nctaid.x %smid`; addresses are `[name]` and
-//! `[name + bytes]`.
+//! `[name + bytes]`. Between the parameters and the body of an entry there may be `.maxntid`.
 
 mod launch;
 

@@ -2,15 +2,15 @@
 
 use super::unit::Unit;
 
-/// The factor of the fold of 32 bits.
-const FACTOR: u32 = 0x9E37_79B1;
-/// The factor of the fold of 64 bits.
-const WIDE: u64 = 0x9E37_79B9_7F4A_7C15;
+/// The factor of the fold. It leaves 5 when divided by 8, so that no power of it below the 2^31st is -1 modulo 2^33: two
+/// flips of highest bits, such as of two signs, never take each other back.
+const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// How many values are folded at once at most, and one more.
 const MOST: usize = 33;
 
-const POWERS: [u32; MOST] = {
+/// The powers of the factor, with which the values need not wait for each other.
+const POWERS: [u64; MOST] = {
     let mut powers = [1; MOST];
     let mut at = 1;
     while at < MOST {
@@ -20,59 +20,45 @@ const POWERS: [u32; MOST] = {
     powers
 };
 
-const WIDE_POWERS: [u64; MOST] = {
-    let mut powers = [1; MOST];
-    let mut at = 1;
-    while at < MOST {
-        powers[at] = WIDE.wrapping_mul(powers[at - 1]);
-        at += 1;
-    }
-    powers
-};
-
-/// What a thread has folded.
+/// What a thread has folded: `fold = fold * FACTOR + x` for each `x` in order.
 #[derive(Clone, Copy)]
-pub(super) struct Fold {
-    narrow: u32,
-    wide: u64,
-}
+pub(super) struct Fold(u64);
 
 impl Fold {
-    pub(super) fn new(narrow: u32, wide: u64) -> Self {
-        Self { narrow, wide }
+    pub(super) fn new(word: u32) -> Self {
+        Self(u64::from(word))
     }
 
-    /// `narrow = narrow * FACTOR + x` for each x in order. The powers of the factor make the same of it without each
-    /// product waiting for the one before.
+    /// Values of 32 bits.
     #[inline(always)]
     pub(super) fn narrow<const N: usize>(&mut self, unit: &mut impl Unit, values: [u32; N]) {
-        let mut sum = self.narrow.wrapping_mul(POWERS[N]);
+        let mut sum = self.0.wrapping_mul(POWERS[N]);
         for (value, power) in values.iter().zip(POWERS[..N].iter().rev()) {
-            sum = sum.wrapping_add(value.wrapping_mul(*power));
+            sum = sum.wrapping_add(u64::from(*value).wrapping_mul(*power));
         }
-        self.narrow = unit.r32(sum);
+        self.0 = unit.r64(sum);
     }
 
-    /// The same in 64 bits.
+    /// Values of 64 bits: each, and then its high half, so that its highest bits count twice.
     #[inline(always)]
     pub(super) fn wide<const N: usize>(&mut self, unit: &mut impl Unit, values: [u64; N]) {
-        let mut sum = self.wide.wrapping_mul(WIDE_POWERS[N]);
-        for (value, power) in values.iter().zip(WIDE_POWERS[..N].iter().rev()) {
-            sum = sum.wrapping_add(value.wrapping_mul(*power));
+        let mut sum = self.0.wrapping_mul(POWERS[2 * N]);
+        for (value, powers) in values.iter().zip(POWERS[..2 * N].rchunks_exact(2)) {
+            sum = sum.wrapping_add(value.wrapping_mul(powers[1])).wrapping_add((value >> 32).wrapping_mul(powers[0]));
         }
-        self.wide = unit.r64(sum);
+        self.0 = unit.r64(sum);
     }
 
-    /// What was folded in 32 bits.
-    pub(super) fn word(self) -> u32 {
-        self.narrow
+    /// All that another thread has folded.
+    pub(super) fn other(&mut self, unit: &mut impl Unit, other: Self) {
+        self.wide(unit, [other.0]);
     }
 
-    /// Both in one word.
-    pub(super) fn both(mut self, unit: &mut impl Unit) -> u32 {
-        let (low, high) = halves(self.wide);
-        self.narrow(unit, [low, high]);
-        self.narrow
+    /// One word of both halves.
+    pub(super) fn word(self, unit: &mut impl Unit) -> u32 {
+        let (low, high) = halves(self.0);
+        let high = mix(unit, high);
+        unit.r32(low ^ high)
     }
 }
 

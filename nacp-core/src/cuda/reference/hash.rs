@@ -8,7 +8,7 @@ pub(super) fn lane<U: Unit>(unit: &mut U, lane: u32, steps: u32, seed: u32) -> u
     let mut a = start(unit, lane, seed);
     let mut b = next(unit, a);
     let mut w = unit.r64(joined(a, b));
-    let mut fold = Fold::new(a, w);
+    let mut fold = Fold::new(a);
     for _ in 0..steps {
         let t = unit.r32(a.wrapping_mul(1_664_525).wrapping_add(b));
         let h = unit.r32((u64::from(t).wrapping_mul(0xC2B2_AE35) >> 32) as u32);
@@ -36,7 +36,7 @@ pub(super) fn lane<U: Unit>(unit: &mut U, lane: u32, steps: u32, seed: u32) -> u
         b = unit.r32(high.wrapping_sub(c));
         fold.narrow(unit, [a, b]);
     }
-    fold.both(unit)
+    fold.word(unit)
 }
 
 /// `prmt.b32`: each nibble of the selector picks one of the eight bytes, or with its highest bit that byte's sign.

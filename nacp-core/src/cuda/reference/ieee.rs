@@ -8,7 +8,7 @@ pub(super) fn lane<U: Unit>(unit: &mut U, lane: u32, steps: u32, seed: u32) -> u
     let first = start(unit, lane, seed);
     let second = next(unit, first);
     let mut state = unit.r64(joined(first, second));
-    let mut fold = Fold::new(first, state);
+    let mut fold = Fold::new(first);
     for step in 0..steps {
         let drawn = Drawn::new(unit, &mut state);
         let [r0, r1, r2, r3] = drawn.words;
@@ -20,7 +20,7 @@ pub(super) fn lane<U: Unit>(unit: &mut U, lane: u32, steps: u32, seed: u32) -> u
             wide_subnormal(unit, &mut fold, drawn.words, bb);
         }
     }
-    fold.both(unit)
+    fold.word(unit)
 }
 
 /// Four random words, and the last two as one.

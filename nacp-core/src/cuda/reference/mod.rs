@@ -27,6 +27,9 @@ mod sums;
 mod tensor;
 mod unit;
 
+#[cfg(test)]
+mod flips;
+
 use std::num::NonZero;
 use std::ops::Range;
 

@@ -25,7 +25,7 @@ pub(super) fn lane<U: Unit>(unit: &mut U, lane: u32, steps: u32, seed: u32) -> u
         random = next(unit, random);
         x
     });
-    let mut fold = Fold::new(first, 0);
+    let mut fold = Fold::new(first);
     let mut left = steps;
     while left > 0 {
         let turn = left.min(PART);
@@ -37,7 +37,7 @@ pub(super) fn lane<U: Unit>(unit: &mut U, lane: u32, steps: u32, seed: u32) -> u
         }
         fold.narrow(unit, chains.map(f32::to_bits));
     }
-    fold.word()
+    fold.word(unit)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub fn rows(rows: Range<u32>, seed: u32, threads: usize) -> Vec<u32> {
 pub(super) fn row<U: Unit>(unit: &mut U, row: u32, seed: u32) -> [u32; 2] {
     let base = start(unit, row, seed);
     let mut sums = [0.0_f32; TREE];
-    let mut folds = [Fold::new(base, 0); TREE];
+    let mut folds = [Fold::new(base); TREE];
     for ((thread, sum), fold) in (0_u32..).zip(&mut sums).zip(&mut folds) {
         let (random, first) = value(unit, base, thread);
         *sum = first;
@@ -44,12 +44,14 @@ pub(super) fn row<U: Unit>(unit: &mut U, row: u32, seed: u32) -> [u32; 2] {
         let (sums, others) = sums.split_at_mut(width);
         let (folds, beside) = folds.split_at_mut(width);
         for (((sum, fold), other), beside) in sums.iter_mut().zip(folds).zip(others).zip(beside) {
-            *sum = unit.f32(*sum + *other);
-            fold.narrow(unit, [beside.word(), sum.to_bits()]);
+            let other = unit.f32(*other);
+            *sum = unit.f32(*sum + other);
+            fold.other(unit, *beside);
+            fold.narrow(unit, [other.to_bits(), sum.to_bits()]);
         }
         width /= 2;
     }
-    [sums[0].to_bits(), folds[0].word()]
+    [sums[0].to_bits(), folds[0].word(unit)]
 }
 
 /// A random word, and the number in +-[2^-7, 2) that is made of it.

@@ -44,7 +44,7 @@ pub fn mma_rate(warps: Range<u32>, steps: u32, seed: u32, threads: usize) -> Vec
 /// What the threads of a warp write.
 pub(super) fn warp<U: Unit>(unit: &mut U, warp: u32, steps: u32, seed: u32) -> [u32; WARP] {
     let mut random = first(unit, warp, seed);
-    let mut folds = random.map(|word| Fold::new(word, 0));
+    let mut folds = random.map(|word| Fold::new(word));
     let mut sums = [[0.0; SIDE]; ROWS];
     for step in 0..steps {
         if step & 7 == 0 {
@@ -64,14 +64,14 @@ pub(super) fn warp<U: Unit>(unit: &mut U, warp: u32, steps: u32, seed: u32) -> [
             fold.narrow(unit, mine.map(f32::to_bits));
         }
     }
-    folds.map(Fold::word)
+    folds.map(|fold| fold.word(unit))
 }
 
 /// What the threads of a warp write that adds as fast as it can.
 fn rate(warp: u32, steps: u32, seed: u32) -> [u32; WARP] {
     let unit = &mut Sound;
     let mut random = first(unit, warp, seed);
-    let mut folds = random.map(|word| Fold::new(word, 0));
+    let mut folds = random.map(|word| Fold::new(word));
     let mut left = steps;
     while left > 0 {
         let turn = left.min(PART);
@@ -86,7 +86,7 @@ fn rate(warp: u32, steps: u32, seed: u32) -> [u32; WARP] {
             }
         }
     }
-    folds.map(Fold::word)
+    folds.map(|fold| fold.word(unit))
 }
 
 /// What the threads of a warp begin with.

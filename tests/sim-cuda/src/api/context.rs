@@ -40,9 +40,10 @@ calls! {
         wanted(place)?;
         let device = machine.position(device)?;
         let mut state = machine.state();
-        let context = match state.places[device].primary {
-            Some(context) => context,
-            None => state.make_context(machine, device, true)?,
+        let context = match (state.places[device].primary, state.places[device].broken) {
+            (Some(_), Some(code)) => return Err(code),
+            (Some(context), None) => context,
+            (None, _) => state.make_context(machine, device, true)?,
         };
         let own = &mut state.places[device];
         own.primary = Some(context);

@@ -68,7 +68,7 @@ impl State {
             thread: this_thread(),
             works: Vec::new(),
             spoilt: false,
-            branches: BTreeMap::from([(stream, Branch::default())]),
+            branches: BTreeMap::new(),
         });
         self.streams.get_mut(stream)?.capture = Some(capture);
         Ok(())

@@ -106,7 +106,9 @@ impl Pool {
     pub(crate) fn new(device: usize, size: u64, stuck: Option<StuckBit>) -> Self {
         let next = FIRST + device as u64 * APART;
         let stuck = stuck.filter(|stuck| stuck.device == device);
-        Self { device, size, used: 0, next, free: BTreeMap::from([(0, size)]), taken: BTreeMap::new(), stuck }
+        let mut free = BTreeMap::new();
+        free.insert(0, size);
+        Self { device, size, used: 0, next, free, taken: BTreeMap::new(), stuck }
     }
 
     /// How much is left.

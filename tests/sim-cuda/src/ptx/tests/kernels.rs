@@ -11,7 +11,7 @@ use crate::ptx::{Flip, Grid, Program, Stats};
 const SEED: u32 = 2026;
 /// Where the answers go, and where the numbers of the multiprocessors.
 pub(super) const OUT: Memory = Memory { address: BASE, bytes: 1 << 20 };
-const SMS: Memory = Memory { address: BASE + (1 << 20), bytes: 1 << 20 };
+pub(super) const SMS: Memory = Memory { address: BASE + (1 << 20), bytes: 1 << 20 };
 
 /// Both images, ready to run.
 pub(super) struct Images([Program; 2]);
@@ -27,7 +27,7 @@ impl Images {
 
     /// Does a launch on new memory, or on what is given.
     pub(super) fn launch(&self, launch: &Launch, flip: Option<Flip>, memory: Option<Bench>) -> (Bench, Stats) {
-        let mut bench = memory.unwrap_or_else(|| Bench::new(2 << 20, 1));
+        let mut bench = memory.unwrap_or_else(|| Bench::new((1 << 20) + (1 << 18), 1));
         bench.grid = Grid { grid: [launch.grid(), 1, 1], block: [launch.block(), 1, 1], multiprocessors: 7 };
         bench.flip = flip;
         let kernel = launch.kernel();

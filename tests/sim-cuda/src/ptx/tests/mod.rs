@@ -10,4 +10,5 @@ mod kernels;
 mod memory;
 mod parsing;
 mod product;
+mod speed;
 mod traps;

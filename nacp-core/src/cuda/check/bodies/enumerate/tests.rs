@@ -179,7 +179,7 @@ fn the_callers_programs_are_judged_for_the_device() {
         Scripted::new(Script { facts, ..script }).ends(arch_fit)
     };
     let h100 = Script::default;
-    assert_eq!(wanting(&[], None, h100()), "skipped, Cancelled: no program was named");
+    assert_eq!(wanting(&[], None, h100()), "skipped, NotAsked: no program was named");
     assert_eq!(wanting(&[(8, 0), (9, 0)], None, h100()), "pass");
     assert_eq!(wanting(&[(8, 0)], Some(("8.0", (8, 0))), h100()), "pass");
     assert_eq!(
