@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -78,7 +79,9 @@ def test_what_is_not_there_is_skipped_with_its_reason(folder: Path, tmp_path: Pa
 
 def test_other_bits_are_a_failure_that_names_the_kernel(folder: Path) -> None:
     text = (folder / "ptx" / "base.ptx").read_text(encoding="utf-8")
-    changed = text.replace("0x9E3779B1", "0x9E3779B3")
+    # The first number of the first kernel's own code, by one bit.
+    begin = text.index("{", text.index(".entry nacp_hash"))
+    changed = text[:begin] + re.sub(r"0x[0-9A-Fa-f]+", lambda it: hex(int(it[0], 16) ^ 2), text[begin:], count=1)
     assert changed != text
     (folder / "ptx" / "base.ptx").write_text(changed, encoding="utf-8")
     done = run(folder, "--quick")
