@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import byref, c_char_p, c_float, c_int, c_size_t, c_uint, c_uint32, c_uint64, c_void_p
-from typing import TYPE_CHECKING, Callable, Iterator
+from typing import TYPE_CHECKING
 
 from client import WARM_UP, Absent, Client
 
@@ -107,14 +108,16 @@ class ByCtypes(Client):
     def digest(self, start: Start, ptx: Path) -> str:
         words = (c_uint32 * start.words)()
         size = c_size_t(ctypes.sizeof(words))
-        with self._function(start.kernel, ptx) as function, self._memory(size.value) as out:
-            with self._memory(4 * start.grid) as blocks:
-                numbers = [c_uint32(number) for number in start.numbers]
-                values = [out, blocks, *numbers]
-                pointers = (c_void_p * len(values))(*(ctypes.cast(byref(value), c_void_p) for value in values))
-                self._launch(function, start, pointers)
-                self._call("cuMemcpyDtoHAsync_v2", words, out, size, self._stream)
-                self.wait()
+        with (
+            self._function(start.kernel, ptx) as function,
+            self._memory(size.value) as out,
+            self._memory(4 * start.grid) as blocks,
+        ):
+            values = [out, blocks, *(c_uint32(number) for number in start.numbers)]
+            pointers = (c_void_p * len(values))(*(ctypes.cast(byref(value), c_void_p) for value in values))
+            self._launch(function, start, pointers)
+            self._call("cuMemcpyDtoHAsync_v2", words, out, size, self._stream)
+            self.wait()
         return hashlib.sha256(bytes(words)).hexdigest()
 
     def close(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from client import WARM_UP, Absent, Client
 
@@ -26,19 +28,21 @@ class ByCupy(Client):
         except Exception as error:  # whatever a foreign package fails with, it is not there
             raise Absent(f"no CuPy: {error}") from error
         self._cupy.cuda.Device(ordinal).use()
+        # What CuPy queues goes to the stream in use: a kernel takes no other.
         self._stream = self._cupy.cuda.Stream(non_blocking=True)
+        self._stream.use()
         self._modules: dict[Path, Any] = {}
 
     def copies(self, direction: str, size: int, repeats: int) -> list[float]:
         cuda = self._cupy.cuda
         host, memory, speeds = cuda.alloc_pinned_memory(size), cuda.alloc(size), []
-        begin, end = cuda.Event(), cuda.Event()
+        begin, end, address = cuda.Event(), cuda.Event(), ctypes.c_void_p(host.ptr)
         for round_ in range(WARM_UP + repeats):
             begin.record(self._stream)
             if direction == "h2d":
-                memory.copy_from_host_async(host.ptr, size, self._stream)
+                memory.copy_from_host_async(address, size, self._stream)
             else:
-                memory.copy_to_host_async(host.ptr, size, self._stream)
+                memory.copy_to_host_async(address, size, self._stream)
             end.record(self._stream)
             end.synchronize()
             took = cuda.get_elapsed_time(begin, end)
@@ -55,7 +59,7 @@ class ByCupy(Client):
         function = self._function(start.kernel, ptx)
 
         def go() -> None:
-            function((start.grid,), (start.block,), (), stream=self._stream)
+            function((start.grid,), (start.block,), ())
 
         return go
 
@@ -64,12 +68,11 @@ class ByCupy(Client):
 
     def digest(self, start: Start, ptx: Path) -> str:
         cupy = self._cupy
-        with self._stream:
-            out = cupy.zeros(start.words, dtype=cupy.uint32)
-            blocks = cupy.zeros(start.grid, dtype=cupy.uint32)
-            numbers = tuple(cupy.uint32(number) for number in start.numbers)
-            self._function(start.kernel, ptx)((start.grid,), (start.block,), (out, blocks, *numbers))
-            words = out.get()
+        out = cupy.zeros(start.words, dtype=cupy.uint32)
+        blocks = cupy.zeros(start.grid, dtype=cupy.uint32)
+        numbers = tuple(cupy.uint32(number) for number in start.numbers)
+        self._function(start.kernel, ptx)((start.grid,), (start.block,), (out, blocks, *numbers))
+        words = out.get()
         return hashlib.sha256(words.astype("<u4").tobytes()).hexdigest()
 
     def close(self) -> None:

@@ -7,5 +7,6 @@ import nacp
 report = nacp.check("quick")
 for found in report.failures():
     print(found)
-print(f"nacp {nacp.__version__}: {report.verdict} on {len(report.certificates)} devices" + (", SIMULATED" if report.simulated else ""))
+simulated = ", SIMULATED" if report.simulated else ""
+print(f"nacp {nacp.__version__}: {report.verdict} on {len(report.certificates)} devices{simulated}")
 raise SystemExit(1 if report.failures() else 0)

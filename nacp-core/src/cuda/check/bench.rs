@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Level, Metric, Sizes, Skip, Status};
 use crate::clock::Clock;
+use crate::cuda::compat::Arch;
 use crate::cuda::determinism::Runs;
 use crate::cuda::session::Refused;
 use crate::cuda::{Device, Execute, FaultKind, KernelDigest, Probe, Profile, Version};
 use crate::error::Error;
-use crate::gpu::{ComputeCapability, Gpu, GpuId, Source};
+use crate::gpu::{Gpu, GpuId, Source};
 
 /// What a check works with. It looks at [`go_on`](Self::go_on) between steps.
 pub(crate) struct Bench<'a> {
@@ -54,9 +55,9 @@ pub(crate) struct Facts {
     /// The CUDA version that the caller wants to use.
     pub(crate) wanted_cuda: Option<Version>,
     /// The architectures that the caller's programs are compiled for.
-    pub(crate) wanted_sass: Vec<ComputeCapability>,
+    pub(crate) wanted_sass: Vec<Arch>,
     /// The PTX that the caller's programs bring: its version and target.
-    pub(crate) wanted_ptx: Option<(Version, ComputeCapability)>,
+    pub(crate) wanted_ptx: Option<(Version, Arch)>,
     /// The variables of the environment that CUDA or NVIDIA's tools read.
     pub(crate) environment: BTreeMap<String, String>,
 }

@@ -10,9 +10,10 @@ use super::worker::Bodies;
 use super::{CheckId, Level, Progress, Report, Status, bodies, run};
 use crate::child::Program;
 use crate::clock::{Clock, SystemClock};
+use crate::cuda::compat::Arch;
 use crate::cuda::{Execute, Probe, Version};
 use crate::error::Result;
-use crate::gpu::{ComputeCapability, GpuId, Source};
+use crate::gpu::{GpuId, Source};
 
 /// Where the checks run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,8 +64,8 @@ pub struct Check<'a> {
     pub(super) devices: Vec<GpuId>,
     pub(super) only: Option<Vec<CheckId>>,
     pub(super) wanted_cuda: Option<Version>,
-    pub(super) wanted_sass: Vec<ComputeCapability>,
-    pub(super) wanted_ptx: Option<(Version, ComputeCapability)>,
+    pub(super) wanted_sass: Vec<Arch>,
+    pub(super) wanted_ptx: Option<(Version, Arch)>,
     pub(super) isolation: Isolation,
     pub(super) limit: Option<Duration>,
     pub(super) library: Option<PathBuf>,
@@ -126,14 +127,14 @@ impl<'a> Check<'a> {
     }
 
     /// The architectures that the caller's programs are compiled for: `dev.arch_fit` says whether a device runs them.
-    pub fn wants_sass(mut self, compiled_for: impl IntoIterator<Item = ComputeCapability>) -> Self {
-        self.wanted_sass.extend(compiled_for);
+    pub fn wants_sass<A: Into<Arch>>(mut self, compiled_for: impl IntoIterator<Item = A>) -> Self {
+        self.wanted_sass.extend(compiled_for.into_iter().map(Into::into));
         self
     }
 
     /// The PTX that the caller's programs bring, by its version and target.
-    pub fn wants_ptx(mut self, version: Version, target: ComputeCapability) -> Self {
-        self.wanted_ptx = Some((version, target));
+    pub fn wants_ptx(mut self, version: Version, target: impl Into<Arch>) -> Self {
+        self.wanted_ptx = Some((version, target.into()));
         self
     }
 

@@ -60,6 +60,13 @@ impl Arch {
     }
 }
 
+impl From<ComputeCapability> for Arch {
+    /// Machine code for it.
+    fn from(compute: ComputeCapability) -> Self {
+        Self::machine(compute)
+    }
+}
+
 impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let form = match self.form {

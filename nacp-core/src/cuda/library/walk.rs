@@ -34,13 +34,14 @@ impl Loaded {
     /// What the path of a library tells.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        let folder = |wanted: fn(&str) -> bool| {
-            let folders = path.parent().into_iter().flat_map(Path::components);
-            folders.filter_map(|part| part.as_os_str().to_str()).any(wanted)
-        };
+        let folders: Vec<&str> =
+            path.parent().into_iter().flat_map(Path::components).filter_map(|part| part.as_os_str().to_str()).collect();
+        // The package's folder is `compat`, and so may be any folder of a user's further up.
+        let near = folders.iter().rev().take(2).any(|name| *name == "compat");
+        let (stub, package) = (folders.contains(&"stubs"), folders.iter().any(|name| name.starts_with("cuda-compat")));
         Self {
-            stub: folder(|name| name == "stubs"),
-            compat: folder(|name| name == "compat" || name.starts_with("cuda-compat")),
+            stub,
+            compat: near || package,
             wsl: path.starts_with("/usr/lib/wsl"),
             simulated: false,
             passed_over: Vec::new(),
@@ -240,6 +241,9 @@ mod tests {
             ("/usr/lib/x86_64-linux-gnu/libcuda.so.580.95.05", false, false, false),
             ("/usr/local/cuda-12.8/targets/x86_64-linux/lib/stubs/libcuda.so", true, false, false),
             ("/usr/local/cuda/compat/libcuda.so.570.86.10", false, true, false),
+            ("/usr/local/cuda-13.0/compat/lib/libcuda.so.1", false, true, false),
+            ("/opt/cuda-compat-13-0/lib/x/libcuda.so.1", false, true, false),
+            ("/home/me/compat/build/lib/libcuda.so.1", false, false, false),
             ("/usr/lib/wsl/lib/libcuda.so.1", false, false, true),
             ("/home/me/compatible/stubsy/libcuda.so.1", false, false, false),
         ] {

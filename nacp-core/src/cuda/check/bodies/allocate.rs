@@ -8,7 +8,7 @@ use crate::units::Bytes;
 /// The size of a piece.
 const PIECE: u64 = 1 << 20;
 /// How many pieces a round takes, one after the other.
-const PIECES: u32 = 16;
+const PIECES: u32 = 8;
 /// Memory that is lost in every one of these rounds is lost by the driver; in one of them another process took it.
 const ROUNDS: u32 = 3;
 const PINNED_WORD: [u8; 8] = *b"nacp pin";

@@ -3,7 +3,7 @@
 use super::driver::{hiding, installed};
 use super::measure;
 use crate::cuda::check::{Bench, Metric, Outcome, Skip, Stop, Unit};
-use crate::cuda::compat::{self, Arch, ProgramFit};
+use crate::cuda::compat::{self, ProgramFit};
 use crate::cuda::{Device, Probe, probe_with};
 use crate::gpu::{ComputeMode, Gpu, GpuId, MigDevice, Reading};
 use crate::units::Bytes;
@@ -155,9 +155,8 @@ pub(super) fn arch_fit(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     if facts.wanted_sass.is_empty() && facts.wanted_ptx.is_none() {
         return Err(Stop::skip(Skip::NotAsked, "no program was named"));
     }
-    let sass: Vec<Arch> = facts.wanted_sass.iter().map(|compute| Arch::machine(*compute)).collect();
-    let ptx: Vec<_> = facts.wanted_ptx.iter().map(|(isa, target)| (Arch::ptx(*target), *isa)).collect();
-    let verdict = compat::program(&sass, &ptx, device.compute, &installed(bench)?);
+    let ptx: Vec<_> = facts.wanted_ptx.iter().map(|(isa, target)| (*target, *isa)).collect();
+    let verdict = compat::program(&facts.wanted_sass, &ptx, device.compute, &installed(bench)?);
     let mut outcome = Outcome::pass();
     for image in &verdict.images {
         outcome.read(

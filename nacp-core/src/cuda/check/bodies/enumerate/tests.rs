@@ -169,32 +169,31 @@ fn simulated_devices_are_not_missed_among_real_gpus() {
 
 #[test]
 fn the_callers_programs_are_judged_for_the_device() {
-    let wanting = |sass: &[(u32, u32)], ptx: Option<(&str, (u32, u32))>, script: Script| {
-        let compute = |(major, minor)| ComputeCapability { major, minor };
+    let wanting = |sass: &[&str], ptx: Option<(&str, &str)>, script: Script| {
         let facts = Facts {
-            wanted_sass: sass.iter().copied().map(compute).collect(),
-            wanted_ptx: ptx.map(|(isa, target)| (isa.parse().unwrap(), compute(target))),
+            wanted_sass: sass.iter().map(|arch| arch.parse().unwrap()).collect(),
+            wanted_ptx: ptx.map(|(isa, target)| (isa.parse().unwrap(), target.parse().unwrap())),
             ..Facts::default()
         };
         Scripted::new(Script { facts, ..script }).ends(arch_fit)
     };
     let h100 = Script::default;
     assert_eq!(wanting(&[], None, h100()), "skipped, NotAsked: no program was named");
-    assert_eq!(wanting(&[(8, 0), (9, 0)], None, h100()), "pass");
-    assert_eq!(wanting(&[(8, 0)], Some(("8.0", (8, 0))), h100()), "pass");
+    assert_eq!(wanting(&["sm_80", "sm_90a"], None, h100()), "pass");
+    assert_eq!(wanting(&["sm_80"], Some(("8.0", "compute_80")), h100()), "pass");
     assert_eq!(
-        wanting(&[(8, 0)], None, h100()),
+        wanting(&["sm_80"], None, h100()),
         "fail: refused: sm_80: machine code for 8.0 does not run on 9.0, which is of another major version; build it for sm_90, \
          or with PTX for it or older"
     );
     assert_eq!(
-        wanting(&[], Some(("8.8", (9, 0))), Script { version: 12_040, ..h100() }),
+        wanting(&[], Some(("8.8", "compute_90")), Script { version: 12_040, ..h100() }),
         "fail: refused: compute_90: PTX 8.8 is newer than what a driver of CUDA 12.4 reads, which is 8.4 (error 222); install a \
          driver of CUDA 12.9 or newer, or build it for sm_90, or with PTX for it or older"
     );
     let orin = Script { devices: vec![("Orin", (8, 7), 1)], ..h100() };
     assert_eq!(
-        wanting(&[(8, 0)], None, orin),
+        wanting(&["sm_80"], None, orin),
         "warn: unknown: sm_80: NVIDIA promises nothing for machine code for 8.0 on 8.7: one is part of a system on a chip"
     );
 }
