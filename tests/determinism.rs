@@ -137,7 +137,13 @@ fn positions(devices: usize) -> impl Strategy<Value = Position> {
         (Kernel::Mma, 32 * u64::from(tiny.warps())),
     ];
     (0..devices, prop::sample::select(kernels), any::<u64>(), any::<u64>(), any::<u32>()).prop_map(
-        |(device, (kernel, threads), thread, step, bit)| Position { device, kernel, thread: thread % threads, step, bit },
+        |(device, (kernel, threads), thread, step, bit)| Position {
+            device,
+            kernel,
+            thread: thread % threads,
+            step,
+            bit,
+        },
     )
 }
 
@@ -166,8 +172,7 @@ fn one_wrong_bit_on_one_of_several_devices_is_caught_and_named_wherever_it_is() 
     assert_eq!(devices.len(), 3);
     let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let healthy: Vec<SuiteRun> =
-        devices.iter().map(|device| run(&driver, device, Profile::Tiny).unwrap()).collect();
+    let healthy: Vec<SuiteRun> = devices.iter().map(|device| run(&driver, device, Profile::Tiny).unwrap()).collect();
     assert!(healthy.iter().all(|run| run.differences.is_empty()));
     let outcome = runner.run(&positions(devices.len()), |at| {
         let Position { device, kernel, thread, step, bit } = &at;

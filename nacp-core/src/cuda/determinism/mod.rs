@@ -29,5 +29,5 @@ pub use verify::{Field, Verification, Verified};
 pub(crate) use certificate::file_sha256;
 pub(crate) use certify::repeat;
 pub(crate) use evidence::Runs;
-pub(crate) use run::{Runner, handle};
+pub(crate) use run::{Runner, UNWRITTEN, handle};
 pub(crate) use suite::{Shape, expected};
