@@ -29,6 +29,7 @@ pub mod kernels;
 mod library;
 mod probe;
 pub mod reference;
+pub(crate) mod registry;
 pub(crate) mod session;
 
 pub use attribute::Attribute;

@@ -149,7 +149,7 @@ pub fn probe_with(driver: &dyn Driver) -> Result<Probe> {
     }
     let refused = |call: &'static str, code: i32| {
         let error = Fault::from_code(code).error(OPERATION, call).with("library", library);
-        match driver.error_name(code) {
+        match driver.error_name(code).or_else(|| Fault::from_code(code).name().map(Into::into)) {
             Some(name) => error.with("name", name),
             None => error,
         }

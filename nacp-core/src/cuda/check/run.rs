@@ -78,10 +78,9 @@ pub(super) fn run(check: Check<'_>) -> Report {
     if let Some(hands) = run.hands.take() {
         hands.end(GRACE);
     }
-    let left = until.saturating_sub(clock.monotonic()) + GRACE;
     let Run { reports, probe, simulated, found, .. } = run;
     let environment = surrounding_variables();
-    let certify = |probe| found.certificates(probe, kernel_driver().as_deref(), &environment, started, left);
+    let certify = |probe| found.certificates(probe, kernel_driver().as_deref(), &environment, started);
     let certificates = probe.as_ref().map(certify).unwrap_or_default();
     let verdict = verdict(&reports, probe.as_ref());
     let elapsed = clock.monotonic() - began;

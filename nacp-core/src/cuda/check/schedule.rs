@@ -139,7 +139,7 @@ impl Schedule {
             _ => need.to_string(),
         };
         match end {
-            End::Works | End::Skipped(Skip::Unsupported) => None,
+            End::Works | End::Skipped(Skip::Unsupported | Skip::NotAsked) => None,
             End::Gated(status) => Some(status.clone()),
             End::Broken => Some(skip(Skip::Blocked, format!("{place} did not pass"))),
             End::Late => Some(skip(Skip::Blocked, format!("{place} did not end in its time"))),

@@ -3,8 +3,7 @@
 
 use super::Library;
 use super::ask::{NOT_FOUND, answer};
-use super::functions::Raw;
-use super::registry::{Held, Serial};
+use crate::cuda::registry::{Held, Raw, Serial};
 
 /// The context that is current in this thread. As long as this lives, nobody ends it.
 pub(super) struct Current {

@@ -7,9 +7,8 @@ use super::Need;
 use super::manifest::Symbol;
 use super::open::{Opened, find};
 use crate::cuda::Version;
+use crate::cuda::registry::Raw;
 
-/// What the driver calls its objects: pointers that only it may follow.
-pub(super) type Raw = usize;
 /// An address in the space of a device (`CUdeviceptr`).
 pub(super) type Address = usize;
 

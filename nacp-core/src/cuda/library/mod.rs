@@ -1,7 +1,7 @@
 //! The CUDA driver's library, opened at run time, as a [`Driver`](super::Driver) and as an [`Execute`](super::Execute).
 //!
 //! `walk` decides which file is taken and `open` loads it, `functions` looks up what it exports and `manifest` says what
-//! is missing for which check. `ask` and `run` call the functions. What runs is checked first: `registry` knows every
+//! is missing for which check. `ask` and `run` call the functions. What runs is checked first: the registry knows every
 //! object that this library made and that was not taken back, so that no handle, address or length that is wrong ever
 //! reaches the driver, whoever made it up.
 
@@ -11,7 +11,6 @@ mod functions;
 mod jit;
 mod manifest;
 mod open;
-mod registry;
 mod run;
 mod walk;
 
@@ -20,9 +19,9 @@ use std::path::Path;
 
 use functions::Functions;
 pub use manifest::{Manifest, Need, Symbol};
-use registry::Registry;
 pub use walk::Loaded;
 
+use crate::cuda::registry::Registry;
 use crate::error::Result;
 
 /// The driver's library of this machine, opened at run time.

@@ -6,10 +6,10 @@ use std::ffi::{CString, c_void};
 use super::Library;
 use super::ask::{NOT_FOUND, answer, sentence};
 use super::current::done;
-use super::functions::{Address, Raw};
+use super::functions::Address;
 use super::jit;
-use super::registry::{Held, INVALID_CONTEXT, INVALID_HANDLE, INVALID_VALUE, NOT_READY};
 use crate::cuda::kernels::{Argument, Image, Kernel, Launch};
+use crate::cuda::registry::{Held, INVALID_CONTEXT, INVALID_HANDLE, INVALID_VALUE, NOT_READY, Raw};
 use crate::cuda::{
     ContextHandle, Driver, EventHandle, Execute, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned,
     StreamHandle,

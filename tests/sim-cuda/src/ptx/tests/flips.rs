@@ -68,16 +68,14 @@ fn no_value_of_a_short_run_is_too_small_to_matter() {
     launches.push(Launch::mma(OUT, SMS, 4, 1, 3).unwrap());
     for launch in &launches {
         let whole = reference::of_launch(launch).unwrap();
-        let mut lines = BTreeMap::new();
-        // More steps than any of them has; the highest and the lowest bits of words and of halves.
-        for (step, bit) in (0..220).flat_map(|step| [0, 1, 2, 31, 32, 63].map(|bit| (step, bit))) {
+        let steps = images.launch(launch, Some(flip(1, 0, 0)), None).1.steps;
+        assert!(steps > 20, "{:?} has {steps}", launch.kernel());
+        // The highest and the lowest bits of words and of halves.
+        for (step, bit) in (0..steps).flat_map(|step| [0, 1, 2, 31, 32, 63].map(|bit| (step, bit))) {
             let (bench, stats) = images.launch(launch, Some(flip(1, step, bit)), None);
             let line = stats.flipped.unwrap();
             assert_ne!(answers(&bench, whole.len()), whole, "{:?} step {step} bit {bit} line {line}", launch.kernel());
-            *lines.entry(line).or_insert(0) += 1;
         }
-        let again = lines.values().filter(|times| **times > 6).count();
-        assert!(again > 0, "{:?}: not all steps were met: {lines:?}", launch.kernel());
     }
 }
 
@@ -132,6 +130,9 @@ fn the_steps_of_a_lane_are_what_it_computes_and_leaves() {
         st.global.u32 [%d1], %r5;";
     let (whole, none) = flipped(body, 32, flip(99, 0, 0));
     assert_eq!((whole[4], none), (8, None));
+    let mut bench = Bench::new(256, 32);
+    bench.flip = Some(flip(4, 0, 0));
+    assert_eq!(bench.body(body).unwrap().steps, 3);
     let struck: Vec<(u32, u32)> = (0..6)
         .map(|step| {
             let (words, line) = flipped(body, 32, flip(4, step, 33));

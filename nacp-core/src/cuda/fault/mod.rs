@@ -1,5 +1,7 @@
 //! What the driver's numbers mean, as a table.
 
+mod names;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -69,7 +71,7 @@ pub enum FaultKind {
     Unknown,
 }
 
-const TABLE: [(RangeInclusive<i32>, FaultKind); 25] = [
+const TABLE: [(RangeInclusive<i32>, FaultKind); 26] = [
     (2..=2, FaultKind::OutOfMemory),
     (3..=4, FaultKind::NotInitialized),
     (34..=34, FaultKind::StubLibrary),
@@ -95,6 +97,7 @@ const TABLE: [(RangeInclusive<i32>, FaultKind); 25] = [
     (803..=803, FaultKind::DriverMismatch),
     (804..=804, FaultKind::ForwardCompatUnsupported),
     (805..=810, FaultKind::Mps),
+    (919..=919, FaultKind::FabricManagerNotReady),
 ];
 
 impl Fault {
@@ -102,6 +105,11 @@ impl Fault {
     pub fn from_code(code: i32) -> Self {
         let row = TABLE.iter().find(|(codes, _)| codes.contains(&code));
         Self { code, kind: row.map_or(FaultKind::Unknown, |(_, kind)| *kind) }
+    }
+
+    /// The name that `cuda.h` gives the number, such as `CUDA_ERROR_NO_DEVICE`; none for one that is newer than CUDA 13.4.
+    pub fn name(self) -> Option<&'static str> {
+        names::name(self.code)
     }
 
     /// The error of an operation whose call `call` ended in this fault.
@@ -286,13 +294,30 @@ mod tests {
             (713, Unknown),
             (801, Unknown),
             (812, Unknown),
-            (919, Unknown),
+            (914, Unknown),
+            (918, Unknown),
+            (919, FabricManagerNotReady),
             (999, Unknown),
             (-7, Unknown),
             (i32::MAX, Unknown),
         ];
         for (code, kind) in expected {
             assert_eq!(Fault::from_code(code), Fault { code, kind });
+        }
+    }
+
+    /// 811 stands next to the numbers of the multi-process service and is none of them: cuda.h calls it
+    /// `CUDA_ERROR_CDP_NOT_SUPPORTED`.
+    #[test]
+    fn a_number_without_a_meaning_of_its_own_has_its_name() {
+        for (code, name) in [
+            (811, Some("CUDA_ERROR_CDP_NOT_SUPPORTED")),
+            (914, Some("CUDA_ERROR_INVALID_RESOURCE_TYPE")),
+            (917, Some("CUDA_ERROR_STREAM_DETACHED")),
+            (919, Some("CUDA_ERROR_FABRIC_NOT_READY")),
+            (920, None),
+        ] {
+            assert_eq!(Fault::from_code(code).name(), name);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the library handed out and has not taken back.
+//! What a driver handed out and has not taken back: the rules that make its calls safe for whoever makes them.
 //!
 //! A call reads here what its handles stand for and holds the lock until the driver has taken the work. A call that
 //! waits for the device lets the lock go and holds on to the objects instead ([`Held`]), so that nobody takes them away
@@ -9,24 +9,26 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::functions::Raw;
-use crate::cuda::kernels::Kernel;
+use super::kernels::Kernel;
 use crate::cuda::{
     ContextHandle, EventHandle, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned, StreamHandle,
 };
 
+/// What a driver calls its objects: numbers that only it may follow.
+pub(crate) type Raw = usize;
+
 /// `CUDA_ERROR_INVALID_VALUE`.
-pub(super) const INVALID_VALUE: i32 = 1;
+pub(crate) const INVALID_VALUE: i32 = 1;
 /// `CUDA_ERROR_INVALID_CONTEXT`.
-pub(super) const INVALID_CONTEXT: i32 = 201;
+pub(crate) const INVALID_CONTEXT: i32 = 201;
 /// `CUDA_ERROR_INVALID_HANDLE`.
-pub(super) const INVALID_HANDLE: i32 = 400;
+pub(crate) const INVALID_HANDLE: i32 = 400;
 /// `CUDA_ERROR_NOT_READY`.
-pub(super) const NOT_READY: i32 = 600;
+pub(crate) const NOT_READY: i32 = 600;
 
 /// The number of an object. No two objects of this process have the same, whichever library made them, so that a handle
 /// of another library or of an object that is gone is never taken for one that is here.
-pub(super) type Serial = u64;
+pub(crate) type Serial = u64;
 
 fn next_serial() -> Serial {
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -35,7 +37,7 @@ fn next_serial() -> Serial {
 
 /// Spreads numbers that are counted up; nobody outside chooses them.
 #[derive(Default)]
-pub(super) struct Spread(u64);
+pub(crate) struct Spread(u64);
 
 impl Hasher for Spread {
     fn finish(&self) -> u64 {
@@ -58,19 +60,19 @@ type Map<T> = HashMap<Serial, T, BuildHasherDefault<Spread>>;
 
 /// Counts who waits with an object.
 #[derive(Debug, Default)]
-pub(super) struct Use(Arc<AtomicU32>);
+pub(crate) struct Use(Arc<AtomicU32>);
 
 /// As long as it lives, the object is not taken back.
-pub(super) struct Held(Arc<AtomicU32>);
+pub(crate) struct Held(Arc<AtomicU32>);
 
 impl Use {
-    pub(super) fn hold(&self) -> Held {
+    pub(crate) fn hold(&self) -> Held {
         self.0.fetch_add(1, Ordering::AcqRel);
         Held(Arc::clone(&self.0))
     }
 
     /// Refuses while somebody waits.
-    pub(super) fn idle(&self) -> Result<(), i32> {
+    pub(crate) fn idle(&self) -> Result<(), i32> {
         if self.0.load(Ordering::Acquire) == 0 { Ok(()) } else { Err(NOT_READY) }
     }
 }
@@ -81,47 +83,47 @@ impl Drop for Held {
     }
 }
 
-pub(super) struct Context {
-    pub(super) raw: Raw,
-    pub(super) used: Use,
+pub(crate) struct Context {
+    pub(crate) raw: Raw,
+    pub(crate) used: Use,
     /// The device, and how often it was retained; none for a context of its own.
     primary: Option<(i32, u32)>,
     /// The contexts whose memory it may use.
     peers: Vec<Serial>,
 }
 
-pub(super) struct Module {
-    pub(super) raw: Raw,
-    pub(super) used: Use,
+pub(crate) struct Module {
+    pub(crate) raw: Raw,
+    pub(crate) used: Use,
     context: Serial,
     /// Its kernels that were asked for.
     functions: Vec<(Kernel, Serial)>,
 }
 
-pub(super) struct Function {
-    pub(super) raw: Raw,
-    pub(super) kernel: Kernel,
+pub(crate) struct Function {
+    pub(crate) raw: Raw,
+    pub(crate) kernel: Kernel,
     module: Serial,
     context: Serial,
 }
 
-pub(super) struct Stream {
-    pub(super) raw: Raw,
-    pub(super) used: Use,
+pub(crate) struct Stream {
+    pub(crate) raw: Raw,
+    pub(crate) used: Use,
     /// Whether what is queued is recorded and not done.
-    pub(super) records: bool,
+    pub(crate) records: bool,
     context: Serial,
     recording: Mutex<Vec<Recorded>>,
 }
 
-pub(super) struct Event {
-    pub(super) raw: Raw,
-    pub(super) used: Use,
+pub(crate) struct Event {
+    pub(crate) raw: Raw,
+    pub(crate) used: Use,
     context: Serial,
 }
 
-pub(super) struct Graph {
-    pub(super) raw: Raw,
+pub(crate) struct Graph {
+    pub(crate) raw: Raw,
     context: Serial,
     recorded: Vec<Recorded>,
 }
@@ -135,8 +137,8 @@ struct Recorded {
 }
 
 /// A piece of memory as it was allocated.
-pub(super) struct Piece {
-    pub(super) used: Use,
+pub(crate) struct Piece {
+    pub(crate) used: Use,
     serial: Serial,
     bytes: u64,
     context: Serial,
@@ -145,7 +147,7 @@ pub(super) struct Piece {
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     contexts: Map<Context>,
     modules: Map<Module>,
     functions: Map<Function>,
@@ -159,31 +161,31 @@ pub(super) struct State {
 }
 
 #[derive(Default)]
-pub(super) struct Registry {
+pub(crate) struct Registry {
     state: RwLock<State>,
     host: Mutex<()>,
 }
 
 impl Registry {
     /// For calls that use objects.
-    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For calls that make objects or take them back.
-    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For the one thread that may touch pinned memory on the host.
-    pub(super) fn host(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn host(&self) -> MutexGuard<'_, ()> {
         self.host.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 macro_rules! lookups {
     ($($name:ident($handle:ty) = $map:ident: $object:ty;)+) => {$(
-        pub(super) fn $name(&self, handle: $handle) -> Result<&$object, i32> {
+        pub(crate) fn $name(&self, handle: $handle) -> Result<&$object, i32> {
             self.$map.get(&handle.raw()).ok_or(INVALID_HANDLE)
         }
     )+};
@@ -200,28 +202,28 @@ impl State {
     }
 
     /// The allocation that this piece lies in.
-    pub(super) fn memory(&self, piece: Memory) -> Result<&Piece, i32> {
+    pub(crate) fn memory(&self, piece: Memory) -> Result<&Piece, i32> {
         inside(&self.memory, piece.address, piece.bytes)
     }
 
     /// As [`memory`](Self::memory), for memory of the host.
-    pub(super) fn pinned(&self, piece: Pinned) -> Result<&Piece, i32> {
+    pub(crate) fn pinned(&self, piece: Pinned) -> Result<&Piece, i32> {
         inside(&self.pinned, piece.address, piece.bytes)
     }
 
     /// The context with the driver's own handle.
-    pub(super) fn context_of_raw(&self, raw: Raw) -> Result<(Serial, &Context), i32> {
+    pub(crate) fn context_of_raw(&self, raw: Raw) -> Result<(Serial, &Context), i32> {
         let found = self.contexts.iter().find(|(_, context)| context.raw == raw);
         found.map(|(serial, context)| (*serial, context)).ok_or(INVALID_CONTEXT)
     }
 
     /// The context in which a piece of pinned memory was made.
-    pub(super) fn context_of_pinned(&self, piece: &Piece) -> Result<&Context, i32> {
+    pub(crate) fn context_of_pinned(&self, piece: &Piece) -> Result<&Context, i32> {
         self.contexts.get(&piece.context).ok_or(INVALID_HANDLE)
     }
 
     /// A kernel that was asked for before.
-    pub(super) fn known_function(&self, module: ModuleHandle, kernel: Kernel) -> Result<Option<FunctionHandle>, i32> {
+    pub(crate) fn known_function(&self, module: ModuleHandle, kernel: Kernel) -> Result<Option<FunctionHandle>, i32> {
         let module = self.module(module)?;
         let known = module.functions.iter().find(|(known, _)| *known == kernel);
         Ok(known.map(|(_, serial)| FunctionHandle::from_raw(*serial)))
@@ -230,64 +232,64 @@ impl State {
     // --- what may be used with what
 
     /// Work of this stream may use memory of its own context and of those that it was let into.
-    pub(super) fn may_use(&self, stream: &Stream, piece: &Piece) -> Result<(), i32> {
+    pub(crate) fn may_use(&self, stream: &Stream, piece: &Piece) -> Result<(), i32> {
         let let_in =
             || self.contexts.get(&stream.context).is_some_and(|context| context.peers.contains(&piece.context));
         if stream.context == piece.context || let_in() { Ok(()) } else { Err(INVALID_HANDLE) }
     }
 
     /// Pinned memory is used by streams of its own context only, so that it is known whom to wait for.
-    pub(super) fn may_copy(&self, stream: &Stream, piece: &Piece) -> Result<(), i32> {
+    pub(crate) fn may_copy(&self, stream: &Stream, piece: &Piece) -> Result<(), i32> {
         same(stream.context, piece.context)
     }
 
-    pub(super) fn may_launch(&self, stream: &Stream, function: &Function) -> Result<(), i32> {
+    pub(crate) fn may_launch(&self, stream: &Stream, function: &Function) -> Result<(), i32> {
         same(stream.context, function.context)
     }
 
-    pub(super) fn may_record(&self, stream: &Stream, event: &Event) -> Result<(), i32> {
+    pub(crate) fn may_record(&self, stream: &Stream, event: &Event) -> Result<(), i32> {
         same(stream.context, event.context)
     }
 
-    pub(super) fn may_start(&self, stream: &Stream, graph: &Graph) -> Result<(), i32> {
+    pub(crate) fn may_start(&self, stream: &Stream, graph: &Graph) -> Result<(), i32> {
         same(stream.context, graph.context)?;
         let all = graph.recorded.iter().all(|recorded| self.alive.contains(&recorded.serial));
         if all { Ok(()) } else { Err(INVALID_HANDLE) }
     }
 
-    pub(super) fn may_compare(&self, one: &Event, other: &Event) -> Result<(), i32> {
+    pub(crate) fn may_compare(&self, one: &Event, other: &Event) -> Result<(), i32> {
         same(one.context, other.context)
     }
 
-    pub(super) fn lives_in(&self, piece: &Piece, context: ContextHandle) -> Result<(), i32> {
+    pub(crate) fn lives_in(&self, piece: &Piece, context: ContextHandle) -> Result<(), i32> {
         same(piece.context, context.raw())
     }
 
     // --- what queued work touches
 
     /// Notes that work of this stream touches memory of the device.
-    pub(super) fn touches(&self, stream: &Stream, piece: &Piece) {
+    pub(crate) fn touches(&self, stream: &Stream, piece: &Piece) {
         stream.note(|| Recorded { serial: piece.serial, pinned: None });
     }
 
     /// Notes that work of this stream runs a kernel.
-    pub(super) fn runs(&self, stream: &Stream, function: &Function) {
+    pub(crate) fn runs(&self, stream: &Stream, function: &Function) {
         stream.note(|| Recorded { serial: function.module, pinned: None });
     }
 
     /// Notes that work of this stream sets a mark.
-    pub(super) fn marks(&self, stream: &Stream, event: EventHandle) {
+    pub(crate) fn marks(&self, stream: &Stream, event: EventHandle) {
         stream.note(|| Recorded { serial: event.raw(), pinned: None });
     }
 
     /// Notes that work of this stream copies pinned memory.
-    pub(super) fn copies(&self, stream: &Stream, piece: &Piece, pinned: Pinned) {
+    pub(crate) fn copies(&self, stream: &Stream, piece: &Piece, pinned: Pinned) {
         piece.queued.store(true, Ordering::Release);
         stream.note(|| Recorded { serial: piece.serial, pinned: Some(pinned.address) });
     }
 
     /// Notes that this stream starts recorded work.
-    pub(super) fn starts(&self, stream: &Stream, graph: &Graph) {
+    pub(crate) fn starts(&self, stream: &Stream, graph: &Graph) {
         for recorded in &graph.recorded {
             if let Some(piece) = recorded.pinned.and_then(|address| inside(&self.pinned, address, 0).ok()) {
                 piece.queued.store(true, Ordering::Release);
@@ -304,14 +306,14 @@ impl State {
         serial
     }
 
-    pub(super) fn add_context(&mut self, raw: Raw) -> ContextHandle {
+    pub(crate) fn add_context(&mut self, raw: Raw) -> ContextHandle {
         let serial = self.serial();
         self.contexts.insert(serial, Context { raw, used: Use::default(), primary: None, peers: Vec::new() });
         ContextHandle::from_raw(serial)
     }
 
     /// The shared context of a device, once more.
-    pub(super) fn add_primary(&mut self, raw: Raw, device: i32) -> ContextHandle {
+    pub(crate) fn add_primary(&mut self, raw: Raw, device: i32) -> ContextHandle {
         for (serial, context) in &mut self.contexts {
             match &mut context.primary {
                 Some((of, count)) if *of == device && context.raw == raw => {
@@ -327,31 +329,31 @@ impl State {
         ContextHandle::from_raw(serial)
     }
 
-    pub(super) fn add_peer(&mut self, context: Serial, peer: ContextHandle) {
+    pub(crate) fn add_peer(&mut self, context: Serial, peer: ContextHandle) {
         if let Some(context) = self.contexts.get_mut(&context) {
             context.peers.push(peer.raw());
         }
     }
 
-    pub(super) fn add_memory(&mut self, address: u64, bytes: u64, context: Serial) -> Memory {
+    pub(crate) fn add_memory(&mut self, address: u64, bytes: u64, context: Serial) -> Memory {
         let serial = self.serial();
         self.memory.insert(address, Piece::new(serial, bytes, context));
         Memory { address, bytes }
     }
 
-    pub(super) fn add_pinned(&mut self, address: u64, bytes: u64, context: Serial) -> Pinned {
+    pub(crate) fn add_pinned(&mut self, address: u64, bytes: u64, context: Serial) -> Pinned {
         let serial = self.serial();
         self.pinned.insert(address, Piece::new(serial, bytes, context));
         Pinned { address, bytes }
     }
 
-    pub(super) fn add_module(&mut self, raw: Raw, context: Serial) -> ModuleHandle {
+    pub(crate) fn add_module(&mut self, raw: Raw, context: Serial) -> ModuleHandle {
         let serial = self.serial();
         self.modules.insert(serial, Module { raw, used: Use::default(), context, functions: Vec::new() });
         ModuleHandle::from_raw(serial)
     }
 
-    pub(super) fn add_function(
+    pub(crate) fn add_function(
         &mut self,
         raw: Raw,
         module: ModuleHandle,
@@ -365,28 +367,28 @@ impl State {
         Ok(FunctionHandle::from_raw(serial))
     }
 
-    pub(super) fn add_stream(&mut self, raw: Raw, context: Serial) -> StreamHandle {
+    pub(crate) fn add_stream(&mut self, raw: Raw, context: Serial) -> StreamHandle {
         let serial = self.serial();
         let recording = Mutex::default();
         self.streams.insert(serial, Stream { raw, used: Use::default(), records: false, context, recording });
         StreamHandle::from_raw(serial)
     }
 
-    pub(super) fn add_event(&mut self, raw: Raw, context: Serial) -> EventHandle {
+    pub(crate) fn add_event(&mut self, raw: Raw, context: Serial) -> EventHandle {
         let serial = self.serial();
         self.events.insert(serial, Event { raw, used: Use::default(), context });
         EventHandle::from_raw(serial)
     }
 
     /// From here on what is queued on the stream is recorded.
-    pub(super) fn begin_recording(&mut self, stream: StreamHandle) {
+    pub(crate) fn begin_recording(&mut self, stream: StreamHandle) {
         if let Some(stream) = self.streams.get_mut(&stream.raw()) {
             stream.records = true;
         }
     }
 
     /// Recorded work, made of what its stream recorded.
-    pub(super) fn add_graph(&mut self, raw: Raw, stream: StreamHandle) -> Result<GraphHandle, i32> {
+    pub(crate) fn add_graph(&mut self, raw: Raw, stream: StreamHandle) -> Result<GraphHandle, i32> {
         let (context, recorded) = self.end_recording(stream)?;
         let serial = self.serial();
         self.graphs.insert(serial, Graph { raw, context, recorded });
@@ -394,7 +396,7 @@ impl State {
     }
 
     /// The stream does again what is queued.
-    pub(super) fn drop_recording(&mut self, stream: StreamHandle) {
+    pub(crate) fn drop_recording(&mut self, stream: StreamHandle) {
         let _ = self.end_recording(stream);
     }
 
@@ -408,7 +410,7 @@ impl State {
     // --- objects go
 
     /// A context of its own, with all that lives in it.
-    pub(super) fn take_context(&mut self, handle: ContextHandle) -> Result<Raw, i32> {
+    pub(crate) fn take_context(&mut self, handle: ContextHandle) -> Result<Raw, i32> {
         let context = self.context(handle)?;
         if context.primary.is_some() {
             return Err(INVALID_CONTEXT);
@@ -417,7 +419,7 @@ impl State {
     }
 
     /// One part in the shared context of a device; with the last one goes all that lives in it.
-    pub(super) fn take_primary(&mut self, device: i32) -> Result<(), i32> {
+    pub(crate) fn take_primary(&mut self, device: i32) -> Result<(), i32> {
         let mut contexts = self.contexts.iter_mut();
         let (serial, count) = contexts
             .find_map(|(serial, context)| {
@@ -456,19 +458,19 @@ impl State {
         Ok(raw)
     }
 
-    pub(super) fn take_memory(&mut self, memory: Memory) -> Result<(), i32> {
+    pub(crate) fn take_memory(&mut self, memory: Memory) -> Result<(), i32> {
         let serial = take_piece(&mut self.memory, memory.address, memory.bytes)?;
         self.alive.remove(&serial);
         Ok(())
     }
 
-    pub(super) fn take_pinned(&mut self, pinned: Pinned) -> Result<(), i32> {
+    pub(crate) fn take_pinned(&mut self, pinned: Pinned) -> Result<(), i32> {
         let serial = take_piece(&mut self.pinned, pinned.address, pinned.bytes)?;
         self.alive.remove(&serial);
         Ok(())
     }
 
-    pub(super) fn take_module(&mut self, handle: ModuleHandle) -> Result<Raw, i32> {
+    pub(crate) fn take_module(&mut self, handle: ModuleHandle) -> Result<Raw, i32> {
         let module = self.module(handle)?;
         module.used.idle()?;
         let raw = module.raw;
@@ -478,7 +480,7 @@ impl State {
         Ok(raw)
     }
 
-    pub(super) fn take_stream(&mut self, handle: StreamHandle) -> Result<Raw, i32> {
+    pub(crate) fn take_stream(&mut self, handle: StreamHandle) -> Result<Raw, i32> {
         let stream = self.stream(handle)?;
         stream.used.idle()?;
         let raw = stream.raw;
@@ -487,7 +489,7 @@ impl State {
         Ok(raw)
     }
 
-    pub(super) fn take_event(&mut self, handle: EventHandle) -> Result<Raw, i32> {
+    pub(crate) fn take_event(&mut self, handle: EventHandle) -> Result<Raw, i32> {
         let event = self.event(handle)?;
         event.used.idle()?;
         let raw = event.raw;
@@ -496,7 +498,7 @@ impl State {
         Ok(raw)
     }
 
-    pub(super) fn take_graph(&mut self, handle: GraphHandle) -> Result<Raw, i32> {
+    pub(crate) fn take_graph(&mut self, handle: GraphHandle) -> Result<Raw, i32> {
         let raw = self.graph(handle)?.raw;
         self.graphs.remove(&handle.raw());
         self.alive.remove(&handle.raw());
@@ -510,7 +512,7 @@ impl Piece {
     }
 
     /// Whether the device was asked to copy it.
-    pub(super) fn was_queued(&self) -> bool {
+    pub(crate) fn was_queued(&self) -> bool {
         self.queued.load(Ordering::Acquire)
     }
 }
@@ -524,7 +526,7 @@ impl Stream {
     }
 
     /// Whether it belongs to this context.
-    pub(super) fn is_of(&self, context: ContextHandle) -> bool {
+    pub(crate) fn is_of(&self, context: ContextHandle) -> bool {
         self.context == context.raw()
     }
 }
