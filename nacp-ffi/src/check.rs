@@ -54,8 +54,7 @@ unsafe impl Versioned for nacp_check_step {
 /// Is told of each step, on the thread that called nacp_check. What it is given lives until it returns.
 ///
 /// It returns 0 to go on; anything else ends the run soon, and what was not done is skipped.
-pub type nacp_check_listener =
-    Option<unsafe extern "C" fn(step: *const nacp_check_step, user: *mut c_void) -> i32>;
+pub type nacp_check_listener = Option<unsafe extern "C" fn(step: *const nacp_check_step, user: *mut c_void) -> i32>;
 
 /// What is checked, and how.
 ///

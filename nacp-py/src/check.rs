@@ -132,7 +132,9 @@ fn step(progress: &Progress) -> Option<Value> {
 }
 
 fn unreadable(cause: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Internal, "python.check", "the request cannot be read").with("reason", &cause).caused_by(cause)
+    Error::new(ErrorKind::Internal, "python.check", "the request cannot be read")
+        .with("reason", &cause)
+        .caused_by(cause)
 }
 
 fn no_thread(cause: std::io::Error) -> Error {

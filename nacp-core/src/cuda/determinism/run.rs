@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::difference::UNTOLD;
 use super::suite::{self, Expected, Shape};
 use super::{Difference, KernelDigest, Profile};
 use crate::cuda::kernels::{Image, Kernel, Launch};
@@ -101,7 +102,7 @@ impl<'s> Runner<'s> {
             _ => &self.base,
         };
         place.out.fill(UNWRITTEN, stream)?;
-        place.sms.fill(u32::MAX, stream)?;
+        place.sms.fill(UNTOLD, stream)?;
         Ok(stream.start(module, &self.launch(place, shape)?)?)
     }
 
@@ -118,7 +119,7 @@ impl<'s> Runner<'s> {
         stream.synchronize()?;
         let found = place.out.words(expected.len(), stream)?;
         let sms = place.sms.words(launch.grid() as usize, stream)?;
-        run.multiprocessors.extend(sms.iter().filter(|sm| **sm != u32::MAX));
+        run.multiprocessors.extend(sms.iter().filter(|sm| **sm != UNTOLD));
         match Difference::between(&launch, expected, &found, &sms) {
             None => run.digests.push(digest.clone()),
             Some(difference) => {

@@ -6,7 +6,7 @@ use std::num::NonZero;
 use super::measure::{conclude, device, exact, gpu};
 use crate::cuda::check::{Bench, Metric, Outcome, Skip, Stop, Unit};
 use crate::cuda::determinism::{
-    Difference, Profile, Runner, Runs, Shape, SuiteRun, UNWRITTEN, expected, handle, repeat,
+    Difference, LanePattern, Profile, Runner, Runs, Shape, SuiteRun, UNTOLD, UNWRITTEN, expected, handle, repeat,
 };
 use crate::cuda::kernels::{Image, Kernel, Launch};
 use crate::cuda::session::Session;
@@ -14,8 +14,9 @@ use crate::cuda::{Device, reference};
 
 /// Says what differs. Where it cannot be one broken unit, the driver is suspected too.
 pub(super) fn accuse(outcome: &mut Outcome, device: &Device, difference: &Difference) {
-    let advice = if difference.multiprocessors.len() as u64 >= u64::from(device.multiprocessors.max(2)) {
-        "every multiprocessor is concerned: try another driver, then another device"
+    let everywhere = difference.multiprocessors.len() as u64 >= u64::from(device.multiprocessors.max(2));
+    let advice = if everywhere || difference.pattern == LanePattern::All {
+        "it is not one place: try another driver, then another device"
     } else {
         "take the device out of service; `nvidia-smi -q -d ECC,ROW_REMAPPER` tells whether its memory is broken"
     };
@@ -120,7 +121,7 @@ fn batches(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
             bench.go_on()?;
             let launch = Launch::rows(out.memory(), sms.memory(), first, batch, Profile::SEED, grid)?;
             out.fill(UNWRITTEN, &stream)?;
-            sms.fill(u32::MAX, &stream)?;
+            sms.fill(UNTOLD, &stream)?;
             stream.start(&module, &launch)?;
             stream.synchronize()?;
             let found = out.words(2 * batch as usize, &stream)?;
@@ -221,12 +222,12 @@ fn products(
     for round in 1..=ROUNDS {
         bench.go_on()?;
         out.fill(UNWRITTEN, &stream)?;
-        sms.fill(u32::MAX, &stream)?;
+        sms.fill(UNTOLD, &stream)?;
         stream.start(&module, &launch)?;
         stream.synchronize()?;
         let found = out.words(words as usize, &stream)?;
         let sms = sms.words(blocks as usize, &stream)?;
-        took_part.extend(sms.iter().copied().filter(|sm| *sm != u32::MAX));
+        took_part.extend(sms.iter().copied().filter(|sm| *sm != UNTOLD));
         let difference = Difference::between(&launch, &right, &found, &sms);
         if let Some(difference) = &difference {
             accuse(outcome, device, difference);

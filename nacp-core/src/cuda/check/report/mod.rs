@@ -261,7 +261,8 @@ impl Report {
             Verdict::Pass | Verdict::Warn => return None,
             Verdict::Fail => self.failures().next(),
             Verdict::Unknown => {
-                let untried = |report: &&CheckReport| matches!(&report.status, Status::Skipped { why, .. } if !why.is_no_lack());
+                let untried =
+                    |report: &&CheckReport| matches!(&report.status, Status::Skipped { why, .. } if !why.is_no_lack());
                 self.checks.iter().find(untried)
             }
         };

@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod common;
+mod determinism;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
