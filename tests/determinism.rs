@@ -14,6 +14,7 @@ use nacp_core::cuda::determinism::{
 };
 use nacp_core::cuda::kernels::Kernel;
 use nacp_core::cuda::{CheckId, Device, Level, Library, Profile, probe_with};
+use nacp_core::sim;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tempfile::TempDir;
@@ -188,6 +189,37 @@ fn one_wrong_bit_on_one_of_several_devices_is_caught_and_named_wherever_it_is() 
         let wrong = !run(&driver, device, Profile::Tiny).unwrap().differences.is_empty();
         assert_eq!(wrong, number == 1, "device {number}");
     }
+}
+
+#[test]
+fn one_wrong_word_of_a_driver_in_this_process_is_caught_and_named_wherever_it_is() {
+    let tiny = Profile::Tiny;
+    let kernels = vec![
+        (Kernel::Hash, tiny.lanes()),
+        (Kernel::Fma, tiny.lanes()),
+        (Kernel::Ieee, tiny.lanes()),
+        (Kernel::Reduce, 2 * tiny.chunks()),
+        (Kernel::Rows, 2 * tiny.rows()),
+        (Kernel::Mma, 32 * tiny.warps()),
+    ];
+    let places = (0..8_u32, prop::sample::select(kernels), any::<u32>(), 0..32_u32);
+    let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let outcome = runner.run(&places, |(device, (kernel, words), word, bit)| {
+        let word = word % words;
+        let driver = sim::Cuda::named("h100x8").unwrap().flipping(device, kernel, word, bit);
+        let devices = probe_with(&driver).unwrap().devices;
+        let wrong = run(&driver, &devices[device as usize], tiny).unwrap().differences;
+        let healthy = run(&driver, &devices[(device as usize + 1) % 8], tiny).unwrap().differences;
+        prop_assert!(healthy.is_empty(), "{healthy:?}");
+        let lane = if matches!(kernel, Kernel::Reduce | Kernel::Rows) { word / 2 } else { word };
+        let [difference] = &wrong[..] else { return Err(TestCaseError::fail(format!("{wrong:?}"))) };
+        prop_assert_eq!((difference.kernel.as_str(), difference.lane), (kernel.symbol(), u64::from(lane)));
+        prop_assert_eq!((&difference.mask, difference.words), (&format!("{:#010x}", 1_u32 << bit), 1));
+        prop_assert!(difference.multiprocessor.is_some());
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// The checks of determinism as a caller gets them, on the driver's own library.

@@ -154,7 +154,9 @@ fn the_checks_of_cuda_are_shown_on_a_simulated_server_and_refused_where_they_are
     let output = run(Command::new(&program).args(["quick", "rtx3050ti-laptop-wsl2"]));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
-    for part in ["pass     lib.open", "pass     det.bits", "SIMULATED: nothing is said of any real GPU", "CUDA works here"] {
+    for part in
+        ["pass     lib.open", "pass     det.bits", "SIMULATED: nothing is said of any real GPU", "CUDA works here"]
+    {
         assert!(out.contains(part), "`{part}` is missing in\n{out}");
     }
     let usage = run(Command::new(&program).arg("fast"));

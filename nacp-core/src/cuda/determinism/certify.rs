@@ -45,8 +45,14 @@ pub(crate) fn repeat<E: From<Refused> + From<Error>>(
         for _ in 0..rounds {
             for shape in Shape::ALL {
                 for stream in &streams {
-                    let run: SuiteRun = runner.run(stream, shape, &go_on)?;
-                    runs.add(run, shape.block);
+                    let mut run = SuiteRun::default();
+                    match runner.run(stream, shape, &go_on, &mut run) {
+                        Ok(()) => runs.add(run, shape.block),
+                        Err(ended) => {
+                            runs.add_part(run);
+                            return Err(ended);
+                        }
+                    }
                 }
             }
         }

@@ -9,6 +9,8 @@ use crate::cuda::kernels::{Kernel, Launch};
 
 /// How many threads a warp has, on every device so far.
 const WARP: u64 = 32;
+/// What stands in place of a block's multiprocessor before the block tells it.
+pub(crate) const UNTOLD: u32 = u32::MAX;
 
 /// What one kernel computed wrongly in one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +101,7 @@ impl LanePattern {
 
 impl Difference {
     /// What differs between the words that a launch wrote and those that it must write; nothing where all are equal.
-    /// `sms` has the multiprocessor of each block.
+    /// `sms` has the multiprocessor of each block, and [`UNTOLD`] for a block that did not tell.
     pub(crate) fn between(launch: &Launch, expected: &[u32], found: &[u32], sms: &[u32]) -> Option<Self> {
         let wrong = || {
             let pairs = expected.iter().zip(found).enumerate();
@@ -109,7 +111,11 @@ impl Difference {
         let per_lane = words_per_lane(launch.kernel());
         let mut lanes: Vec<u64> = wrong().map(|(word, ..)| word / per_lane).collect();
         lanes.dedup();
-        let on = |lane: u64| sms.get(usize::try_from(block_of(launch, lane)).ok()?).copied();
+        let on = |lane: u64| {
+            sms.get(usize::try_from(block_of(launch, lane)).ok()?)
+                .copied()
+                .filter(|multiprocessor| *multiprocessor != UNTOLD)
+        };
         let mask = wrong().fold(0, |mask, (_, expected, found)| mask | (expected ^ found));
         let lane = word / per_lane;
         let hexadecimal = |word: u32| format!("{word:#010x}");
@@ -228,6 +234,9 @@ mod tests {
         assert_eq!(difference.multiprocessors, [4, 5].into());
         assert!(difference.to_string().ends_with("scattered lanes, on 2 multiprocessors"), "{difference}");
         // A driver that does not tell where its blocks ran loses the place and not the difference.
-        assert_eq!(Difference::between(&lanes(256), &right, &found, &[]).unwrap().multiprocessor, None);
+        for silent in [&[][..], &[UNTOLD; 4]] {
+            let difference = Difference::between(&lanes(256), &right, &found, silent).unwrap();
+            assert_eq!((difference.multiprocessor, difference.multiprocessors.len()), (None, 0));
+        }
     }
 }

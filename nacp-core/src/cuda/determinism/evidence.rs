@@ -71,6 +71,12 @@ impl Runs {
         self.multiprocessors.extend(run.multiprocessors);
     }
 
+    /// A run that did not come to its end: what differs in it differs, and it is not counted.
+    pub(crate) fn add_part(&mut self, run: SuiteRun) {
+        self.keep(run.differences);
+        self.multiprocessors.extend(run.multiprocessors);
+    }
+
     /// One more run, of which only the digests are known.
     pub(crate) fn add_digests(&mut self, digests: Vec<KernelDigest>) {
         self.answers.insert(suite::digest_of(&digests));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::difference::UNTOLD;
 use super::suite::{self, Expected, Shape};
 use super::{Difference, KernelDigest, Profile};
 use crate::cuda::kernels::{Image, Kernel, Launch};
@@ -10,7 +11,7 @@ use crate::cuda::{Device, Execute};
 use crate::error::{Error, Result};
 
 /// What a word holds before a kernel writes it, so that what was never written is not taken for an answer.
-const UNWRITTEN: u32 = 0xdead_beef;
+pub(crate) const UNWRITTEN: u32 = 0xdead_beef;
 
 /// One run of the suite.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,20 +59,21 @@ impl<'s> Runner<'s> {
         })
     }
 
-    /// Runs all kernels on a stream and compares what they wrote with the reference. `go_on` is asked before each.
+    /// Runs all kernels on a stream and compares what they wrote with the reference. `go_on` is asked before each. What
+    /// was found until an error is in `run`.
     pub(crate) fn run<E: From<Refused> + From<Error>>(
         &self,
         stream: &Stream<'_>,
         shape: Shape,
         go_on: impl Fn() -> Result<(), E>,
-    ) -> Result<SuiteRun, E> {
-        let mut run = SuiteRun::default();
+        run: &mut SuiteRun,
+    ) -> Result<(), E> {
         for place in &self.places {
             go_on()?;
             self.queue_one::<E>(place, stream, shape)?;
-            self.compare::<E>(place, stream, shape, &mut run)?;
+            self.compare::<E>(place, stream, shape, run)?;
         }
-        Ok(run)
+        Ok(())
     }
 
     /// Queues all kernels, and waits for none.
@@ -84,12 +86,9 @@ impl<'s> Runner<'s> {
         &self,
         stream: &Stream<'_>,
         shape: Shape,
-    ) -> Result<SuiteRun, E> {
-        let mut run = SuiteRun::default();
-        for place in &self.places {
-            self.compare::<E>(place, stream, shape, &mut run)?;
-        }
-        Ok(run)
+        run: &mut SuiteRun,
+    ) -> Result<(), E> {
+        self.places.iter().try_for_each(|place| self.compare(place, stream, shape, run))
     }
 
     fn queue_one<E: From<Refused> + From<Error>>(
@@ -103,7 +102,7 @@ impl<'s> Runner<'s> {
             _ => &self.base,
         };
         place.out.fill(UNWRITTEN, stream)?;
-        place.sms.fill(u32::MAX, stream)?;
+        place.sms.fill(UNTOLD, stream)?;
         Ok(stream.start(module, &self.launch(place, shape)?)?)
     }
 
@@ -120,7 +119,7 @@ impl<'s> Runner<'s> {
         stream.synchronize()?;
         let found = place.out.words(expected.len(), stream)?;
         let sms = place.sms.words(launch.grid() as usize, stream)?;
-        run.multiprocessors.extend(sms.iter().filter(|sm| **sm != u32::MAX));
+        run.multiprocessors.extend(sms.iter().filter(|sm| **sm != UNTOLD));
         match Difference::between(&launch, expected, &found, &sms) {
             None => run.digests.push(digest.clone()),
             Some(difference) => {
@@ -145,7 +144,9 @@ impl<'s> Runner<'s> {
 pub fn run(driver: &dyn Execute, device: &Device, profile: Profile) -> Result<SuiteRun> {
     let session = Session::open(driver, handle(driver, device)?)?;
     let stream = session.stream()?;
-    Runner::new(&session, device, profile)?.run(&stream, Shape::ALL[0], || Ok(()))
+    let mut run = SuiteRun::default();
+    Runner::new(&session, device, profile)?.run(&stream, Shape::ALL[0], || Ok::<_, Error>(()), &mut run)?;
+    Ok(run)
 }
 
 /// Runs the suite once on a device and gives the digest of what each kernel computed, right or wrong: what another

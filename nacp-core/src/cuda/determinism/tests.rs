@@ -290,9 +290,9 @@ fn the_suite_is_the_one_that_its_version_names() {
     );
 }
 
-const BASE: &str = "0c2f428805dcbcb5c420fb31fb74d3da7d62d7dd4ec43aa3b8f0016e2088230b";
-const TENSOR: &str = "de0dd65b1294abe32ff01282bc6b1f4fae6616943006b98b6dd7bc0f84b4c58d";
-const TINY: &str = "0c22bd3e7119279da21043949448eb2d452272e8f53070f216feb1a13d36e6fc";
+const BASE: &str = "ef4bbde81ad7e52bf6c0f9c2443b316f6a4afd590ee4cc493955348c117b7fba";
+const TENSOR: &str = "6884f6b8870d3cca1cf33720e04660ae684b51ddeee1d9d4581c799a541ea8c3";
+const TINY: &str = "375ef4c04e8b33912f1924414de41f123365b0e4d225ff05b4affd55f40db6de";
 
 mod comparing {
     use super::*;

@@ -70,7 +70,7 @@ impl Verification {
         self.fields.push(Field { field: field.into(), verified });
     }
 
-    fn compare(&mut self, field: impl Into<String>, expected: impl ToString, found: impl ToString) {
+    fn compare(&mut self, field: impl Into<String>, expected: &dyn fmt::Display, found: &dyn fmt::Display) {
         let (expected, found) = (expected.to_string(), found.to_string());
         self.note(field, if expected == found { Verified::Right } else { Verified::Wrong { expected, found } });
     }
@@ -83,13 +83,13 @@ impl Certificate {
     pub fn verify(&self) -> Verification {
         let mut found = Verification { fields: Vec::new(), scope: self.scope, simulated: self.simulated };
         match self.digest() {
-            Ok(digest) => found.compare("digest", digest, &self.digest),
+            Ok(digest) => found.compare("digest", &digest, &self.digest),
             Err(error) => {
                 found.note("digest", Verified::Wrong { expected: error.to_string(), found: self.digest.clone() });
             }
         }
-        found.compare("format", FORMAT, self.format);
-        found.compare("suite_digest", digest_of(&self.results), &self.suite_digest);
+        found.compare("format", &FORMAT, &self.format);
+        found.compare("suite_digest", &digest_of(&self.results), &self.suite_digest);
         self.verify_results(&mut found);
         self.verify_counts(&mut found);
         for field in ["device", "driver", "environment", "started", "nacp_version", "simulated"] {
@@ -121,7 +121,7 @@ impl Certificate {
         let names = |results: &[super::KernelDigest]| {
             results.iter().map(|result| result.kernel.as_str()).collect::<Vec<_>>().join(",")
         };
-        found.compare("results", names(&expected), names(&self.results));
+        found.compare("results", &names(&expected), &names(&self.results));
         let mut right = names(&expected) == names(&self.results) && self.differences.is_empty();
         for (expected, result) in expected.iter().zip(&self.results) {
             let told = self.differences.iter().any(|difference| difference.kernel == result.kernel);
@@ -129,13 +129,13 @@ impl Certificate {
             // A device that computes wrongly may have a certificate that says so.
             if expected == result || !told {
                 let of = |digest: &super::KernelDigest| format!("{} words, {}", digest.words, digest.sha256);
-                found.compare(format!("results.{}", result.kernel), of(expected), of(result));
+                found.compare(format!("results.{}", result.kernel), &of(expected), &of(result));
             } else {
                 found.note(format!("results.{}", result.kernel), Verified::Recorded);
             }
         }
         let scope = |scope: Option<Scope>| scope.map_or("none", Scope::name);
-        found.compare("scope", scope(Scope::proven(right, &self.compared)), scope(self.scope));
+        found.compare("scope", &scope(Scope::proven(right, &self.compared)), &scope(self.scope));
     }
 
     /// What the counts and the differences say must fit together.

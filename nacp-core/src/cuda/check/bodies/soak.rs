@@ -1,13 +1,13 @@
 //! Every multiprocessor, again and again, hot, until the time is over.
 
 use std::collections::BTreeSet;
-use std::num::NonZero;
 use std::time::Duration;
 
-use super::determinism::{accuse, device, exact};
+use super::determinism::{accuse, threads};
+use super::measure::{conclude, device, exact, gpu};
 use crate::cuda::Device;
-use crate::cuda::check::{Bench, Metric, Outcome, Status, Stop, Unit};
-use crate::cuda::determinism::{Difference, Profile, Runner, Shape, handle};
+use crate::cuda::check::{Bench, Metric, Outcome, Stop, Unit};
+use crate::cuda::determinism::{Difference, Profile, Runner, Shape, SuiteRun, handle};
 use crate::cuda::kernels::{Image, Launch};
 use crate::cuda::reference;
 use crate::cuda::session::{Buffer, Function, Session, Stream};
@@ -27,6 +27,16 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// `sdc.soak`: the suite is compared with the CPU, over and over, while another stream keeps all multiprocessors as hot
 /// as multiply-adds make them, whose answers are compared too.
 pub(crate) fn soak(bench: &Bench<'_>) -> Result<Outcome, Stop> {
+    let mut tally = Tally::new(bench);
+    let mut outcome = Outcome::pass();
+    let ended = rounds(bench, &mut tally, &mut outcome);
+    if let Some(device) = bench.device {
+        tally.tell(&mut outcome, bench, device);
+    }
+    conclude(outcome, ended)
+}
+
+fn rounds(bench: &Bench<'_>, tally: &mut Tally<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
     let device = device(bench)?;
     let session = Session::open(bench.driver, handle(bench.driver, device)?)?;
     let runner = Runner::new(&session, device, bench.sizes.profile)?;
@@ -34,26 +44,16 @@ pub(crate) fn soak(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let streams = [session.stream()?, session.stream()?];
     let mut hot = Hot::new(bench, device, &session)?;
     let function = module.function(hot.launch.kernel())?;
-    let mut tally = Tally::new(bench);
-    let mut outcome = Outcome::pass();
-    let mut ended = Ok(());
     for round in 0_u32.. {
-        ended = bench.go_on();
+        bench.go_on()?;
         let enough = bench.sizes.simulated && round >= bench.sizes.repeats;
-        if ended.is_err() || enough || bench.deadline.left() < MARGIN {
+        if enough || (round > 0 && bench.deadline.left() < MARGIN) {
             break;
         }
         let shape = Shape::ALL[round as usize % Shape::ALL.len()];
-        if let Err(stop) = tally.round(&mut outcome, device, &runner, shape, (&mut hot, &function), &streams) {
-            ended = Err(stop);
-            break;
-        }
+        tally.round(outcome, device, &runner, shape, (&mut hot, &function), &streams)?;
     }
-    tally.tell(&mut outcome, bench, device);
-    match ended {
-        Err(stop) if !matches!(outcome.status, Status::Fail { .. }) => Err(stop.with(outcome)),
-        _ => Ok(outcome),
-    }
+    Ok(())
 }
 
 /// The kernel that makes the device hot.
@@ -87,9 +87,8 @@ impl<'s> Hot<'s> {
     /// Compares all lanes with the first round, and some with the CPU. Returns how many words were compared.
     fn compare(&mut self, stream: &Stream<'_>) -> Result<(u64, Option<Difference>), Stop> {
         let end = self.lanes.min(self.window + WINDOW);
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
         // Computed while the device works.
-        let right = reference::fma_rate(self.window..end, self.steps, Profile::SEED, threads);
+        let right = reference::fma_rate(self.window..end, self.steps, Profile::SEED, threads());
         stream.synchronize()?;
         let found = self.out.words(self.lanes as usize, stream)?;
         if self.first.is_empty() {
@@ -152,7 +151,8 @@ impl<'a> Tally<'a> {
         hot.queue(function, heat)?;
         runner.queue::<Stop>(suite, shape)?;
         self.look(device);
-        let run = runner.collect::<Stop>(suite, shape)?;
+        let mut run = SuiteRun::default();
+        runner.collect::<Stop>(suite, shape, &mut run)?;
         let (words, difference) = hot.compare(heat)?;
         self.rounds += 1;
         self.words += run.words + words;
@@ -181,7 +181,8 @@ impl<'a> Tally<'a> {
         if source.sample(fields, &mut self.samples).is_err() {
             return;
         }
-        let Some(sample) = self.samples.iter().find(|sample| sample.id == device.id) else { return };
+        let Some(gpu) = gpu(self.bench, &device.id) else { return };
+        let Some(sample) = self.samples.iter().find(|sample| sample.id == gpu.id) else { return };
         self.temperature.extend(sample.temperature.known().map(|degrees| f64::from(*degrees)));
         self.power.extend(sample.power.known().map(|milliwatts| f64::from(*milliwatts) / 1e3));
         self.clock.extend(sample.clocks.known().map(|clocks| f64::from(clocks.sm)));

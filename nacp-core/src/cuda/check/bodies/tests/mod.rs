@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod common;
+mod determinism;
 mod launch;
 mod memory;
 mod peer;
