@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nacp_core::cuda::compat::tables::{BRANCHES, CAPABILITIES, FAMILIES, TOOLKITS};
+use nacp_core::cuda::compat::{self, Gpu, InstalledDriver, Platform, Rule};
 use nacp_core::cuda::determinism::{RECORDED, Scope};
+use nacp_core::cuda::{CheckId, Level, check};
 use nacp_core::gpu::MetricKind;
 use nacp_core::gpu::health::{ConditionKind, Thresholds};
 use nacp_core::observe::{Family, FamilySet, families};
@@ -157,11 +160,94 @@ fn the_tables_of_metrics_are_those_of_the_library() {
 }
 
 #[test]
+fn the_tables_of_cuda_are_those_of_the_library() {
+    let page = fs::read_to_string(docs().join("cuda-compat.md")).unwrap();
+    let or = |value: Option<String>| value.unwrap_or_else(|| "–".into());
+    let toolkits = TOOLKITS.iter().rev().flat_map(|row| {
+        let ptx = or(row.ptx.map(|ptx| ptx.to_string()));
+        let releases = row.releases.iter().rev().map(move |release| {
+            let update = if release.update == 0 { String::new() } else { format!(" update {}", release.update) };
+            let windows = release.windows.map_or_else(|| "–".into(), |version| version.to_string());
+            format!("| {}{update} | {} | {windows} | {ptx} |", row.toolkit, release.linux)
+        });
+        let unknown = format!("| {} | – | – | {} |", row.toolkit, or(row.ptx.map(|ptx| ptx.to_string())));
+        releases.chain(row.releases.is_empty().then_some(unknown)).collect::<Vec<_>>()
+    });
+    let families = FAMILIES.iter().map(|row| format!("| {}.x | {} | {} |", row.major, row.linux, row.windows));
+    let capabilities = CAPABILITIES.iter().map(|row| {
+        let texts = [row.first, row.last, row.ptx].map(|version| or(version.map(|it| it.to_string())));
+        let branch = or(row.last_branch.map(|branch| format!("R{branch}")));
+        let chip = if row.tegra { "yes" } else { "" };
+        format!("| {} | {} | {} | {branch} | {chip} |", row.compute, row.name, texts.join(" | "))
+    });
+    let branches = BRANCHES.iter().rev().map(|row| {
+        let end = or(row.end.map(|end| end.to_string()));
+        format!("| R{} | {} | {} | {end} |", row.branch, row.cuda, or(row.kind.map(Into::into)))
+    });
+    let rules = Rule::ALL.iter().map(|rule| {
+        let serde_json::Value::String(name) = serde_json::to_value(rule).unwrap() else { panic!() };
+        format!("| `{name}` | {} |", rule.text())
+    });
+    for (head, expected) in [
+        ("toolkit", toolkits.collect::<Vec<_>>()),
+        ("family", families.collect()),
+        ("compute capability", capabilities.collect()),
+        ("branch", branches.collect()),
+        ("rule", rules.collect()),
+    ] {
+        assert_eq!(table(&page, head), expected, "{head}\n{}\n", expected.join("\n"));
+    }
+}
+
+/// Each row of the page's examples, computed anew.
+#[test]
+fn the_verdicts_in_the_book_are_those_of_the_library() {
+    let page = fs::read_to_string(docs().join("cuda-compat.md")).unwrap();
+    let rows = table(&page, "driver");
+    assert!(rows.len() > 4, "{rows:?}");
+    for row in rows {
+        let [_, driver, platform, toolkit, gpu, compute, verdict, _] =
+            row.split('|').map(str::trim).collect::<Vec<_>>()[..]
+        else {
+            panic!("{row}")
+        };
+        let platform = Platform::ALL.into_iter().find(|it| it.to_string() == platform).unwrap();
+        let driver = InstalledDriver::of_version(driver.parse().unwrap(), platform);
+        let gpu = Gpu::named(gpu, compute.parse().unwrap());
+        assert_eq!(compat::toolkit(&driver, toolkit.parse().unwrap(), Some(&gpu)).to_string(), verdict);
+    }
+}
+
+#[test]
 fn memory_is_printed_as_the_book_says() {
     let page = fs::read_to_string(docs().join("concepts.md")).unwrap();
     let row = page.lines().find(|line| line.starts_with("| `Bytes`")).unwrap();
     let [read, printed] = row.split('`').skip(3).step_by(2).collect::<Vec<_>>()[..] else { panic!("{row}") };
     assert_eq!(read.parse::<Bytes>().unwrap().to_string(), printed);
+}
+
+#[test]
+fn the_table_of_checks_is_the_one_of_the_library() {
+    let page = fs::read_to_string(docs().join("cuda-checks.md")).unwrap();
+    let about = |scope| match scope {
+        check::Scope::Machine => "the machine",
+        check::Scope::Device => "a device",
+        check::Scope::Devices => "all devices",
+    };
+    let row = |id: &CheckId| {
+        let (level, limit) = (id.level(), id.limit(id.level()).as_secs_f64());
+        let title = id.title().trim_end_matches('.');
+        format!("| `{id}`: {title} | {level} | {} | {limit} s | {} |", about(id.scope()), id.passes())
+    };
+    let rows: Vec<String> = CheckId::ALL.iter().map(row).collect();
+    assert_eq!(table(&page, "check"), rows, "\n{}\n", rows.join("\n"));
+    let limits = Level::ALL.map(|level| (format!("| `{level}` |"), level.limit().as_secs()));
+    let levels = table(&page, "level");
+    assert_eq!(levels.len(), limits.len());
+    for (row, (begin, seconds)) in levels.iter().zip(limits) {
+        let limit = if seconds % 60 == 0 { format!("| {} min |", seconds / 60) } else { format!("| {seconds} s |") };
+        assert!(row.starts_with(&begin) && row.ends_with(&limit), "{row}: {begin} … {limit}");
+    }
 }
 
 /// The rows of the table whose first column has this head.

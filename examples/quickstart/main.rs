@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
 async fn run(simulated: bool) -> Result<(), Error> {
     let app = App::parse(include_str!("nacp.yaml"))?;
     let node = parts::node(simulated)?;
-    let cuda = parts::cuda(simulated);
+    let cuda = parts::cuda(simulated)?;
     let engine = parts::engine(simulated, &app).await;
     show(tables::parts(&host::detect().summary(), &node, &cuda, &engine));
 

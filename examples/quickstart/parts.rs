@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use nacp_core::cuda::{self, Probe};
+use nacp_core::cuda::{self, Check, Level, Report};
 use nacp_core::engine::{Docker, Engine};
 use nacp_core::gpu::Node;
 use nacp_core::service::App;
@@ -38,9 +38,22 @@ pub(crate) fn node(simulated: bool) -> Result<Part<Node>, Error> {
     Ok(Part { part, name: LAPTOP.to_owned(), missing: Some(missing) })
 }
 
-/// CUDA; nothing where it is not there: there is no simulated CUDA outside the tests.
-pub(crate) fn cuda(simulated: bool) -> Result<Probe, Error> {
-    unless(simulated, cuda::probe)
+/// Whether CUDA works: on the devices of this machine, or on those of the laptop.
+pub(crate) fn cuda(simulated: bool) -> Result<Part<Report>, Error> {
+    let name = |report: &Report| report.probe.as_ref().map_or_else(String::new, |probe| probe.library.to_string());
+    let missing = match unless(simulated, || Ok(cuda::check(Level::Quick))) {
+        Ok(report) => match report.error().filter(|_| report.probe.is_none()) {
+            Some(error) => error.get("reason").unwrap_or(error.message()).to_owned(),
+            None => {
+                let missing = report.simulated.then(|| "its library says so".to_owned());
+                return Ok(Part { name: name(&report), part: report, missing });
+            }
+        },
+        Err(error) => error.to_string(),
+    };
+    let driver = sim::Cuda::named(LAPTOP)?;
+    let report = Check::new(Level::Quick).driver(Arc::new(driver)).run();
+    Ok(Part { name: LAPTOP.to_owned(), part: report, missing: Some(missing) })
 }
 
 /// The container engine, with the app's images.

@@ -4,9 +4,8 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use nacp_core::Error;
 use nacp_core::control::{AppStatus, Plan};
-use nacp_core::cuda::Probe;
+use nacp_core::cuda;
 use nacp_core::engine::Engine;
 use nacp_core::gpu::{GpuId, Node, Reading, Snapshot};
 use nacp_core::route::EndpointLoad;
@@ -27,19 +26,13 @@ fn table<const N: usize>(title: &str, header: [&str; N], rows: impl IntoIterator
 pub(crate) fn parts(
     host: &str,
     node: &Part<Node>,
-    cuda: &Result<Probe, Error>,
+    cuda: &Part<cuda::Report>,
     engine: &Part<Arc<dyn Engine>>,
 ) -> String {
-    let cuda = match cuda {
-        Ok(probe) => format!(
-            "{}: CUDA {} through {}, {} device(s)",
-            if probe.library.simulated { "simulated" } else { "real" },
-            probe.driver_version,
-            probe.library.path.display(),
-            probe.devices.len()
-        ),
-        Err(error) => format!("not here ({error})"),
-    };
+    let checked = &cuda.part;
+    let devices = checked.probe.as_ref().map_or(0, |probe| probe.devices.len());
+    let took = checked.elapsed.as_secs_f64();
+    let cuda = format!("{}: {} in {took:.2} s, {devices} device(s)", cuda.label(), checked.verdict);
     let rows =
         [("where we run", host.to_owned()), ("GPUs", node.label()), ("CUDA", cuda), ("containers", engine.label())];
     table("What is here", ["part", "found"], rows.map(|(part, found)| [part.to_owned(), found]))

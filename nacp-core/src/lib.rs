@@ -8,10 +8,11 @@
 //!
 //! ```no_run
 //! use nacp_core::clock::SystemClock;
+//! use nacp_core::cuda::Level;
 //! use nacp_core::{cuda, gpu, host};
 //!
 //! println!("{}", host::detect());
-//! println!("CUDA {}", cuda::probe()?.driver_version);
+//! println!("{}", cuda::check(Level::Quick));
 //! for state in gpu::Node::discover()?.snapshot(&SystemClock::new())?.gpus {
 //!     println!("{} {}", state.gpu.id, state.gpu.name);
 //! }
@@ -74,7 +75,7 @@
 //! | feature | for | brings |
 //! |---|---|---|
 //! | `nvml` | discovering GPUs through the NVIDIA driver | nvml-wrapper; the library is opened at run time |
-//! | `cuda` | probing the CUDA driver | libloading, cudarc's list of names |
+//! | `cuda` | checking CUDA | libloading, cudarc's list of names |
 //! | `docker` | running containers on Docker or Podman | bollard |
 //! | `gateway` | the HTTP gateway | hyper's server |
 //! | `record` | recording the readings of GPUs to a file, and replaying them | zstd |
@@ -85,7 +86,7 @@
 //!
 //! Everything that can fail returns [`Error`]; [`ErrorKind`] says what the caller can do about it. The library never
 //! panics on what it reads, never waits without a limit, never starts a runtime of its own and never writes to the
-//! standard streams, except in a process that was started to (`gpu::probe::answer`); it logs through `tracing`.
+//! standard streams, except in a process that was started to ([`answer`]); it logs through `tracing`.
 
 #![deny(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]

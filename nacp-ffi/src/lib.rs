@@ -65,6 +65,12 @@ mod monitor;
 mod cuda;
 mod host;
 
+mod check;
+
+mod report;
+
+mod certificate;
+
 // What runs.
 
 mod engine;

@@ -26,7 +26,7 @@ pub(crate) struct Config {
     pub(crate) compiler: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) hangs: Hangs,
-    pub(crate) flip: Option<(usize, Flip)>,
+    pub(crate) flip: Option<Wrong>,
     pub(crate) stuck: Option<StuckBit>,
     /// The most memory that a device gives, and the most pinned memory of the host, in bytes.
     pub(crate) memory: Option<u64>,
@@ -38,6 +38,29 @@ pub(crate) struct Config {
     pub(crate) by_pci: bool,
     /// `CUDA_LAUNCH_BLOCKING`: whether a launch answers what its kernel met.
     pub(crate) blocking: bool,
+}
+
+/// Which bit turns over, and on which device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// This one.
+    Bit(usize, Flip),
+    /// The one that this file names when a kernel begins; none while it is empty or not there.
+    File(PathBuf),
+}
+
+impl Wrong {
+    /// The bit that turns over on this device now.
+    pub(crate) fn on(&self, device: usize) -> Option<Flip> {
+        match self {
+            Self::Bit(number, flip) => (*number == device).then(|| flip.clone()),
+            Self::File(path) => {
+                let text = std::fs::read_to_string(path).ok()?;
+                let (number, flip) = bit(&text)?;
+                (number == device).then_some(flip)
+            }
+        }
+    }
 }
 
 /// What does not come back.
@@ -182,7 +205,14 @@ fn words(text: &str) -> BTreeMap<&str, &str> {
     text.split_whitespace().map(|word| word.split_once('=').unwrap_or((word, ""))).collect()
 }
 
-fn flip(text: &str) -> Option<(usize, Flip)> {
+fn flip(text: &str) -> Option<Wrong> {
+    if let Some(path) = text.strip_prefix('@') {
+        return Some(Wrong::File(path.into()));
+    }
+    bit(text).map(|(device, flip)| Wrong::Bit(device, flip))
+}
+
+fn bit(text: &str) -> Option<(usize, Flip)> {
     let words = words(text);
     let kernel = words.get("kernel").map(|kernel| (*kernel).to_owned());
     let known = ["device", "kernel", "lane", "step", "bit"];
@@ -271,7 +301,13 @@ mod tests {
         .unwrap();
         assert_eq!((config.version, config.ptx, config.compiler), (12000, (8, 0), false));
         let flip = Flip { kernel: Some("nacp_fma".into()), lane: 71, step: 100, bit: 5 };
-        assert_eq!(config.flip, Some((1, flip)));
+        assert_eq!(config.flip, Some(Wrong::Bit(1, flip.clone())));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("flip");
+        let wrong = super::flip(&format!("@{}", path.display())).unwrap();
+        assert_eq!(wrong.on(1), None, "the file is not there");
+        std::fs::write(&path, "device=1 kernel=nacp_fma lane=71 step=100 bit=5").unwrap();
+        assert_eq!((wrong.on(0), wrong.on(1)), (None, Some(flip)));
         assert_eq!(config.stuck, Some(StuckBit { device: 0, offset: 4096, bit: 3, value: true }));
         assert!(config.hangs.call("cuInit") && config.hangs.kernel("nacp_fma"));
         assert!(!config.hangs.call("cuLaunchKernel") && !config.hangs.kernel("nacp_hash"));

@@ -59,6 +59,9 @@ impl Hands {
             while let (Ok(()), Ok(task)) = (&said, to_do.recv()) {
                 said = tell.send(worker.work(task));
             }
+            // Who waits for the end of the answers waits for this too.
+            drop(worker);
+            drop(tell);
         })?;
         Ok(Self::Thread(Worked { tasks, answers, stop }))
     }

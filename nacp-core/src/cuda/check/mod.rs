@@ -14,6 +14,7 @@ mod hands;
 mod id;
 mod level;
 mod needs;
+mod passes;
 mod report;
 mod run;
 mod schedule;

@@ -26,7 +26,7 @@ impl Program {
     /// The first line that is not PTX, or that is not simulated.
     pub(crate) fn parse(text: &str) -> Result<Self, ParseError> {
         let module = text::Module::parse(text)?;
-        let entries = module.kernels.iter().map(|kernel| translate::entry(kernel, &module.shared));
+        let entries = module.kernels.iter().map(|kernel| translate::entry(kernel, &module));
         let entries = entries.collect::<Result<_, _>>()?;
         Ok(Self { version: module.version, target: module.target, entries })
     }
@@ -161,6 +161,8 @@ pub(crate) struct Stats {
     pub(crate) instructions: u64,
     /// Where the wrong bit struck, if it did: the line of the text.
     pub(crate) flipped: Option<u32>,
+    /// How many steps the thread has in which the wrong bit was to strike; 0 if there is no such thread.
+    pub(crate) steps: u64,
 }
 
 /// Runs a kernel to its end. `params` has the length and the layout of the entry's parameters.

@@ -288,6 +288,7 @@ impl Warp {
 }
 
 /// Some lanes at one place.
+#[derive(Clone, Copy)]
 struct Way {
     mask: u32,
     at: u32,
