@@ -84,6 +84,31 @@ fn a_certificate_records_the_strict_variables_that_reach_the_gpu_and_the_book_na
 }
 
 #[test]
+fn the_table_of_multiprocessors_is_the_one_of_the_library() {
+    use nacp_core::cuda::efficiency::{ProductLine, cores_per_multiprocessor, tensor_f16};
+    let page = fs::read_to_string(docs().join("cuda-performance.md")).unwrap();
+    let rows = table(&page, "compute capability");
+    assert!(rows.len() > 10, "the table was not found");
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        for compute in cells[0].split(", ").map(|it| it.replace(".x", ".0")) {
+            let compute = compute.parse().unwrap();
+            let cores = cores_per_multiprocessor(compute).expect("a row has cores");
+            assert_eq!(cells[1], cores.to_string(), "{row}");
+            // One multiprocessor at 1 MHz does so many million operations a second as it does in a clock.
+            let rate = |line| tensor_f16(compute, line, 1, 1.0).map(|peak| format!("{:.0}", peak.value / 1e6));
+            let told = match (rate(ProductLine::GeForce), rate(ProductLine::Professional)) {
+                (Ok(geforce), Ok(others)) if geforce == others => others,
+                (Ok(geforce), Ok(others)) => format!("{geforce} GeForce, {others} others"),
+                (_, Err(unknown)) if unknown.to_string().ends_with("has no tensor units") => String::new(),
+                _ => "unknown".into(),
+            };
+            assert_eq!(cells[2], told, "{row}");
+        }
+    }
+}
+
+#[test]
 fn every_page_is_in_the_book_and_every_link_leads_somewhere() {
     let summary = fs::read_to_string(docs().join("SUMMARY.md")).unwrap();
     let listed: Vec<PathBuf> = links(&summary).iter().map(|link| docs().join(link)).collect();

@@ -724,7 +724,7 @@ impl Stage {
             sizes: Sizes {
                 profile: Profile::Tiny,
                 repeats: 3,
-                copy: 4 << 20,
+                copy: 1 << 20,
                 memory_percent: 50,
                 memory_most: 64 << 10,
                 launches: 40,

@@ -14,12 +14,12 @@ fn copies_between_host_and_device_are_told_beside_the_link() {
         close(value(&outcome, "pageable"), 8e9);
         close(value(&outcome, "link"), 31.5e9);
         close(value(&outcome, "ratio_to_link"), 25.0 / 31.5);
-        assert_eq!(value(&outcome, "size"), f64::from(4 << 20));
+        assert_eq!(value(&outcome, "size"), f64::from(1 << 20));
         let link = outcome.metrics.iter().find(|metric| metric.name == "link").unwrap();
         let formula = "PCIe 4: 16 lanes x 16 GT/s x 128/130 / 8 = 31.5 GB/s";
         assert_eq!(link.formula.as_deref(), Some(formula));
-        assert_eq!(told(&outcome, "pinned.verified"), "4194304 bytes, none differs");
-        assert_eq!(told(&outcome, "pageable.verified"), "4194304 bytes, none differs");
+        assert_eq!(told(&outcome, "pinned.verified"), "1048576 bytes, none differs");
+        assert_eq!(told(&outcome, "pageable.verified"), "1048576 bytes, none differs");
         let pinned = outcome.metrics.iter().find(|metric| metric.name == "pinned").unwrap();
         assert_eq!((pinned.n, pinned.p50.is_some()), (3, true), "as many as the rounds, without those that warm up");
     }
@@ -69,7 +69,7 @@ fn a_link_that_nobody_tells_is_unknown_and_not_judged() {
         "the chip-to-chip link to the CPU; PCIe says nothing about it",
     );
     unknown(
-        |stage| drop(stage.driver.setup.attributes.insert(18, 1)),
+        |stage| stage.driver.setup.attributes.extend([(18, 1)]),
         "none: the device shares its memory with the machine",
     );
 }
@@ -94,7 +94,7 @@ fn data_that_arrives_changed_is_a_failure_with_the_place() {
         stage.driver.setup.flips.push((spoilt, 70, 0x10));
         let outcome = found(&stage, body);
         let reason = reason(&outcome);
-        let begin = format!("fail: the data that arrived is not what was sent: copy={copy} bytes=4194304 words=1 ");
+        let begin = format!("fail: the data that arrived is not what was sent: copy={copy} bytes=1048576 words=1 ");
         assert!(reason.starts_with(&begin), "{reason}");
         assert!(reason.contains(" first=0x44 sent=") && reason.contains(" bits=0x00100000; reseat"), "{reason}");
     }
@@ -118,6 +118,7 @@ fn without_pinned_memory_pageable_copies_are_measured_and_it_is_said() {
 #[test]
 fn a_device_with_little_memory_copies_less() {
     let mut stage = stage(Setup { largest: 1 << 20, ..Setup::default() });
+    stage.sizes.copy = 4 << 20;
     let outcome = found(&stage, bw::host_to_device);
     assert_eq!(value(&outcome, "size"), f64::from(1 << 20));
     stage.driver.setup.largest = (1 << 20) - 1;
@@ -220,7 +221,7 @@ fn wrong_copies_on_the_device_name_who_made_them() {
         stage.driver.setup.flips.push((spoilt, 3, 0x80));
         let reason = reason(&found(&stage, bw::on_device));
         let begin =
-            format!("fail: the data that arrived is not what was sent: copy={copy} bytes=4194304 words=1 first=0x0 ");
+            format!("fail: the data that arrived is not what was sent: copy={copy} bytes=1048576 words=1 first=0x0 ");
         assert!(reason.starts_with(&begin), "{reason}");
     }
 }

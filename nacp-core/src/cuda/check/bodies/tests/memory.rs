@@ -25,7 +25,7 @@ fn memory_that_holds_passes_and_every_pattern_is_told() {
     let outcome = found(&stage(small()), mem::patterns);
     assert_eq!(outcome.status, Status::Pass);
     let tested = value(&outcome, "tested");
-    close(tested, (1 * MIB) as f64);
+    close(tested, MIB as f64);
     // Four words with three looks each, one own address, twenty beginnings.
     assert_eq!(value(&outcome, "checked"), tested * f64::from(4 * 3 + 1 + 20));
     let expected = format!("{tested} bytes, 0 words differ");

@@ -107,7 +107,7 @@ fn copies_between_devices_go_both_ways_and_are_told_beside_their_links() {
     for way in ["0.1", "1.0"] {
         close(value(&outcome, &format!("bandwidth.{way}")), 90e9);
         close(value(&outcome, &format!("ratio_to_nvlink.{way}")), 90.0 / 106.2);
-        assert_eq!(told(&outcome, &format!("verified.{way}")), "4194304 bytes, none differs");
+        assert_eq!(told(&outcome, &format!("verified.{way}")), "1048576 bytes, none differs");
         assert_eq!(told(&outcome, &format!("way.{way}")), "from device to device");
     }
     join(&mut stage, None, 7);
@@ -140,7 +140,7 @@ fn data_that_arrives_changed_at_another_device_is_a_failure() {
     let mut stage = pair(Setup::default());
     stage.driver.setup.flips.push(("copy_peer", 8, 0x01));
     let reason = reason(&found(&stage, p2p::bandwidth));
-    let begin = "fail: the data that arrived at another device is not what was sent: from=0 to=1 bytes=4194304 words=1 \
+    let begin = "fail: the data that arrived at another device is not what was sent: from=0 to=1 bytes=1048576 words=1 \
                  first=0x8 sent=0x";
     assert!(reason.starts_with(begin), "{reason}");
     let end = " bits=0x00000001; switch off IOMMU and ACS of the PCIe switches, or copy through the host \
