@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::cuda::{CheckId, Version};
+use super::functions::known;
+use crate::cuda::{CheckId, Execute, Version};
 
 /// What a function of the driver is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -127,6 +128,17 @@ impl Manifest {
     /// Every function that NACP knows, by need.
     pub fn symbols(&self) -> &[Symbol] {
         &self.symbols
+    }
+
+    /// What this driver says of itself: the functions that it lacks are those that it names.
+    pub fn of(driver: &dyn Execute) -> Self {
+        let absent = |name| driver.missing().contains(&name) || driver.lacks().contains(&name);
+        Self { symbols: known().into_iter().map(|symbol| Symbol { present: !absent(symbol.name), ..symbol }).collect() }
+    }
+
+    /// Every function that the library does not have.
+    pub fn absent(&self) -> impl Iterator<Item = &'static str> {
+        self.symbols.iter().filter(|symbol| !symbol.present).map(|symbol| symbol.name)
     }
 
     /// The functions of this need that the library does not have.
