@@ -163,3 +163,45 @@ impl Manifest {
         self.symbols.iter().filter(|symbol| needs.contains(&symbol.need)).map(|symbol| symbol.since).max()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Manifest {
+        Manifest::new(known().into_iter().map(|symbol| Symbol { present: true, ..symbol }).collect())
+    }
+
+    #[test]
+    fn every_need_has_functions_and_none_stands_twice() {
+        let manifest = all();
+        for need in Need::ALL {
+            assert!(manifest.symbols().iter().any(|symbol| symbol.need == need), "{need}");
+        }
+        let mut names: Vec<_> = manifest.symbols().iter().map(|symbol| symbol.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), manifest.symbols().len());
+        assert_eq!((manifest.absent().count(), manifest.lacking()), (0, vec![]));
+    }
+
+    #[test]
+    fn the_floor_of_cuda_12_has_every_function() {
+        let least = all().since(&Need::ALL).unwrap();
+        assert_eq!(least, Version { major: 11, minor: 4 });
+        assert!(least <= crate::cuda::preflight::FLOOR);
+        assert_eq!(all().since(&[]), None);
+    }
+
+    #[test]
+    fn a_check_lacks_what_its_needs_lack() {
+        let gone = ["cuMemcpyPeerAsync", "cuGetErrorName"];
+        let without = |symbol: Symbol| Symbol { present: !gone.contains(&symbol.name), ..symbol };
+        let manifest = Manifest::new(known().into_iter().map(without).collect());
+        assert_eq!(manifest.missing_for(CheckId::P2pBandwidth), ["cuMemcpyPeerAsync"]);
+        assert_eq!(manifest.missing_for(CheckId::BwD2d), [""; 0]);
+        let checks: Vec<_> = manifest.lacking().into_iter().map(|(check, _)| check).collect();
+        assert_eq!(checks, [CheckId::P2pAccess, CheckId::P2pBandwidth]);
+        assert_eq!(manifest.absent().collect::<Vec<_>>().len(), 2, "texts are no check's need");
+    }
+}

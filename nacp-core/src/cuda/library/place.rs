@@ -99,7 +99,7 @@ pub(super) fn explained(error: Error, library_path: Option<&OsStr>, capabilities
         )
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
