@@ -7,8 +7,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
-use nacp_core::cuda::{self, Probe, Version};
+use nacp_core::cuda::{self, Preflight, Probe, Version};
 use nacp_core::sim::NodeFile;
 use nacp_core::{Bytes, ErrorKind};
 use tempfile::TempDir;
@@ -42,31 +43,52 @@ impl Outcome {
 
 /// Runs `cuda::probe` in a child process whose loader looks in `folder` first.
 fn probe_in(folder: &Path, environment: &[(&str, &str)]) -> Outcome {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "this_machine_gives_an_answer_or_a_reason", "--nocapture", "--test-threads=1"]);
-    child.env_remove("NACP_SIM_NODE").env_remove("NACP_SIM_CUDA_FAULTS");
-    child.env(CHILD, "1").env("LD_LIBRARY_PATH", folder).envs(environment.iter().copied());
-    let output = child.output().unwrap();
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && !stderr.contains("panicked"), "{stdout}\n{stderr}");
+    let stdout = run_in(folder, environment, "this_machine_gives_an_answer_or_a_reason");
     let line = |mark: &str| stdout.lines().find_map(|line| line.strip_prefix(mark).map(str::to_owned));
     if let Some(json) = line("FOUND ") {
         return Outcome::Found(serde_json::from_str(&json).unwrap());
     }
-    let text = line("REFUSED ").unwrap_or_else(|| panic!("the child said nothing:\n{stdout}\n{stderr}"));
+    let text = line("REFUSED ").unwrap_or_else(|| panic!("the child said nothing:\n{stdout}"));
     let (kind, text) = text.split_once(' ').unwrap();
     Outcome::Refused { kind: kind.into(), text: text.into() }
+}
+
+/// What a child process prints that runs one test of this file, with a loader that looks in these folders first.
+fn run_in(folders: impl AsRef<OsStr>, environment: &[(&str, &str)], case: &str) -> String {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", case, "--nocapture", "--test-threads=1"]);
+    child.env_remove("NACP_SIM_NODE").env_remove("NACP_SIM_CUDA_FAULTS");
+    child.env(CHILD, "1").env("LD_LIBRARY_PATH", folders).envs(environment.iter().copied());
+    let output = child.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && !stderr.contains("panicked"), "{stdout}\n{stderr}");
+    stdout.into_owned()
+}
+
+/// From here on this process ends at a panic, also at one that would be caught, as one that is built with
+/// `panic = "abort"`.
+fn die_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("panicked, and that is the end: {panic}");
+        std::process::abort();
+    }));
 }
 
 /// The machine's own driver, whatever it is; the other tests run this one as their child, with another driver.
 #[test]
 fn this_machine_gives_an_answer_or_a_reason() {
+    if std::env::var_os(CHILD).is_some() {
+        die_of_panics();
+    }
+    let begun = Instant::now();
     let outcome = cuda::probe();
+    let took = begun.elapsed();
     match &outcome {
         Ok(probe) => assert!(!(probe.devices.is_empty() && probe.silent.is_empty()) || probe.no_device.is_some()),
         Err(error) => assert!(error.get("cause").is_some() && error.get("library").is_some(), "{error}"),
     }
     if std::env::var_os(CHILD).is_some() {
+        println!("\nTOOK {}", took.as_micros());
         match outcome {
             Ok(probe) => println!("\nFOUND {}", serde_json::to_string(&probe).unwrap()),
             Err(error) => println!("\nREFUSED {} {error}", error.kind()),
@@ -95,6 +117,12 @@ fn compiled(source: &str) -> TempDir {
 fn cc(arguments: &[&OsStr]) {
     let output = Command::new("cc").args(arguments).output().expect("these tests need a C compiler");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Whether the loader finds a driver of this machine's own.
+fn has_driver() -> bool {
+    let installed = |path: &str| Path::new(path).exists();
+    installed("/usr/lib/x86_64-linux-gnu/libcuda.so.1") || installed("/usr/lib/wsl/lib/libcuda.so.1")
 }
 
 fn real(path: &Path) -> PathBuf {
@@ -149,8 +177,7 @@ fn no_driver_says_how_many_names_were_tried() {
     let missing = folder.path().join("libcuda.so.1");
     let error = cuda::probe_at(&missing).unwrap_err();
     assert_eq!((error.kind(), error.get("tried")), (ErrorKind::DriverUnavailable, Some("1")));
-    let installed = |path: &str| Path::new(path).exists();
-    if installed("/usr/lib/x86_64-linux-gnu/libcuda.so.1") || installed("/usr/lib/wsl/lib/libcuda.so.1") {
+    if has_driver() {
         return; // The walk would find the machine's own driver.
     }
     let (kind, text) = probe_in(folder.path(), &[]).refused();
@@ -160,6 +187,140 @@ fn no_driver_says_how_many_names_were_tried() {
         "no CUDA driver library on this machine: cause=absent library=libcuda.so.1 tried=31; install the NVIDIA driver \
          (under WSL2: the Windows driver only; in a container: ask for a GPU)"
     );
+}
+
+#[test]
+fn a_machine_without_a_driver_is_answered_within_50_milliseconds() {
+    let folder = TempDir::new().unwrap();
+    let took = || {
+        let told = run_in(folder.path(), &[], "this_machine_gives_an_answer_or_a_reason");
+        let line = told.lines().find_map(|line| line.strip_prefix("TOOK ")).unwrap();
+        line.parse::<u64>().unwrap()
+    };
+    if (0..5).any(|_| took() < 50_000) || has_driver() {
+        return;
+    }
+    panic!("five processes took longer");
+}
+
+#[test]
+fn a_container_that_may_only_watch_its_gpus_is_told_from_a_machine_without_a_driver() {
+    if has_driver() {
+        return; // The walk would find the machine's own driver.
+    }
+    let folder = TempDir::new().unwrap();
+    let management = folder.path().join("libnvidia-ml.so.1");
+    fs::write(&management, "").unwrap();
+    for (environment, set) in [(&[("NVIDIA_DRIVER_CAPABILITIES", "utility")][..], "utility"), (&[], "not set")] {
+        let (kind, text) = probe_in(folder.path(), environment).refused();
+        assert_eq!(kind, "DriverUnavailable");
+        assert_eq!(
+            text,
+            format!(
+                "the NVIDIA driver's CUDA library is not here, its others are: cause=compute capability missing \
+                 library=libcuda.so.1 tried=31 management={} NVIDIA_DRIVER_CAPABILITIES={set}; give the container \
+                 NVIDIA_DRIVER_CAPABILITIES=compute,utility; outside one, install libcuda of the driver",
+                management.display()
+            )
+        );
+    }
+}
+
+/// In a child: lets cudarc in, or says why not.
+#[test]
+fn cudarc_is_let_in_behind_a_preflight() {
+    if std::env::var_os(CHILD).is_none() {
+        return; // Only with a driver that a test has chosen: the tests below run this one as their child.
+    }
+    die_of_panics();
+    let preflight = Preflight::new();
+    let contexts = preflight.and_then(|preflight| {
+        let last = u32::try_from(preflight.probe().devices.len()).unwrap() - 1;
+        let beyond = preflight.cudarc(last + 1).unwrap_err();
+        assert_eq!((beyond.kind(), beyond.get("code")), (ErrorKind::NotFound, Some("101")));
+        Ok((preflight.cudarc(0)?, preflight.cudarc(last)?, last))
+    });
+    match contexts {
+        Ok((first, other, last)) => {
+            assert_eq!((first.ordinal(), other.ordinal()), (0, last as usize));
+            first.synchronize().unwrap();
+            println!("\nLET IN {}", first.name().unwrap());
+        }
+        Err(error) => println!("\nKEPT OUT {error}"),
+    }
+}
+
+fn preflight_in(folders: impl AsRef<OsStr>, environment: &[(&str, &str)]) -> String {
+    let told = run_in(folders, environment, "cudarc_is_let_in_behind_a_preflight");
+    let line = |line: &str| line.starts_with("LET IN ") || line.starts_with("KEPT OUT ");
+    told.lines().find(|it| line(it)).unwrap_or_else(|| panic!("the child said nothing:\n{told}")).to_owned()
+}
+
+#[test]
+fn a_healthy_driver_lets_cudarc_in_and_an_unfit_one_keeps_it_out() {
+    let folder = staged();
+    let place = real(&folder.path().join("libcuda.so.1"));
+    let place = place.display();
+    let told = |environment: &[(&str, &str)]| preflight_in(folder.path(), environment);
+    assert_eq!(told(&[("NACP_SIM_NODE", "h100x8")]), "LET IN NVIDIA H100 80GB HBM3");
+    assert_eq!(
+        told(&[("NACP_SIM_CUDA_VERSION", "11080")]),
+        format!(
+            "KEPT OUT the CUDA driver is too old for cudarc: cause=too old library={place} (simulated) cuda=11.8 \
+             least=12.0; install an NVIDIA driver of branch 525 or newer"
+        )
+    );
+    assert_eq!(
+        told(&[("NACP_SIM_CUDA_FAULTS", "cuDevicePrimaryCtxRetain=46")]),
+        format!(
+            "KEPT OUT the GPU is busy or held back: cause=busy call=cuDevicePrimaryCtxRetain code=46 library={place} \
+             (simulated) ordinal=0; see with `nvidia-smi` whether another process holds it in exclusive mode"
+        )
+    );
+    let unknown = told(&[("NACP_SIM_CUDA_FAULTS", "cuDevicePrimaryCtxRetain=9999")]);
+    assert!(unknown.contains("KEPT OUT") && unknown.contains("code=9999"), "{unknown}");
+}
+
+/// Printing an error would look these functions up, and die.
+#[test]
+fn a_driver_without_a_function_that_cudarc_calls_keeps_it_out() {
+    let folder = TempDir::new().unwrap();
+    let stage = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/sim-cuda/stage");
+    let mut command = Command::new(stage);
+    command.arg(folder.path()).args(["--without", "cuGetErrorString", "cuGraphLaunch"]).env_remove("LD_LIBRARY_PATH");
+    assert!(command.status().unwrap().success());
+    assert_eq!(
+        preflight_in(folder.path(), &[]),
+        format!(
+            "KEPT OUT the CUDA driver library lacks functions that cudarc calls: cause=symbol missing library={} \
+             (simulated) symbols=cuGetErrorString; install the NVIDIA driver",
+            real(&folder.path().join("libcuda.so.1")).display()
+        )
+    );
+}
+
+/// cudarc asks for `libcuda.so` first, NACP for the driver's own name.
+#[test]
+fn a_file_that_only_cudarc_would_open_keeps_it_out() {
+    let (folder, other) = (staged(), TempDir::new().unwrap());
+    let good = real(&folder.path().join("libcuda.so.1"));
+    let stubs = other.path().join("stubs");
+    fs::create_dir(&stubs).unwrap();
+    for (place, cause, text) in [
+        (stubs.as_path(), "stub", "cudarc would open a CUDA toolkit's stub in place of the driver"),
+        (other.path(), "other file", "cudarc would open another CUDA driver library than NACP"),
+    ] {
+        let file = place.join("libcuda.so");
+        fs::copy(&good, &file).unwrap();
+        let folders = std::env::join_paths([folder.path(), place]).unwrap();
+        let told = preflight_in(folders, &[]);
+        let expected = format!(
+            "KEPT OUT {text}: cause={cause} library={} (simulated) cudarc={}",
+            good.display(),
+            real(&file).display()
+        );
+        assert!(told.starts_with(&expected), "{told}\n{expected}");
+    }
 }
 
 #[test]

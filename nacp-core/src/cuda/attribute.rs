@@ -47,6 +47,8 @@ pub enum Attribute {
     PageableMemoryAccess = 88,
     /// Whether host and device may use managed memory at the same time.
     ConcurrentManagedAccess = 89,
+    /// Whether memory may be taken and given back in the order of a stream.
+    MemoryPools = 115,
     /// Whether this process is a client of the multi-process service.
     MpsEnabled = 133,
 }

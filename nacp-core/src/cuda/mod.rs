@@ -27,6 +27,7 @@ mod execute;
 mod fault;
 pub mod kernels;
 mod library;
+mod preflight;
 mod probe;
 pub mod reference;
 pub(crate) mod registry;
@@ -40,5 +41,7 @@ pub use execute::{
     ContextHandle, EventHandle, Execute, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned, StreamHandle,
 };
 pub use fault::{Fault, FaultKind};
-pub use library::{Library, Loaded, Manifest, Need, Symbol};
+pub(crate) use library::hits;
+pub use library::{Compiler, Library, Loaded, Manifest, Need, Symbol};
+pub use preflight::Preflight;
 pub use probe::{Device, Probe, Silent, Version, probe, probe_at, probe_with};

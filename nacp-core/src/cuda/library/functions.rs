@@ -35,20 +35,27 @@ macro_rules! functions {
                 (functions, symbols)
             }
         }
+
+        /// All of them, by the oldest of their names, as a library that has none.
+        pub(super) fn known() -> Vec<Symbol> {
+            vec![$($(oldest(Need::$need, &[$(($name, Version { major: $major, minor: $minor })),+]),)+)+]
+        }
     };
 }
 
 /// The function under the first of its names that is there; the oldest name stands for one that is not.
 fn look_up<F: Copy>(library: &Opened, need: Need, names: &[(&'static str, Version)]) -> (Option<F>, Symbol) {
-    let mut symbol = Symbol { name: "", since: Version { major: 0, minor: 0 }, need, present: false };
-    for (name, since) in names.iter().copied() {
-        let function = find(library, name);
-        symbol = Symbol { name, since, present: function.is_some(), ..symbol };
-        if function.is_some() {
-            return (function, symbol);
-        }
+    let found = names.iter().find_map(|(name, since)| Some((find(library, name)?, *name, *since)));
+    match found {
+        Some((function, name, since)) => (Some(function), Symbol { name, since, need, present: true }),
+        None => (None, oldest(need, names)),
     }
-    (None, symbol)
+}
+
+fn oldest(need: Need, names: &[(&'static str, Version)]) -> Symbol {
+    let (name, since) =
+        names.iter().copied().min_by_key(|(_, since)| *since).unwrap_or(("", Version { major: 0, minor: 0 }));
+    Symbol { name, since, need, present: false }
 }
 
 // The versions are those of the names `PFN_<function>_v<version>` in CUDA's cudaTypedefs.h.

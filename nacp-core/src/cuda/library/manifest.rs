@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::cuda::{CheckId, Version};
+use super::functions::known;
+use crate::cuda::{CheckId, Execute, Version};
 
 /// What a function of the driver is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -129,6 +130,17 @@ impl Manifest {
         &self.symbols
     }
 
+    /// What this driver says of itself: the functions that it lacks are those that it names.
+    pub fn of(driver: &dyn Execute) -> Self {
+        let absent = |name| driver.missing().contains(&name) || driver.lacks().contains(&name);
+        Self { symbols: known().into_iter().map(|symbol| Symbol { present: !absent(symbol.name), ..symbol }).collect() }
+    }
+
+    /// Every function that the library does not have.
+    pub fn absent(&self) -> impl Iterator<Item = &'static str> {
+        self.symbols.iter().filter(|symbol| !symbol.present).map(|symbol| symbol.name)
+    }
+
     /// The functions of this need that the library does not have.
     pub fn missing(&self, need: Need) -> impl Iterator<Item = &'static str> {
         self.symbols.iter().filter(move |symbol| symbol.need == need && !symbol.present).map(|symbol| symbol.name)
@@ -149,5 +161,47 @@ impl Manifest {
     /// The least CUDA version whose driver has all functions of these needs.
     pub fn since(&self, needs: &[Need]) -> Option<Version> {
         self.symbols.iter().filter(|symbol| needs.contains(&symbol.need)).map(|symbol| symbol.since).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Manifest {
+        Manifest::new(known().into_iter().map(|symbol| Symbol { present: true, ..symbol }).collect())
+    }
+
+    #[test]
+    fn every_need_has_functions_and_none_stands_twice() {
+        let manifest = all();
+        for need in Need::ALL {
+            assert!(manifest.symbols().iter().any(|symbol| symbol.need == need), "{need}");
+        }
+        let mut names: Vec<_> = manifest.symbols().iter().map(|symbol| symbol.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), manifest.symbols().len());
+        assert_eq!((manifest.absent().count(), manifest.lacking()), (0, vec![]));
+    }
+
+    #[test]
+    fn the_floor_of_cuda_12_has_every_function() {
+        let least = all().since(&Need::ALL).unwrap();
+        assert_eq!(least, Version { major: 11, minor: 4 });
+        assert!(least <= crate::cuda::preflight::FLOOR);
+        assert_eq!(all().since(&[]), None);
+    }
+
+    #[test]
+    fn a_check_lacks_what_its_needs_lack() {
+        let gone = ["cuMemcpyPeerAsync", "cuGetErrorName"];
+        let without = |symbol: Symbol| Symbol { present: !gone.contains(&symbol.name), ..symbol };
+        let manifest = Manifest::new(known().into_iter().map(without).collect());
+        assert_eq!(manifest.missing_for(CheckId::P2pBandwidth), ["cuMemcpyPeerAsync"]);
+        assert_eq!(manifest.missing_for(CheckId::BwD2d), [""; 0]);
+        let checks: Vec<_> = manifest.lacking().into_iter().map(|(check, _)| check).collect();
+        assert_eq!(checks, [CheckId::P2pAccess, CheckId::P2pBandwidth]);
+        assert_eq!(manifest.absent().collect::<Vec<_>>().len(), 2, "texts are no check's need");
     }
 }

@@ -11,6 +11,7 @@ mod functions;
 mod jit;
 mod manifest;
 mod open;
+mod place;
 mod run;
 mod walk;
 
@@ -19,6 +20,8 @@ use std::path::Path;
 
 use functions::Functions;
 pub use manifest::{Manifest, Need, Symbol};
+pub use place::Compiler;
+pub(crate) use place::hits;
 pub use walk::Loaded;
 
 use crate::cuda::registry::Registry;
@@ -47,9 +50,14 @@ impl Library {
     ///
     /// # Errors
     /// [`DriverUnavailable`](crate::ErrorKind::DriverUnavailable) with `cause=absent` (and the number of names tried)
-    /// or `cause=broken` (a file is there and cannot be loaded).
+    /// or `cause=broken` (a file is there and cannot be loaded); `cause=compute capability missing` where the driver's
+    /// management library is there without it, as in a container that may only watch its GPUs.
     pub fn open() -> Result<Self> {
-        Self::open_first(&walk::candidates())
+        let variable = std::env::var_os;
+        Self::open_first(&walk::candidates()).map_err(|error| {
+            let (path, capabilities) = (variable("LD_LIBRARY_PATH"), variable("NVIDIA_DRIVER_CAPABILITIES"));
+            place::explained(error, path.as_deref(), capabilities.as_deref())
+        })
     }
 
     /// Opens this file, or this name in the loader's path.
@@ -70,6 +78,11 @@ impl Library {
         let opened = Self { loaded, manifest, missing, lacks, functions, registry: Registry::default() };
         tracing::debug!(library = %opened.loaded, missing = ?opened.missing, "opened the CUDA driver library");
         Ok(opened)
+    }
+
+    /// The file that cudarc opens when it looks for the driver's library: the first of its own names that loads.
+    pub(crate) fn as_cudarc_opens_it() -> Result<Loaded> {
+        open::first(&walk::of_cudarc()).map(|(_, loaded)| loaded)
     }
 
     /// Which functions the library has, and which it lacks.

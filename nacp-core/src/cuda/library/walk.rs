@@ -68,14 +68,18 @@ impl fmt::Display for Loaded {
 pub(super) fn candidates() -> Vec<String> {
     let mut names = Vec::new();
     let well_known = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
-    let generated = ["cuda", "nvcuda"].into_iter().flat_map(cudarc::get_lib_name_candidates);
     let wsl = cfg!(target_os = "linux").then(|| WSL_LIBRARY.into());
-    for name in std::iter::once(well_known.into()).chain(generated).chain(wsl) {
+    for name in std::iter::once(well_known.into()).chain(of_cudarc()).chain(wsl) {
         if !names.contains(&name) {
             names.push(name);
         }
     }
     names
+}
+
+/// The names that cudarc tries, in its order.
+pub(super) fn of_cudarc() -> Vec<String> {
+    ["cuda", "nvcuda"].into_iter().flat_map(cudarc::get_lib_name_candidates).collect()
 }
 
 /// Why the loader did not open a file.

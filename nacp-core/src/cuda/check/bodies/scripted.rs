@@ -37,6 +37,9 @@ pub(super) struct Script {
     pub(super) loses: (u64, u32),
     /// Whether the shared context is there from the beginning, and whether it stays when it is given back.
     pub(super) context: (bool, bool),
+    /// The functions that the library does not have: of those that the probe needs, and of the others.
+    pub(super) missing: Vec<&'static str>,
+    pub(super) lacks: Vec<&'static str>,
     pub(super) facts: Facts,
     pub(super) level: Level,
 }
@@ -55,6 +58,8 @@ impl Default for Script {
             takes: BTreeMap::new(),
             loses: (0, 0),
             context: (false, false),
+            missing: Vec::new(),
+            lacks: Vec::new(),
             facts: Facts::default(),
             level: Level::Quick,
         }
@@ -166,7 +171,7 @@ impl Driver for Scripted {
         &self.loaded
     }
     fn missing(&self) -> &[&'static str] {
-        &[]
+        &self.script.missing
     }
     fn init(&self) -> i32 {
         self.call("init", |_| ()).err().unwrap_or_default()
@@ -210,7 +215,7 @@ impl Driver for Scripted {
 #[rustfmt::skip]
 impl Execute for Scripted {
     fn driver(&self) -> &dyn Driver { self }
-    fn lacks(&self) -> &[&'static str] { &[] }
+    fn lacks(&self) -> &[&'static str] { &self.script.lacks }
     fn error_text(&self, _: i32) -> Option<String> { None }
     fn can_access_peer(&self, _: i32, _: i32) -> Result<bool, i32> { Err(NOT_THERE) }
     fn retain(&self, device: i32) -> Result<ContextHandle, i32> {

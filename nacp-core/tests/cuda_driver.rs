@@ -1,0 +1,373 @@
+//! What an `Execute` promises, against the real library code and the simulated driver's library: lifetimes, misuse by
+//! number, nothing lost, kernels that equal the CPU, one wrong bit seen.
+//!
+//! The node is chosen by the environment, which a library reads once: each case is a child process.
+#![cfg(all(feature = "cuda", feature = "sim", target_os = "linux"))]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Barrier, OnceLock};
+use std::time::{Duration, Instant};
+
+use nacp_core::cuda::kernels::{Image, Kernel, Launch, Pattern};
+use nacp_core::cuda::{
+    ContextHandle, Driver, EventHandle, Execute, GraphHandle, Library, Memory, ModuleHandle, Pinned, StreamHandle,
+    reference,
+};
+use tempfile::TempDir;
+
+const LIBRARY: &str = "NACP_TEST_CUDA_LIBRARY";
+
+/// A folder with the simulated driver, built once by the script that users of it run.
+fn staged() -> &'static Path {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    let stage = || {
+        let folder = TempDir::new().unwrap();
+        let stage = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/sim-cuda/stage");
+        let output = Command::new(stage).arg(folder.path()).env_remove("LD_LIBRARY_PATH").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        folder
+    };
+    FOLDER.get_or_init(stage).path()
+}
+
+/// Runs the case in a child process with this environment; in the child, gives the opened and started library.
+fn child(case: &str, environment: &[(&str, &str)]) -> Option<Library> {
+    if let Some(path) = std::env::var_os(LIBRARY) {
+        let library = Library::open_at(&PathBuf::from(path)).unwrap();
+        assert_eq!((library.missing().len(), library.lacks().len()), (0, 0), "{library:?}");
+        assert_eq!(library.init(), 0);
+        return Some(library);
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", case, "--nocapture", "--test-threads=1"]);
+    child.env_remove("NACP_SIM_CUDA_FAULTS").env("NACP_SIM_NODE", "h100x8");
+    child.env(LIBRARY, staged().join("libcuda.so.1")).envs(environment.iter().copied());
+    let output = child.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && stdout.contains("1 passed"), "{case}\n{stdout}\n{stderr}");
+    None
+}
+
+/// A context that is current, and a stream in it.
+fn begin(driver: &Library, device: i32) -> (ContextHandle, StreamHandle) {
+    let context = driver.retain(device).unwrap();
+    driver.set_current(Some(context)).unwrap();
+    (context, driver.create_stream(0).unwrap())
+}
+
+fn words(driver: &Library, memory: Memory, stream: StreamHandle) -> Vec<u32> {
+    let mut bytes = vec![0; usize::try_from(memory.bytes).unwrap()];
+    driver.download(&mut bytes, memory, 0, stream).unwrap();
+    bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
+}
+
+#[test]
+fn every_kernel_equals_its_twin_on_the_cpu() {
+    let Some(driver) = child("every_kernel_equals_its_twin_on_the_cpu", &[]) else { return };
+    let (_, stream) = begin(&driver, 0);
+    let [out, sms] = [4096, 1024].map(|bytes| driver.allocate(bytes).unwrap());
+    let of = |words: u64| Memory { bytes: 4 * words, ..out };
+    for (memory, launch) in [
+        (of(64), Launch::lanes(Kernel::Hash, out, sms, 64, 9, 3, 32)),
+        (of(64), Launch::lanes(Kernel::Fma, out, sms, 64, 9, 3, 32)),
+        (of(64), Launch::lanes(Kernel::Ieee, out, sms, 64, 9, 3, 64)),
+        (of(4), Launch::reduce(out, sms, 2, 5)),
+        (of(6), Launch::rows(out, sms, 1, 3, 5, 2)),
+        (of(128), Launch::mma(out, sms, 4, 2, 7)),
+        (of(64), Launch::fma_rate(out, 64, 4, 9, 32)),
+    ] {
+        let launch = launch.unwrap();
+        let module = driver.load(launch.kernel().image(), true).unwrap();
+        let function = driver.function(module, launch.kernel()).unwrap();
+        assert_eq!(driver.function(module, launch.kernel()), Ok(function), "a kernel is looked up once");
+        driver.launch(function, &launch, stream).unwrap();
+        assert_eq!(words(&driver, memory, stream), reference::of_launch(&launch).unwrap(), "{:?}", launch.kernel());
+        driver.unload(module).unwrap();
+        assert_eq!(driver.launch(function, &launch, stream), Err(400), "its module is gone");
+    }
+}
+
+#[test]
+fn bytes_go_where_they_are_sent() {
+    let Some(driver) = child("bytes_go_where_they_are_sent", &[]) else { return };
+    let (_, stream) = begin(&driver, 0);
+    let [one, other] = [64, 64].map(|bytes| driver.allocate(bytes).unwrap());
+    let pinned = driver.allocate_pinned(64).unwrap();
+    let mut seen = [1; 64];
+    driver.read_pinned(pinned, 0, &mut seen).unwrap();
+    assert_eq!(seen, [0; 64], "pinned memory begins as zero");
+    driver.fill(one, 0x0403_0201, 16, stream).unwrap();
+    driver.upload(one, 60, &[9, 8, 7, 6], stream).unwrap();
+    driver.copy(other, one, 64, stream).unwrap();
+    driver.download_pinned(pinned, other, 64, stream).unwrap();
+    driver.synchronize_stream(stream).unwrap();
+    driver.read_pinned(pinned, 56, &mut seen[..8]).unwrap();
+    assert_eq!(seen[..8], [1, 2, 3, 4, 9, 8, 7, 6]);
+    driver.write_pinned(pinned, 1, &[5, 5]).unwrap();
+    driver.upload_pinned(one, pinned, 3, stream).unwrap();
+    let mut back = [0; 4];
+    driver.download(&mut back, one, 0, stream).unwrap();
+    assert_eq!(back, [1, 5, 5, 4]);
+    let start = driver.create_event().unwrap();
+    driver.record(start, stream).unwrap();
+    driver.fill(one, 0, 16, stream).unwrap();
+    let end = driver.create_event().unwrap();
+    driver.record(end, stream).unwrap();
+    driver.synchronize_event(end).unwrap();
+    assert!(driver.elapsed(start, end).unwrap() >= 0.0);
+    assert_eq!(driver.stream_done(stream), Ok(true));
+    let (least, greatest) = driver.priorities().unwrap();
+    let urgent = driver.create_stream(greatest).unwrap();
+    assert!(greatest <= least && driver.priority(urgent) == Ok(greatest));
+}
+
+/// What is wrong, foreign or gone is refused by number, before the simulated driver sees it.
+#[test]
+fn what_was_not_handed_out_or_is_gone_is_refused() {
+    let Some(driver) = child("what_was_not_handed_out_or_is_gone_is_refused", &[]) else { return };
+    let (context, stream) = begin(&driver, 0);
+    let memory = driver.allocate(64).unwrap();
+    let pinned = driver.allocate_pinned(64).unwrap();
+    let event = driver.create_event().unwrap();
+    let module = driver.load(Image::Base, false).unwrap();
+    let empty = driver.function(module, Kernel::Empty).unwrap();
+    let mut data = [0; 65];
+
+    for raw in [0, 1, u64::MAX, memory.address] {
+        let nowhere = StreamHandle::from_raw(raw);
+        if nowhere != stream {
+            assert_eq!(driver.synchronize_stream(nowhere), Err(400), "{raw}");
+            assert_eq!(driver.launch(empty, &Launch::empty(), nowhere), Err(400), "{raw}");
+        }
+        assert_eq!(driver.destroy_context(ContextHandle::from_raw(u64::MAX - raw)), Err(400));
+    }
+    assert_eq!(driver.unload(ModuleHandle::from_raw(event.raw())), Err(400), "an event is no module");
+    assert_eq!(driver.destroy_graph(GraphHandle::from_raw(7)), Err(400));
+    assert_eq!(driver.record(EventHandle::from_raw(stream.raw()), stream), Err(400));
+
+    let beyond = Memory { address: memory.address + 64, bytes: 1 };
+    let longer = Memory { bytes: 65, ..memory };
+    let inner = Memory { address: memory.address + 32, bytes: 32 };
+    assert_eq!(driver.upload(beyond, 0, &data[..1], stream), Err(400));
+    assert_eq!(driver.upload(longer, 0, &data[..1], stream), Err(1));
+    assert_eq!(driver.upload(memory, 0, &data, stream), Err(1));
+    assert_eq!(driver.upload(memory, u64::MAX, &data[..2], stream), Err(1));
+    assert_eq!(driver.upload(inner, 1, &data[..32], stream), Err(1));
+    assert_eq!(driver.upload(inner, 0, &data[..32], stream), Ok(()), "a part of a piece is memory, too");
+    assert_eq!(driver.free(inner), Err(400), "only a whole piece is given back");
+    assert_eq!(driver.fill(memory, 0, 17, stream), Err(1));
+    assert_eq!(driver.fill(memory, 0, u64::MAX, stream), Err(1));
+    assert_eq!(driver.copy(inner, memory, 33, stream), Err(1));
+    assert_eq!(driver.upload_pinned(memory, Pinned { bytes: 65, ..pinned }, 64, stream), Err(1));
+    assert_eq!(driver.download_pinned(pinned, memory, 65, stream), Err(1));
+    assert_eq!(driver.read_pinned(pinned, 64, &mut data[..1]), Err(1));
+    assert_eq!(driver.write_pinned(pinned, u64::MAX, &data[..1]), Err(1));
+    assert_eq!(driver.read_pinned(Pinned { address: memory.address, bytes: 4 }, 0, &mut data[..1]), Err(400));
+
+    let wrong = Launch::fma_rate(memory, 16, 1, 1, 32).unwrap();
+    assert_eq!(driver.launch(empty, &wrong, stream), Err(1), "the kernel is not that of the launch");
+    let hash = driver.function(module, Kernel::Hash).unwrap();
+    let made_up = Memory { address: 0x1000, bytes: 1 << 20 };
+    let launch = Launch::lanes(Kernel::Hash, made_up, memory, 32, 1, 1, 32).unwrap();
+    assert_eq!(driver.launch(hash, &launch, stream), Err(400));
+    let launch = Launch::lanes(Kernel::Hash, Memory { bytes: 1 << 20, ..memory }, memory, 32, 1, 1, 32).unwrap();
+    assert_eq!(driver.launch(hash, &launch, stream), Err(1));
+    assert_eq!(driver.function(module, Kernel::Mma), Err(500), "it is in the other image");
+
+    let stranger = Library::open_at(&driver.loaded().path).unwrap();
+    assert_eq!(stranger.synchronize_stream(stream), Err(400), "handles of one library are unknown to another");
+    assert_eq!(stranger.free(memory), Err(400));
+    assert_eq!(stranger.free_pinned(pinned), Err(400));
+    assert_eq!(stranger.allocate(64).map(|_| ()), Err(201), "the current context is not its own");
+
+    driver.destroy_event(event).unwrap();
+    assert_eq!((driver.synchronize_event(event), driver.destroy_event(event)), (Err(400), Err(400)));
+    driver.free_pinned(pinned).unwrap();
+    assert_eq!((driver.read_pinned(pinned, 0, &mut data[..1]), driver.free_pinned(pinned)), (Err(400), Err(400)));
+    driver.free(memory).unwrap();
+    assert_eq!((driver.free(memory), driver.fill(memory, 0, 1, stream)), (Err(400), Err(400)));
+    driver.destroy_stream(stream).unwrap();
+    assert_eq!((driver.destroy_stream(stream), driver.stream_done(stream)), (Err(400), Err(400)));
+    assert_eq!(driver.destroy_context(context), Err(201), "the shared context is given back, not ended");
+    driver.release(0).unwrap();
+    assert_eq!((driver.release(0), driver.set_current(Some(context))), (Err(201), Err(400)));
+    assert_eq!(driver.release(5), Err(201));
+}
+
+#[test]
+fn a_context_takes_what_lives_in_it() {
+    let Some(driver) = child("a_context_takes_what_lives_in_it", &[]) else { return };
+    let own = driver.create_context(1).unwrap();
+    assert_eq!(driver.allocate(4), Err(201), "a new context is not current");
+    driver.set_current(Some(own)).unwrap();
+    let stream = driver.create_stream(0).unwrap();
+    let (memory, pinned) = (driver.allocate(64).unwrap(), driver.allocate_pinned(64).unwrap());
+    let module = driver.load(Image::Base, false).unwrap();
+    let empty = driver.function(module, Kernel::Empty).unwrap();
+    let (shared, elsewhere) = begin(&driver, 0);
+    let apart = driver.create_event().unwrap();
+    assert_eq!(driver.fill(memory, 0, 1, elsewhere), Err(400), "memory of another context");
+    assert_eq!(driver.upload_pinned(memory, pinned, 4, elsewhere), Err(400));
+    assert_eq!(driver.launch(empty, &Launch::empty(), elsewhere), Err(400), "a kernel of another context");
+    assert_eq!(driver.record(apart, stream), Err(400), "a mark of another context");
+    driver.destroy_context(own).unwrap();
+    assert_eq!(driver.synchronize_stream(stream), Err(400));
+    assert_eq!(driver.free(memory), Err(400));
+    assert_eq!(driver.write_pinned(pinned, 0, &[1]), Err(400));
+    assert_eq!(driver.unload(module), Err(400));
+    assert_eq!(driver.destroy_context(own), Err(400));
+    assert_eq!(driver.retain(0), Ok(shared), "the shared context has one handle, however often it is retained");
+    driver.release(0).unwrap();
+    assert_eq!(driver.synchronize_stream(elsewhere), Ok(()), "one part in it is left");
+    driver.release(0).unwrap();
+    assert_eq!(driver.synchronize_stream(elsewhere), Err(400));
+    assert_eq!(driver.primary_active(0), Ok(false));
+}
+
+#[test]
+fn nothing_is_lost() {
+    let Some(driver) = child("nothing_is_lost", &[]) else { return };
+    let context = driver.retain(0).unwrap();
+    driver.set_current(Some(context)).unwrap();
+    let before = driver.memory_info().unwrap();
+    for round in 0..20 {
+        let stream = driver.create_stream(0).unwrap();
+        let memory = driver.allocate(1 << 20).unwrap();
+        assert!(driver.memory_info().unwrap().0 < before.0);
+        let pinned = driver.allocate_pinned(4096).unwrap();
+        driver.upload_pinned(memory, pinned, 4096, stream).unwrap();
+        driver.fill(memory, round, 16, stream).unwrap();
+        driver.free_pinned(pinned).unwrap();
+        driver.free(memory).unwrap();
+        driver.destroy_stream(stream).unwrap();
+    }
+    assert_eq!(driver.memory_info().unwrap(), before);
+    driver.release(0).unwrap();
+    assert_eq!(driver.primary_active(0), Ok(false));
+}
+
+#[test]
+fn recorded_work_is_started_only_while_all_that_it_touches_is_there() {
+    let Some(driver) = child("recorded_work_is_started_only_while_all_that_it_touches_is_there", &[]) else { return };
+    let (_, stream) = begin(&driver, 0);
+    let [kept, lost] = [64, 64].map(|bytes| driver.allocate(bytes).unwrap());
+    driver.fill(kept, 1, 16, stream).unwrap();
+    driver.begin_capture(stream).unwrap();
+    driver.fill(kept, 7, 16, stream).unwrap();
+    assert_eq!(driver.download(&mut [0; 4], kept, 0, stream), Err(900), "a slice may be gone when the work is started");
+    assert_eq!(driver.upload(kept, 0, &[0; 4], stream), Err(900));
+    let good = driver.end_capture(stream).unwrap();
+    assert_eq!(words(&driver, kept, stream)[0], 1, "recorded and not done");
+    driver.launch_graph(good, stream).unwrap();
+    assert_eq!(words(&driver, kept, stream), [7; 16]);
+    driver.begin_capture(stream).unwrap();
+    driver.copy(kept, lost, 64, stream).unwrap();
+    let bad = driver.end_capture(stream).unwrap();
+    driver.free(lost).unwrap();
+    let again = driver.allocate(64).unwrap();
+    assert_eq!(driver.launch_graph(bad, stream), Err(400), "{again:?} may lie at the same address and is not the same");
+    assert_eq!(driver.launch_graph(good, stream), Ok(()));
+    driver.destroy_graph(good).unwrap();
+    assert_eq!(driver.launch_graph(good, stream), Err(400));
+    driver.destroy_graph(bad).unwrap();
+}
+
+#[test]
+fn devices_reach_each_other_where_the_driver_says_so() {
+    let Some(driver) = child("devices_reach_each_other_where_the_driver_says_so", &[]) else { return };
+    let (here, stream) = begin(&driver, 0);
+    let near = driver.allocate(64).unwrap();
+    driver.fill(near, 3, 16, stream).unwrap();
+    driver.synchronize_stream(stream).unwrap();
+    let (there, other) = begin(&driver, 1);
+    let far = driver.allocate(64).unwrap();
+    assert_eq!(driver.can_access_peer(0, 1), Ok(true));
+    assert_eq!(driver.copy_peer((far, here), (near, there), 64, other), Err(400), "each in its own context");
+    driver.copy_peer((far, there), (near, here), 64, other).unwrap();
+    assert_eq!(words(&driver, far, other), [3; 16]);
+    assert_eq!(driver.copy(far, near, 64, other), Err(400), "not before it is let in");
+    driver.enable_peer(here).unwrap();
+    assert_eq!(driver.copy(far, near, 64, other), Ok(()));
+}
+
+#[test]
+fn memory_holds_its_pattern_and_a_difference_is_told() {
+    let Some(driver) = child("memory_holds_its_pattern_and_a_difference_is_told", &[]) else { return };
+    let (_, stream) = begin(&driver, 0);
+    let [memory, errors] = [4096, 24].map(|bytes| driver.allocate(bytes).unwrap());
+    let module = driver.load(Image::Base, false).unwrap();
+    let pattern = Pattern::Address(9);
+    let start = |launch: &Launch| {
+        let function = driver.function(module, launch.kernel()).unwrap();
+        driver.launch(function, launch, stream).unwrap();
+    };
+    start(&Launch::pattern_write(memory, 1024, pattern, 4).unwrap());
+    driver.upload(memory, 4 * 100, &[0xff; 4], stream).unwrap();
+    let clear = [[0; 8], [0xff; 8], [0; 8]].concat();
+    driver.upload(errors, 0, &clear, stream).unwrap();
+    start(&Launch::pattern_check(memory, 1024, pattern, false, errors, 4).unwrap());
+    let told = words(&driver, errors, stream);
+    let expected = reference::pattern_word(pattern, 100) ^ u32::MAX;
+    assert_eq!((told[0], told[2], told[4]), (1, 100, expected), "one word, its place, its bits");
+}
+
+/// A bit that one device gets wrong is seen there and nowhere else.
+#[test]
+fn one_wrong_bit_is_seen_on_its_device() {
+    let flips = [("NACP_SIM_CUDA_FLIP", "device=1 kernel=nacp_fma lane=17 step=3 bit=5")];
+    let Some(driver) = child("one_wrong_bit_is_seen_on_its_device", &flips) else { return };
+    for device in 0..3 {
+        let (_, stream) = begin(&driver, device);
+        let [out, sms] = [256, 64].map(|bytes| driver.allocate(bytes).unwrap());
+        let launch = Launch::lanes(Kernel::Fma, out, sms, 64, 9, 3, 32).unwrap();
+        let module = driver.load(Image::Base, false).unwrap();
+        driver.launch(driver.function(module, Kernel::Fma).unwrap(), &launch, stream).unwrap();
+        let (seen, expected) = (words(&driver, out, stream), reference::of_launch(&launch).unwrap());
+        let wrong: Vec<_> = (0..64).filter(|lane| seen[*lane] != expected[*lane]).collect();
+        assert_eq!(wrong, if device == 1 { vec![17] } else { vec![] }, "device {device}");
+    }
+}
+
+#[test]
+fn a_driver_without_its_compiler_says_so_and_what_it_compiles_too_new_is_told_in_its_log() {
+    let name = "a_driver_without_its_compiler_says_so_and_what_it_compiles_too_new_is_told_in_its_log";
+    let Some(driver) = child(name, &[("NACP_SIM_CUDA_PTX", "5.0")]) else { return };
+    begin(&driver, 0);
+    let (code, log) = driver.load(Image::Base, false).unwrap_err();
+    assert_eq!(code, 222);
+    assert!(log.contains("6.0") && log.contains("5.0"), "{log:?}");
+}
+
+/// An object that a thread waits with is not taken from it.
+#[test]
+fn nobody_takes_away_what_somebody_waits_with() {
+    let slow = [("NACP_SIM_CUDA_FAULTS", "cuStreamSynchronize=sleep:800,cuEventSynchronize=sleep:800")];
+    let Some(driver) = child("nobody_takes_away_what_somebody_waits_with", &slow) else { return };
+    let own = driver.create_context(0).unwrap();
+    driver.set_current(Some(own)).unwrap();
+    let stream = driver.create_stream(0).unwrap();
+    let memory = driver.allocate(64).unwrap();
+    let ready = Barrier::new(2);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            driver.set_current(Some(own)).unwrap();
+            ready.wait();
+            driver.download(&mut [0; 64], memory, 0, stream)
+        });
+        ready.wait();
+        let begun = Instant::now();
+        while driver.begin_capture(stream).is_ok() {
+            driver.end_capture(stream).map(|graph| driver.destroy_graph(graph)).unwrap().unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(10), "the other thread never waited");
+        }
+        assert_eq!(driver.free(memory), Err(600));
+        assert_eq!(driver.destroy_stream(stream), Err(600));
+        assert_eq!(driver.destroy_context(own), Err(600));
+        assert_eq!(driver.allocate(16).map(|piece| driver.free(piece)), Ok(Ok(())), "the rest goes on");
+        waits.join().unwrap().unwrap();
+    });
+    driver.free(memory).unwrap();
+    driver.destroy_stream(stream).unwrap();
+    driver.destroy_context(own).unwrap();
+}
