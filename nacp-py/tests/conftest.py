@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def compare(data: Any, value: Any, path: str) -> Iterator[str]:
                     yield f"{path}.{key}: {item}"
             else:
                 yield from compare(item, getattr(value, key), f"{path}.{key}")
-    elif data != value and path != ".at":
+    elif data != value and not isinstance(value, datetime):
         yield f"{path}: {data!r} became {value!r}"
 
 

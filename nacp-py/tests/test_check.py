@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -107,6 +108,13 @@ def test_what_cannot_be_is_refused_with_what_can(arguments: dict[str, Any], text
 def test_an_unknown_node_names_the_nearest() -> None:
     with pytest.raises(nacp.NotFound, match="h100x8"):
         nacp.check(simulated="h100x9", progress=False)
+
+
+def test_two_reports_are_compared(report: nacp.Report) -> None:
+    assert report.compare(report).changes == ()
+    other = nacp.check("quick", simulated="rtx3050ti-laptop-wsl2", cuda="99.0", progress=False)
+    worse = other.compare(report).worse()
+    assert [(one.id, one.what) for one in worse] == [("drv.runtime_fit", "status")]
 
 
 def test_a_listener_is_told_each_step_in_order(report: nacp.Report) -> None:
@@ -213,6 +221,51 @@ def test_a_certificate_is_verified_kept_and_compared(report: nacp.Report, tmp_pa
 def test_no_value_of_a_certificate_is_lost(report: nacp.Report, lost: Lost) -> None:
     data = json.loads(report.certificates[0].to_json())
     assert lost(cuda.Certificate, data) == []
+
+
+CORE = Path(__file__).resolve().parents[2] / "nacp-core" / "src" / "cuda"
+DATA = [CORE / "check/report/mod.rs", CORE / "check/report/compare.rs"]
+DATA += [CORE / f"determinism/{name}.rs" for name in ("certificate", "difference", "evidence", "suite", "verify")]
+NAMES = {
+    "Metric": "CheckMetric",
+    "Evidence": "CheckEvidence",
+    "Change": "ReportChange",
+    "Field": "VerifiedField",
+    "Comparison": "ReportComparison",
+}
+ONLY_RUST = {"Circumstances"}
+
+
+def structs() -> Iterator[tuple[str, list[str]]]:
+    for file in DATA:
+        for name, body in re.findall(r"^pub struct (\w+) \{\n(.*?)^\}", file.read_text(), re.DOTALL | re.MULTILINE):
+            if name not in ONLY_RUST:
+                yield NAMES.get(name, name), re.findall(r"^    pub (\w+): ", body, re.MULTILINE)
+
+
+def test_every_field_of_the_core_is_an_attribute() -> None:
+    found = dict(structs())
+    assert {"Report", "CheckReport", "Certificate", "Difference", "Verification", "ReportComparison"} <= found.keys()
+    for name, fields in found.items():
+        flat = {"verified"} if name == "VerifiedField" else set()
+        assert fields and set(fields) - flat <= get_type_hints(getattr(cuda, name)).keys(), name
+
+
+def test_every_word_of_the_core_is_known() -> None:
+    for file, enum, words in (
+        ("check/report/mod.rs", "Skip", cuda.SkipReason),
+        ("check/report/mod.rs", "Unit", cuda.UnitName),
+        ("check/report/mod.rs", "Verdict", cuda.VerdictName),
+        ("check/report/mod.rs", "Status", cuda.StatusName),
+        ("determinism/difference.rs", "LanePattern", cuda.LanePattern),
+        ("determinism/compare.rs", "Agreement", cuda.AgreementName),
+        ("determinism/certificate.rs", "Scope", cuda.ScopeName),
+        ("determinism/profile.rs", "Profile", cuda.ProfileName),
+    ):
+        body = re.findall(rf"pub enum {enum} \{{\n(.*?)\n\}}", (CORE / file).read_text(), re.DOTALL)[0]
+        variants = re.findall(r"^    (?!#)(\w+)(?: \{|,)", body, re.MULTILINE)
+        snake = {re.sub(r"(?<!^)(?=[A-Z])", "_", variant).lower() for variant in variants}
+        assert snake == set(get_args(words)), enum
 
 
 def test_a_text_that_is_no_report_is_refused() -> None:

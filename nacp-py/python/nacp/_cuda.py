@@ -61,8 +61,8 @@ def check(
         seconds("limit", limit)
     wanted = {
         "level": level,
-        "devices": [gpu_id(device, "devices") for device in _several(devices)],
-        "checks": None if only is None else _several(only),
+        "devices": _ids(devices),
+        "checks": [only] if isinstance(only, str) else only and list(only),
         "cuda": cuda,
         "limit": limit,
         "library": None if library is None else os.fspath(library),
@@ -81,10 +81,12 @@ def check(
         end()
 
 
-def _several(one_or_more: Gpu | str | Iterable[Gpu | str] | None) -> list[Gpu | str]:
-    if one_or_more is None:
+def _ids(devices: Gpu | str | Iterable[Gpu | str] | None) -> list[str]:
+    """The ids of one device or of several."""
+    if devices is None:
         return []
-    return [one_or_more] if isinstance(one_or_more, (str, Gpu)) else list(one_or_more)
+    several = devices if isinstance(devices, Iterable) and not isinstance(devices, str) else [devices]
+    return [gpu_id(device, "devices") for device in several]
 
 
 def _program(isolate: Literal["auto"] | bool, level: str, simulated: bool) -> tuple[str, list[str]] | None:

@@ -1,9 +1,9 @@
 from _typeshed import SupportsGetItem
 from collections.abc import Sequence
 from os import PathLike
-from typing import Final, SupportsFloat, SupportsIndex, final
+from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "answer_probe", "check_health", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "size", "thresholds_template"]
+__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "answer_probe", "certificate_compare", "certificate_text", "certificate_verify", "certificate_words", "check", "check_health", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "report_compare", "report_error", "report_html", "report_markdown", "report_text", "size", "thresholds_template"]
 
 VERSION: Final[str]
 """
@@ -650,7 +650,33 @@ class Topology:
 
 def answer_probe() -> bool:
     """
-    Probes the driver if this process was started to; whether it was.
+    Does what a child process of the library does, if this process was started as one; whether it was.
+    """
+
+def certificate_compare(first: str, second: str) -> str:
+    """
+    What two certificates have in common, as JSON.
+    """
+
+def certificate_text(text: str) -> str:
+    """
+    A certificate in its canonical form, from JSON of any form.
+    """
+
+def certificate_verify(text: str) -> str:
+    """
+    What holds of a certificate, as JSON.
+    """
+
+def certificate_words(text: str) -> str:
+    """
+    A certificate in words.
+    """
+
+def check(wanted: str, listener: Any | None) -> str:
+    """
+    Runs the checks that are asked for, as JSON, and gives the report, as JSON. Each step is told to `listener`, if there is
+    one; an exception that it or a signal raises ends the run.
     """
 
 def check_health(thresholds: str | None, program: str | PathLike[str] | None, arguments: SupportsGetItem[int, str], limit: SupportsFloat | SupportsIndex) -> str:
@@ -692,6 +718,31 @@ def place(app: App, node: Node) -> str:
 def probe_cuda() -> str:
     """
     What the CUDA driver says about this machine, as JSON.
+    """
+
+def report_compare(report: str, earlier: str) -> str:
+    """
+    What became better or worse since an earlier report, as JSON.
+    """
+
+def report_error(report: str) -> None:
+    """
+    Raises what does not work first; nothing if everything does.
+    """
+
+def report_html(report: str) -> str:
+    """
+    A report as a page of its own.
+    """
+
+def report_markdown(report: str) -> str:
+    """
+    A report as Markdown.
+    """
+
+def report_text(report: str) -> str:
+    """
+    A report as a table for a console.
     """
 
 def size(bytes: SupportsIndex) -> str:
