@@ -4,27 +4,34 @@ use super::warp::Watch;
 use crate::ptx::code::{Instruction, Register};
 use crate::ptx::lanes::Lanes;
 
-/// Writes down which instructions a lane does.
+/// An instruction that a lane came to, and whether it did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passed {
+    pub(super) at: u32,
+    pub(super) done: bool,
+}
+
+/// Writes down which instructions a lane comes to.
 pub(super) struct Trace {
     lane: usize,
-    done: Vec<u32>,
+    passed: Vec<Passed>,
 }
 
 impl Trace {
     pub(super) fn new(lane: usize) -> Self {
-        Self { lane, done: Vec::new() }
+        Self { lane, passed: Vec::new() }
     }
 
-    /// The places of the instructions, in the order in which they were done.
-    pub(super) fn done(&self) -> &[u32] {
-        &self.done
+    /// The instructions, in the order in which the lane came to them.
+    pub(super) fn passed(&self) -> &[Passed] {
+        &self.passed
     }
 }
 
 impl Watch for Trace {
-    fn before(&mut self, at: u32, active: u32) {
-        if active >> self.lane & 1 == 1 {
-            self.done.push(at);
+    fn before(&mut self, at: u32, mask: u32, active: u32) {
+        if mask >> self.lane & 1 == 1 {
+            self.passed.push(Passed { at, done: active >> self.lane & 1 == 1 });
         }
     }
 
@@ -34,7 +41,7 @@ impl Watch for Trace {
 /// Which bit turns over, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
-    /// After so many instructions of the lane, the one that writes the register among them.
+    /// After so many instructions that the lane came to, the one that writes the register among them.
     pub(super) after: usize,
     pub(super) register: Register,
     pub(super) bit: u32,
@@ -60,8 +67,8 @@ impl Strike {
 }
 
 impl Watch for Strike {
-    fn before(&mut self, _: u32, active: u32) {
-        self.seen += usize::from(active >> self.lane & 1 == 1);
+    fn before(&mut self, _: u32, mask: u32, _: u32) {
+        self.seen += usize::from(mask >> self.lane & 1 == 1);
     }
 
     fn after(&mut self, instruction: &Instruction, active: u32, registers: &mut [Lanes]) {

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use super::flip::Target;
+use super::flip::{Passed, Target};
 use crate::ptx::Flip;
 use crate::ptx::code::{Code, Demand, Guard, Place, Register, Space, Work};
 use crate::ptx::lanes::ones;
@@ -27,9 +27,9 @@ pub(super) fn choose(code: &Code, steps: &[Step], flip: &Flip) -> Option<Target>
     Some(Target { after, register, bit })
 }
 
-/// The steps of a lane that did these instructions, in their order.
-pub(super) fn steps(code: &Code, done: &[u32]) -> Vec<Step> {
-    Liveness::steps(code, done)
+/// The steps of a lane that came to these instructions, in their order.
+pub(super) fn steps(code: &Code, passed: &[Passed]) -> Vec<Step> {
+    Liveness::steps(code, passed)
 }
 
 /// What is asked of the registers at a place of the way back.
@@ -44,7 +44,7 @@ struct Liveness<'a> {
 }
 
 impl Liveness<'_> {
-    fn steps(code: &Code, done: &[u32]) -> Vec<Step> {
+    fn steps(code: &Code, passed: &[Passed]) -> Vec<Step> {
         let constants = code.constants.iter().copied().collect();
         let mut live = Liveness {
             constants: &constants,
@@ -54,20 +54,25 @@ impl Liveness<'_> {
             predicate_control: vec![false; code.predicates],
         };
         let mut steps = Vec::new();
-        for (before, at) in done.iter().enumerate().rev() {
+        for (before, Passed { at, done }) in passed.iter().enumerate().rev() {
             let Some(instruction) = code.instructions.get(*at as usize) else { continue };
-            let work = &instruction.work;
-            let inputs = matches!(
-                work,
-                Work::Given { .. } | Work::Clock { .. } | Work::Load { place: Place { space: Space::Param, .. }, .. }
-            );
-            for register in work.writes().iter().rev() {
-                let bits = live.data[*register as usize] & ones(code.widths[*register as usize]);
-                if bits != 0 && !live.control[*register as usize] && !inputs {
-                    steps.push((before + 1, *register, bits));
+            if *done {
+                let work = &instruction.work;
+                let inputs = matches!(
+                    work,
+                    Work::Given { .. }
+                        | Work::Clock { .. }
+                        | Work::Load { place: Place { space: Space::Param, .. }, .. }
+                );
+                for register in work.writes().iter().rev() {
+                    let bits = live.data[*register as usize] & ones(code.widths[*register as usize]);
+                    if bits != 0 && !live.control[*register as usize] && !inputs {
+                        steps.push((before + 1, *register, bits));
+                    }
                 }
+                live.back(work);
             }
-            live.back(work);
+            // Also a lane that passes by looks at the guard.
             if let Some(guard) = instruction.guard {
                 live.predicate_control[guard.predicate as usize] = true;
             }

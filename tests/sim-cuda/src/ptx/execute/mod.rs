@@ -121,7 +121,7 @@ impl Shared<'_> {
         if trial.run_watched(block, warp, &mut trace) == Err(Trap::Cancelled) {
             return Err(Trap::Cancelled);
         }
-        let steps = live::steps(&self.entry.code, trace.done());
+        let steps = live::steps(&self.entry.code, trace.passed());
         stats.steps = steps.len() as u64;
         let Some(target) = live::choose(&self.entry.code, &steps, flip) else { return runner.run(block) };
         let mut strike = flip::Strike::new(lane, target);

@@ -20,8 +20,8 @@ const LOOK: u64 = 1 << 10;
 
 /// What watches a warp at its work, and may change what it did.
 pub(super) trait Watch {
-    /// Before the lanes of `active` do an instruction.
-    fn before(&mut self, at: u32, active: u32);
+    /// Before the lanes of `mask` come to an instruction, which those of `active` do.
+    fn before(&mut self, at: u32, mask: u32, active: u32);
     /// After they did one that may have written registers.
     fn after(&mut self, instruction: &Instruction, active: u32, registers: &mut [Lanes]);
 }
@@ -31,7 +31,7 @@ pub(super) struct Unwatched;
 
 impl Watch for Unwatched {
     #[inline(always)]
-    fn before(&mut self, _: u32, _: u32) {}
+    fn before(&mut self, _: u32, _: u32, _: u32) {}
     #[inline(always)]
     fn after(&mut self, _: &Instruction, _: u32, _: &mut [Lanes]) {}
 }
@@ -169,7 +169,7 @@ impl Warp {
             let active = instruction.guard.map_or(mask, |guard| mask & self.holds(guard));
             self.done += 1;
             self.lanes_done += u64::from(active.count_ones());
-            watch.before(at, active);
+            watch.before(at, mask, active);
             at += 1;
             match &instruction.work {
                 Work::Branch { to } => {

@@ -188,3 +188,34 @@ fn the_trial_before_a_wrong_bit_leaves_nothing_behind() {
     let (words, line) = flipped(body, 32, flip(31, 0, 4));
     assert_eq!((words[0], words[1], line), (32 ^ 16 | 32, 31, Some(8)));
 }
+
+#[test]
+fn a_trial_sees_what_it_wrote_itself() {
+    // What is flipped lies behind a branch that is taken because of what was written before.
+    for write in ["st.global.u32 [%d0+8], 1;", "red.global.add.u32 [%d0+8], 1;"] {
+        let body = format!(
+            "{write} ld.global.u32 %r1, [%d0+8]; setp.ne.u32 %p1, %r1, 1; @%p1 bra END; mov.u32 %r2, 5;
+             st.global.u32 [%d0], %r2; END:"
+        );
+        assert_eq!(flipped(&body, 1, flip(0, 0, 1)).0[..3], [7, 0, 1], "{write}");
+    }
+}
+
+#[test]
+fn a_value_that_is_also_an_address_or_a_decision_is_left_alone() {
+    let count = |body: &str| {
+        let mut bench = Bench::new(256, 1);
+        bench.flip = Some(flip(0, 0, 0));
+        bench.body(&format!("mov.u32 %r1, 8; add.u32 %r1, %r1, 4; {body} st.global.u32 [%d0], %r1;")).unwrap().steps
+    };
+    assert_eq!(count(""), 2);
+    assert_eq!(count(".shared .u32 s[64]; ld.shared.u32 %r2, [%r1];"), 0);
+    assert_eq!(count(".shared .u32 s[64]; ld.shared.u32 %r2, [%r1]; st.global.u32 [%d0+4], %r2;"), 1);
+    assert_eq!(count(".shared .u32 s[64]; st.shared.u32 [%r1], 1;"), 0);
+    assert_eq!(count(".shared .u32 s[64]; red.shared.add.u32 [%r1], 1;"), 0);
+    assert_eq!(count("setp.eq.u32 %p1, %r1, 0; @%p1 bra END; END:"), 0);
+    assert_eq!(count("setp.eq.u32 %p1, %r1, 0; not.pred %p2, %p1; @%p2 mov.u32 %r3, 1;"), 0);
+    assert_eq!(count("setp.eq.u32 %p1, %r1, 0; selp.u32 %r3, 3, 4, %p1; st.global.u32 [%d0+4], %r3;"), 3);
+    // Only what flows from the written one on: its first value is the address.
+    assert_eq!(count(".shared .u32 s[64]; ld.shared.u32 %r2, [%r1]; mov.u32 %r1, 5;"), 1);
+}

@@ -137,6 +137,10 @@ fn a_barrier_that_not_all_reach_stops_the_kernel() {
         ("setp.lt.u32 %p1, %r1, 40; @%p1 bar.sync 0;", "a part of a warp passes by"),
         ("setp.lt.u32 %p1, %r1, 32; @%p1 bra END; bar.sync 0; END:", "a warp ends before it"),
         ("setp.lt.u32 %p1, %r1, 5; @%p1 exit; bar.sync 0;", "lanes end before it"),
+        (
+            "L: bar.sync 0; setp.lt.u32 %p1, %r1, 5; @%p1 exit; add.u32 %r2, %r2, 1; setp.lt.u32 %p2, %r2, 3; @%p2 bra L;",
+            "lanes end before it comes again",
+        ),
         ("setp.lt.u32 %p1, %r1, 5; @%p1 bra OTHER; bar.sync 0; bra END; OTHER: bar.sync 0; END:", "two places"),
         ("setp.lt.u32 %p1, %r1, 32; @%p1 bra OTHER; bar.sync 0; bra END; OTHER: bar.sync 1; END:", "two barriers"),
     ] {

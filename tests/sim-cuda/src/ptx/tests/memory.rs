@@ -197,6 +197,7 @@ fn sums_of_fractions_are_always_taken_in_the_order_of_the_blocks() {
     let sum = || {
         Bench::new(8, 32).blocks(200).after(
             "mov.u32 %r1, %tid.x; mov.u32 %r2, %ctaid.x; mad.lo.u32 %r1, %r2, 32, %r1; mul.lo.u32 %r1, %r1, 2654435761;
+             mov.u32 %r3, 0; LOOP: add.u32 %r3, %r3, 1; setp.lt.u32 %p1, %r3, 1000; @%p1 bra LOOP;
              cvt.rn.f32.u32 %f1, %r1; red.global.add.f32 [%d0], %f1;",
         )
     };

@@ -148,6 +148,7 @@ fn names_that_stand_for_nothing_or_for_two_things() {
         ("mov.u32 %r1, 0x;", "line 8: not a number: 0x"),
         ("mov.u32 %r1, 08;", "line 8: not a number: 08"),
         ("mov.f32 %f1, 0f3F80;", "line 8: not a number: 0f3F80"),
+        ("mov.f32 %f1, -0f3F800000;", "line 8: not a number: -0f3F800000"),
         ("ld.global.u32 %r1, [%d0+1.5];", "line 8: expected a whole number"),
         ("ld.global.u32 %r1, [%d0-4];", "line 8: expected \"]\", found \"-\""),
         ("ld.global.u32 %r1, [16];", "line 8: expected an address, found \"16\""),

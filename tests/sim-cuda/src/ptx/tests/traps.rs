@@ -39,10 +39,13 @@ fn addresses_between_two_values() {
         ("st.global.v2.u32 [%d0+4], {%r1,%r2};", BASE + 4),
         ("atom.global.add.u64 %d1, [%d0+4], 1;", BASE + 4),
         (".shared .u32 s[2]; ld.shared.u32 %r1, [s+2];", 2),
-        // All 32 lanes side by side, one byte off.
-        ("mov.u32 %r1, %tid.x; mad.wide.u32 %d1, %r1, 4, %d0; ld.global.u32 %r1, [%d1+1];", BASE + 1),
     ] {
         assert_eq!(trap(body), Trap::Misaligned(address), "{body}");
+    }
+    // All 32 lanes side by side, one byte off.
+    let body = "mov.u32 %r1, %tid.x; mad.wide.u32 %d1, %r1, 4, %d0;";
+    for access in ["ld.global.u32 %r1, [%d1+1];", "st.global.u32 [%d1+1], %r1;"] {
+        assert_eq!(Bench::new(256, 32).body(&format!("{body} {access}")), Err(Trap::Misaligned(BASE + 1)), "{access}");
     }
 }
 
@@ -86,10 +89,15 @@ fn a_kernel_without_end_is_cancelled() {
 
 #[test]
 fn of_several_blocks_that_stop_the_first_one_says_why() {
-    for _ in 0..50 {
+    // Block 7 and those behind it leave the memory: at once, or each of the two a while after the other.
+    for (seven, others) in [(0, 0), (300_000, 1_200_000), (300_000, 0)] {
         let bench = Bench::new(64, 32).blocks(40);
-        let body =
-            "mov.u32 %r1, %ctaid.x; setp.ge.u32 %p1, %r1, 7; mul.wide.u32 %d1, %r1, 4; @%p1 ld.global.u32 %r2, [%d1];";
-        assert_eq!(bench.body(body), Err(Trap::Address(28)));
+        let body = format!(
+            "mov.u32 %r1, %ctaid.x; setp.lt.u32 %p1, %r1, 7; @%p1 ret; setp.eq.u32 %p2, %r1, 7;
+             selp.u32 %r3, {seven}, {others}, %p2; mov.u32 %r4, 0;
+             LOOP: setp.ge.u32 %p3, %r4, %r3; @%p3 bra LEAVE; add.u32 %r4, %r4, 1; bra LOOP;
+             LEAVE: mul.wide.u32 %d1, %r1, 4; ld.global.u32 %r2, [%d1];"
+        );
+        assert_eq!(bench.body(&body), Err(Trap::Address(28)), "{seven} {others}");
     }
 }

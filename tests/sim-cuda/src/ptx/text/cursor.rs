@@ -75,9 +75,11 @@ impl<'a> Cursor<'a> {
         let negative = self.eats("-");
         match self.peek() {
             Some(Token { kind: Kind::Number, text, .. }) => {
-                let number = Number::parse(text).ok_or_else(|| self.error(&format!("not a number: {text}")))?;
+                let sign = if negative { "-" } else { "" };
+                let number = Number::parse(text, negative);
+                let number = number.ok_or_else(|| self.error(&format!("not a number: {sign}{text}")))?;
                 self.at += 1;
-                Ok(if negative { number.negated() } else { number })
+                Ok(number)
             }
             _ => Err(self.found("expected a number")),
         }

@@ -12,14 +12,18 @@ pub(in crate::ptx) enum Number {
 }
 
 impl Number {
-    /// Reads `0x1F`, `017`, `0b101`, `42`, each with an optional `U`; `0f` and `0d` with 8 and 16 digits; `1.5e-3`.
-    pub(in crate::ptx) fn parse(text: &str) -> Option<Self> {
+    /// Reads `0x1F`, `017`, `0b101`, `42`, each with an optional `U`; `1.5e-3`; `0f` and `0d` with 8 and 16 digits, which
+    /// have their sign among their bits.
+    pub(in crate::ptx) fn parse(text: &str, negative: bool) -> Option<Self> {
         let after = |prefixes: [&str; 2]| prefixes.iter().find_map(|prefix| text.strip_prefix(prefix));
         if let Some(digits) = after(["0f", "0F"]) {
-            return hexadecimal(digits, 8).and_then(|bits| u32::try_from(bits).ok()).map(Self::Single);
+            return hexadecimal(digits, 8)
+                .filter(|_| !negative)
+                .and_then(|bits| u32::try_from(bits).ok())
+                .map(Self::Single);
         }
         if let Some(digits) = after(["0d", "0D"]) {
-            return hexadecimal(digits, 16).map(Self::Double);
+            return hexadecimal(digits, 16).filter(|_| !negative).map(Self::Double);
         }
         let whole = text.strip_suffix('U').unwrap_or(text);
         let (digits, radix) = match (after(["0x", "0X"]), after(["0b", "0B"])) {
@@ -32,19 +36,13 @@ impl Number {
             return None;
         }
         if let Ok(value) = u64::from_str_radix(digits, radix) {
-            return Some(Self::Whole(value));
+            return Some(Self::Whole(if negative { value.wrapping_neg() } else { value }));
         }
         let fraction = radix == 10 && text.contains(['.', 'e', 'E']);
-        fraction.then(|| text.parse::<f64>().ok()).flatten().map(|value| Self::Double(value.to_bits()))
-    }
-
-    /// The number with the other sign.
-    pub(in crate::ptx) fn negated(self) -> Self {
-        match self {
-            Self::Whole(value) => Self::Whole(value.wrapping_neg()),
-            Self::Single(bits) => Self::Single(bits ^ 1 << 31),
-            Self::Double(bits) => Self::Double(bits ^ 1 << 63),
-        }
+        fraction.then(|| text.parse::<f64>().ok()).flatten().map(|value| {
+            let signed = if negative { -value } else { value };
+            Self::Double(signed.to_bits())
+        })
     }
 }
 
