@@ -279,8 +279,8 @@ fn a_program_that_runs_no_checks_is_told_from_a_driver_that_fails() {
     let sh = |text: &str| Isolation::Child(Program::new("/bin/sh").arg("-c").arg(text));
     for (isolation, expected) in [
         (
-            sh("echo hello; echo oh no >&2"),
-            "the program does not run checks: status=exit status: 0 stderr=\"oh no\" stdout=\"hello\"; call \
+            sh("echo hello; echo $NACP_CHECK $CUDA_DEVICE_ORDER >&2"),
+            "the program does not run checks: status=exit status: 0 stderr=\"1 PCI_BUS_ID\" stdout=\"hello\"; call \
              nacp_core::answer() first in main",
         ),
         (
