@@ -64,8 +64,8 @@ fn computes(process: &&Process) -> bool {
 fn pids(processes: &[&Process]) -> String {
     let named: Vec<String> = processes.iter().take(4).map(|process| process.pid.to_string()).collect();
     let more = if processes.len() > 4 { ", …" } else { "" };
-    let noun = if processes.len() == 1 { "process" } else { "processes" };
-    format!("{} {noun} of others compute on it ({}{more})", processes.len(), named.join(", "))
+    let who = if processes.len() == 1 { "process computes" } else { "processes compute" };
+    format!("{} {who} on it ({}{more})", processes.len(), named.join(", "))
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
         ];
         let busy = busy(&gpus, &samples);
         assert_eq!(busy.get(&id('a')), None);
-        assert_eq!(busy[&id('b')], "2 processes of others compute on it (8, 9)");
+        assert_eq!(busy[&id('b')], "2 processes compute on it (8, 9)");
         assert_eq!(busy[&id('c')], "it is busy to 55 %");
     }
 

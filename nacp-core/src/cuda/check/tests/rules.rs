@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::fake::{Does, Fake, id};
 use crate::cuda::check::{CheckId, Isolation, Level, Program, Progress, Report, Scope, Skip, Status, Verdict};
-use crate::gpu::GpuId;
+use crate::error::Error;
+use crate::gpu::{Fields, Gpu, GpuId, Origin, Process, ProcessKind, Reading, Sample, Source, Unknown};
 
 /// Each report as one word; `.` for one that passed.
 fn words(report: &Report) -> Vec<(CheckId, Option<GpuId>, String)> {
@@ -254,4 +255,38 @@ fn a_driver_of_this_process_is_not_checked_in_a_child() {
                     .into()
         }
     );
+}
+
+/// A management library that tells of a process on the first device.
+#[derive(Debug)]
+struct Crowded(Origin);
+
+impl Source for Crowded {
+    fn origin(&self) -> &Origin {
+        &self.0
+    }
+
+    fn inventory(&self) -> Result<Vec<Gpu>, Error> {
+        Ok((0..2).map(|index| Gpu::new(id(index), index.unsigned_abs(), "Fake GPU")).collect())
+    }
+
+    fn sample(&self, _: Fields, samples: &mut Vec<Sample>) -> Result<(), Error> {
+        let mut sample = Sample::unknown(id(0), Unknown::NotRead);
+        sample.processes = Reading::Known(vec![Process::new(4711, ProcessKind::Compute, Reading::default())]);
+        samples.push(sample);
+        Ok(())
+    }
+}
+
+#[test]
+fn full_asks_for_an_idle_device_unless_it_is_told_otherwise() {
+    let crowded = || Arc::new(Crowded(Origin { simulated: true, name: "crowded".into(), driver: None, cuda: None }));
+    let report = Fake::new(2).check(Level::Full).1.telemetry(crowded()).run();
+    let reason = "it asks for an idle device: 1 process computes on it (4711)";
+    assert_eq!(status(&report, CheckId::SdcSoak, Some(0)), skipped(Skip::Busy, reason));
+    assert_eq!(status(&report, CheckId::SdcSoak, Some(1)), Status::Pass);
+    assert_eq!(status(&report, CheckId::ThrFma, Some(0)), Status::Pass, "only what belongs to full alone");
+    assert_eq!(report.verdict, Verdict::Warn);
+    let report = Fake::new(2).check(Level::Full).1.telemetry(crowded()).even_if_busy(true).run();
+    assert_eq!(status(&report, CheckId::SdcSoak, Some(0)), Status::Pass);
 }
