@@ -210,8 +210,11 @@ fn one_wrong_word_of_a_driver_in_this_process_is_caught_and_named_wherever_it_is
         let driver = sim::Cuda::named("h100x8").unwrap().flipping(device, kernel, word, bit);
         let devices = probe_with(&driver).unwrap().devices;
         let wrong = run(&driver, &devices[device as usize], tiny).unwrap().differences;
-        let healthy = run(&driver, &devices[(device as usize + 1) % 8], tiny).unwrap().differences;
-        prop_assert!(healthy.is_empty(), "{healthy:?}");
+        // The CPU computes it all: the others are looked at now and then.
+        if bit == 0 {
+            let healthy = run(&driver, &devices[(device as usize + 1) % 8], tiny).unwrap().differences;
+            prop_assert!(healthy.is_empty(), "{healthy:?}");
+        }
         let lane = if matches!(kernel, Kernel::Reduce | Kernel::Rows) { word / 2 } else { word };
         let [difference] = &wrong[..] else { return Err(TestCaseError::fail(format!("{wrong:?}"))) };
         prop_assert_eq!((difference.kernel.as_str(), difference.lane), (kernel.symbol(), u64::from(lane)));

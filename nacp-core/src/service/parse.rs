@@ -200,7 +200,7 @@ services:
                 "within: soon",
                 "not a valid app: line=8 column=39 field=services.llm.ready.within reason=not a duration: value=\"soon\"; write for example 90s or 10m",
             ),
-            ("    image: example/embedder:2\n", "", "a field is missing: line=14 column=5 field=services.embed.image"),
+            ("    image: example/embedder:2\n", "", "a field is missing: line=15 column=5 field=services.embed.image"),
             (
                 "port: 11434",
                 "port: 70000",

@@ -107,11 +107,6 @@ impl Runs {
         self.count();
     }
 
-    /// Whether all runs gave the same answer.
-    pub(crate) fn repeat(&self) -> bool {
-        self.answers.len() == 1
-    }
-
     fn count(&mut self) {
         self.compared.distinct = u32::try_from(self.answers.len()).unwrap_or(u32::MAX);
     }
