@@ -165,6 +165,7 @@ fn unit(unit: Unit) -> &'static str {
         Unit::PerSecond => "per_second",
         Unit::Megahertz => "megahertz",
         Unit::Celsius => "celsius",
+        Unit::Watts => "watts",
         Unit::Ratio => "ratio",
         Unit::Count => "count",
         _ => "unknown",

@@ -28,6 +28,7 @@ UnitName = Literal[
     "per_second",
     "megahertz",
     "celsius",
+    "watts",
     "ratio",
     "count",
 ]

@@ -72,13 +72,21 @@ impl Execute for VirtualDevice {
         Ok(self.state.lock().unwrap().contexts > 0)
     }
     fn create_context(&self, _: i32) -> Result<ContextHandle, i32> {
-        Err(801)
+        self.call("create_context")?;
+        let mut state = self.state.lock().unwrap();
+        state.contexts += 1;
+        Ok(ContextHandle::from_raw(1000 + state.handle()))
     }
     fn destroy_context(&self, _: ContextHandle) -> Result<(), i32> {
-        Err(201)
+        self.state.lock().unwrap().contexts -= 1;
+        Ok(())
     }
     fn set_current(&self, context: Option<ContextHandle>) -> Result<(), i32> {
-        self.state.lock().unwrap().current = context;
+        let (thread, mut state) = (std::thread::current().id(), self.state.lock().unwrap());
+        match context {
+            Some(context) => state.current.insert(thread, context),
+            None => state.current.remove(&thread),
+        };
         Ok(())
     }
     fn synchronize(&self) -> Result<(), i32> {
@@ -108,7 +116,7 @@ impl Execute for VirtualDevice {
     }
     fn free(&self, memory: Memory) -> Result<(), i32> {
         let mut state = self.state.lock().unwrap();
-        assert!(state.current.is_some(), "memory was freed without a context");
+        assert!(state.current.contains_key(&std::thread::current().id()), "memory was freed without a context");
         state.memory.remove(&memory.address).ok_or(400)?;
         state.taken -= memory.bytes;
         Ok(())

@@ -4,8 +4,9 @@
 mod driver;
 mod stage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use crate::clock::{Clock as _, ManualClock};
@@ -55,6 +56,8 @@ pub(super) struct Setup {
     pub(super) priorities: (i32, i32),
     /// Whether recorded work is done at once.
     pub(super) records_badly: bool,
+    /// Kernels that do nothing from their n-th start on.
+    pub(super) idle: Vec<(Kernel, u32)>,
     /// Which devices reach which.
     pub(super) access: fn(i32, i32) -> bool,
 }
@@ -82,6 +85,7 @@ impl Default for Setup {
             overtakes: true,
             priorities: (0, GREATEST),
             records_badly: false,
+            idle: Vec::new(),
             access: |_, _| true,
         }
     }
@@ -101,7 +105,8 @@ struct State {
     graphs: BTreeMap<u64, Vec<Launch>>,
     modules: u32,
     contexts: u32,
-    current: Option<ContextHandle>,
+    /// The context that is current in each thread.
+    current: HashMap<ThreadId, ContextHandle>,
 }
 
 impl State {
@@ -140,7 +145,7 @@ impl VirtualDevice {
         let state = self.state.lock().unwrap();
         let State { memory, pinned, streams, events, graphs, modules, contexts, current, .. } = &*state;
         let left = (memory.len(), pinned.len(), streams.len(), events.len(), graphs.len());
-        left == (0, 0, 0, 0, 0) && (*modules, *contexts, *current) == (0, 0, None) && state.taken == 0
+        left == (0, 0, 0, 0, 0) && (*modules, *contexts, current.len()) == (0, 0, 0) && state.taken == 0
     }
 
     pub(super) fn calls(&self, call: &str) -> u32 {
@@ -204,8 +209,19 @@ impl VirtualDevice {
     fn run(&self, launch: &Launch) {
         let addresses: Vec<u64> = launch.arguments().iter().filter_map(address).collect();
         let mut state = self.state.lock().unwrap();
+        let starts = state.calls.entry(launch.kernel().symbol()).or_default();
+        *starts += 1;
+        let starts = *starts;
+        if self.setup.idle.iter().any(|(kernel, from)| *kernel == launch.kernel() && starts >= *from) {
+            return;
+        }
         match (launch.kernel(), addresses.as_slice()) {
             (Kernel::Empty, _) => {}
+            (Kernel::Atomics, [sum]) => {
+                // Another order each time.
+                let word = (1e6_f32.to_bits() + starts).to_le_bytes();
+                state.bytes(*sum)[..4].copy_from_slice(&word);
+            }
             (Kernel::Copy, [to, from]) => {
                 let len = usize::try_from(16 * wide(launch)).unwrap();
                 let data = state.bytes(*from)[..len].to_vec();
