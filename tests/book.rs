@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nacp_core::cuda::compat::tables::{BRANCHES, CAPABILITIES, FAMILIES, TOOLKITS};
+use nacp_core::cuda::compat::{self, Gpu, InstalledDriver, Platform, Rule};
 use nacp_core::cuda::determinism::{RECORDED, Scope};
 use nacp_core::gpu::MetricKind;
 use nacp_core::gpu::health::{ConditionKind, Thresholds};
@@ -129,6 +131,65 @@ fn the_tables_of_metrics_are_those_of_the_library() {
     };
     let sets = [FamilySet::DcgmDefault, FamilySet::DcgmOptional, FamilySet::Nacp];
     assert_eq!(rows, sets.into_iter().flat_map(of).map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_tables_of_cuda_are_those_of_the_library() {
+    let page = fs::read_to_string(docs().join("cuda-compat.md")).unwrap();
+    let or = |value: Option<String>| value.unwrap_or_else(|| "–".into());
+    let toolkits = TOOLKITS.iter().rev().flat_map(|row| {
+        let ptx = or(row.ptx.map(|ptx| ptx.to_string()));
+        let releases = row.releases.iter().rev().map(move |release| {
+            let update = if release.update == 0 { String::new() } else { format!(" update {}", release.update) };
+            let windows = release.windows.map_or_else(|| "–".into(), |version| version.to_string());
+            format!("| {}{update} | {} | {windows} | {ptx} |", row.toolkit, release.linux)
+        });
+        let unknown = format!("| {} | – | – | {} |", row.toolkit, or(row.ptx.map(|ptx| ptx.to_string())));
+        releases.chain(row.releases.is_empty().then_some(unknown)).collect::<Vec<_>>()
+    });
+    let families = FAMILIES.iter().map(|row| format!("| {}.x | {} | {} |", row.major, row.linux, row.windows));
+    let capabilities = CAPABILITIES.iter().map(|row| {
+        let texts = [row.first, row.last, row.ptx].map(|version| or(version.map(|it| it.to_string())));
+        let branch = or(row.last_branch.map(|branch| format!("R{branch}")));
+        let chip = if row.tegra { "yes" } else { "" };
+        format!("| {} | {} | {} | {branch} | {chip} |", row.compute, row.name, texts.join(" | "))
+    });
+    let branches = BRANCHES.iter().rev().map(|row| {
+        let end = or(row.end.map(|end| end.to_string()));
+        format!("| R{} | {} | {} | {end} |", row.branch, row.cuda, or(row.kind.map(Into::into)))
+    });
+    let rules = Rule::ALL.iter().map(|rule| {
+        let serde_json::Value::String(name) = serde_json::to_value(rule).unwrap() else { panic!() };
+        format!("| `{name}` | {} |", rule.text())
+    });
+    for (head, expected) in [
+        ("toolkit", toolkits.collect::<Vec<_>>()),
+        ("family", families.collect()),
+        ("compute capability", capabilities.collect()),
+        ("branch", branches.collect()),
+        ("rule", rules.collect()),
+    ] {
+        assert_eq!(table(&page, head), expected, "{head}\n{}\n", expected.join("\n"));
+    }
+}
+
+/// Each row of the page's examples, computed anew.
+#[test]
+fn the_verdicts_in_the_book_are_those_of_the_library() {
+    let page = fs::read_to_string(docs().join("cuda-compat.md")).unwrap();
+    let rows = table(&page, "driver");
+    assert!(rows.len() > 4, "{rows:?}");
+    for row in rows {
+        let [_, driver, platform, toolkit, gpu, compute, verdict, _] =
+            row.split('|').map(str::trim).collect::<Vec<_>>()[..]
+        else {
+            panic!("{row}")
+        };
+        let platform = Platform::ALL.into_iter().find(|it| it.to_string() == platform).unwrap();
+        let driver = InstalledDriver::of_version(driver.parse().unwrap(), platform);
+        let gpu = Gpu::named(gpu, compute.parse().unwrap());
+        assert_eq!(compat::toolkit(&driver, toolkit.parse().unwrap(), Some(&gpu)).to_string(), verdict);
+    }
 }
 
 #[test]

@@ -65,6 +65,12 @@ mod monitor;
 mod cuda;
 mod host;
 
+mod check;
+
+mod report;
+
+mod certificate;
+
 // What runs.
 
 mod engine;
@@ -90,6 +96,8 @@ mod sigpipe;
 mod text;
 
 pub use apply::*;
+pub use certificate::*;
+pub use check::*;
 pub use condition::*;
 pub use context::*;
 pub use cuda::*;
@@ -111,6 +119,7 @@ pub use probe::*;
 pub use process::*;
 pub use record::*;
 pub use replicas::*;
+pub use report::*;
 pub use router::*;
 pub use status::*;
 pub use string::*;

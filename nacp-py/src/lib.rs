@@ -9,6 +9,8 @@
 use pyo3::prelude::*;
 
 mod app;
+mod certificate;
+mod check;
 mod errors;
 mod events;
 mod gateway;
@@ -33,6 +35,10 @@ mod topology;
 mod _nacp {
     #[pymodule_export]
     use crate::app::App;
+    #[pymodule_export]
+    use crate::certificate::{certificate_compare, certificate_text, certificate_verify, certificate_words};
+    #[pymodule_export]
+    use crate::check::{check, report_compare, report_error, report_html, report_markdown, report_text};
     #[pymodule_export]
     use crate::errors::{error_table, panic};
     #[pymodule_export]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nacp_core::clock::SystemClock;
 use nacp_core::gpu::health::Thresholds;
-use nacp_core::gpu::probe::{self, Guard};
+use nacp_core::gpu::probe::Guard;
 use nacp_core::{Bytes, gpu, placement, sim};
 use pyo3::prelude::*;
 
@@ -208,8 +208,8 @@ pub(crate) fn size(bytes: u64) -> String {
     Bytes(bytes).to_string()
 }
 
-/// Probes the driver if this process was started to; whether it was.
+/// Does what a child process of the library does, if this process was started as one; whether it was.
 #[pyfunction]
 pub(crate) fn answer_probe() -> bool {
-    probe::answer()
+    nacp_core::answer()
 }

@@ -57,7 +57,7 @@ def test_a_child_that_is_no_probe_is_told_apart() -> None:
 
 def test_the_probe_says_what_it_is_for_when_somebody_else_starts_it() -> None:
     done = subprocess.run([sys.executable, "-m", "nacp._probe"], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (1, "nacp._probe is started by nacp.discover(guard=True)\n")
+    assert (done.returncode, done.stderr) == (1, "nacp._probe is started by nacp.discover(guard=True) and nacp.check(isolate=True)\n")
 
 
 def test_the_child_finds_this_package_wherever_it_is() -> None:

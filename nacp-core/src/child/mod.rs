@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use self::program::Program;
+#[cfg(feature = "nvml")]
 pub(crate) use self::program::not_started;
 
 use self::mouth::Mouth;
@@ -77,6 +78,7 @@ enum Said<M> {
 }
 
 impl<M: Send + 'static> Child<M> {
+    #[cfg(feature = "nvml")]
     /// Starts it. What it prints is read with `parse`; nothing is said to it.
     pub(crate) fn start(mut command: Command, group: Group, parse: Parse<M>) -> io::Result<Self> {
         command.stdin(Stdio::null());
@@ -122,6 +124,7 @@ impl<M: Send + 'static> Child<M> {
         Ok(child)
     }
 
+    #[cfg(feature = "nvml")]
     /// Waits for the next that is heard, until `limit` after the start; then it is killed, and nothing is heard.
     pub(crate) fn hear(&mut self, limit: Duration) -> Option<Heard<M>> {
         loop {

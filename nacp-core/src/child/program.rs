@@ -65,6 +65,7 @@ impl Program {
     }
 }
 
+#[cfg(feature = "nvml")]
 /// The kind of error that a program is which cannot be started.
 pub(crate) fn not_started(error: &std::io::Error) -> ErrorKind {
     match error.kind() {

@@ -14,8 +14,10 @@ Importing it never fails for want of a driver, a GPU or Docker: what needs them 
 `EngineUnavailable` when it is called.
 """
 
-from nacp import exceptions, gpu
+from nacp import cuda, exceptions, gpu
 from nacp._app import App, GpuNeed, Probe, Service, plan
+from nacp._certificate import Certificate
+from nacp._cuda import check
 from nacp._event import Event, Events
 from nacp._gpu import Gpu
 from nacp._health import (
@@ -51,8 +53,10 @@ from nacp._node import Node, discover, node_file, simulated_node, simulated_node
 from nacp._owner import Owner, Processes
 from nacp._pair import Pair
 from nacp._plane import ControlPlane, Gateway
+from nacp._progress import CheckProgress
 from nacp._record import Recorded, Recording
 from nacp._replay import Progress, Replay, replay
+from nacp._report import CheckReport, Report
 from nacp._sample import ClockEvents, Clocks, MemoryUse, Process, Sample, Utilization
 from nacp._snapshot import Snapshot
 from nacp._support import Call, Support
@@ -95,7 +99,10 @@ __all__ = [
     "AppStatus",
     "Call",
     "Cancelled",
+    "Certificate",
     "Change",
+    "CheckProgress",
+    "CheckReport",
     "ClockEvents",
     "Clocks",
     "Condition",
@@ -156,6 +163,7 @@ __all__ = [
     "Recording",
     "Replay",
     "ReplicaStatus",
+    "Report",
     "RequestCount",
     "ResourceExhausted",
     "Router",
@@ -178,6 +186,8 @@ __all__ = [
     "Utilization",
     "Window",
     "__version__",
+    "check",
+    "cuda",
     "detect",
     "discover",
     "exceptions",

@@ -34,4 +34,9 @@ def probe(guard: Literal["auto"] | bool) -> tuple[str, list[str]] | None:
             context=context,
             hint=hint,
         )
-    return (sys.executable, [*PROBE, PACKAGES]) if wanted else None
+    return program() if wanted else None
+
+
+def program() -> tuple[str, list[str]]:
+    """This Python as a child process of the library, and its arguments."""
+    return (sys.executable, [*PROBE, PACKAGES])

@@ -26,7 +26,7 @@ pub(crate) struct Config {
     pub(crate) compiler: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) hangs: Hangs,
-    pub(crate) flip: Option<(usize, Flip)>,
+    pub(crate) flip: Option<Wrong>,
     pub(crate) stuck: Option<StuckBit>,
     /// The most memory that a device gives, and the most pinned memory of the host, in bytes.
     pub(crate) memory: Option<u64>,
@@ -38,6 +38,29 @@ pub(crate) struct Config {
     pub(crate) by_pci: bool,
     /// `CUDA_LAUNCH_BLOCKING`: whether a launch answers what its kernel met.
     pub(crate) blocking: bool,
+}
+
+/// Which bit turns over, and on which device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// This one.
+    Bit(usize, Flip),
+    /// The one that this file names when a kernel begins; none while it is empty or not there.
+    File(PathBuf),
+}
+
+impl Wrong {
+    /// The bit that turns over on this device now.
+    pub(crate) fn on(&self, device: usize) -> Option<Flip> {
+        match self {
+            Self::Bit(number, flip) => (*number == device).then(|| flip.clone()),
+            Self::File(path) => {
+                let text = std::fs::read_to_string(path).ok()?;
+                let (number, flip) = bit(&text)?;
+                (number == device).then_some(flip)
+            }
+        }
+    }
 }
 
 /// What does not come back.
@@ -78,7 +101,7 @@ impl Config {
 
     /// Reads variables; an error names the one that is wrong.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let text = |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let text = &|name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let node = node(text("NACP_SIM_NODE").as_deref().unwrap_or(DEFAULT_NODE))?;
         let version = match text("NACP_SIM_CUDA_VERSION") {
             Some(text) => named("NACP_SIM_CUDA_VERSION", &text, text.parse().ok())?,
@@ -103,11 +126,11 @@ impl Config {
             compiler,
             faults,
             hangs: text("NACP_SIM_CUDA_HANG").map_or(Ok(Hangs::default()), |text| hangs(&text))?,
-            flip: optional(&text, "NACP_SIM_CUDA_FLIP", flip)?,
-            stuck: optional(&text, "NACP_SIM_CUDA_MEMORY", stuck)?,
+            flip: optional(text, "NACP_SIM_CUDA_FLIP", flip)?,
+            stuck: optional(text, "NACP_SIM_CUDA_MEMORY", stuck)?,
             memory: read("NACP_SIM_CUDA_OOM")?,
             pinned: read("NACP_SIM_CUDA_PINNED")?,
-            latencies: optional(&text, "NACP_SIM_CUDA_LATENCY", latencies)?.unwrap_or_default(),
+            latencies: optional(text, "NACP_SIM_CUDA_LATENCY", latencies)?.unwrap_or_default(),
             trace: text("NACP_SIM_CUDA_TRACE").map(PathBuf::from),
             visible: variable("CUDA_VISIBLE_DEVICES"),
             by_pci: text("CUDA_DEVICE_ORDER").as_deref() == Some("PCI_BUS_ID"),
@@ -182,7 +205,14 @@ fn words(text: &str) -> BTreeMap<&str, &str> {
     text.split_whitespace().map(|word| word.split_once('=').unwrap_or((word, ""))).collect()
 }
 
-fn flip(text: &str) -> Option<(usize, Flip)> {
+fn flip(text: &str) -> Option<Wrong> {
+    if let Some(path) = text.strip_prefix('@') {
+        return Some(Wrong::File(path.into()));
+    }
+    bit(text).map(|(device, flip)| Wrong::Bit(device, flip))
+}
+
+fn bit(text: &str) -> Option<(usize, Flip)> {
     let words = words(text);
     let kernel = words.get("kernel").map(|kernel| (*kernel).to_owned());
     let known = ["device", "kernel", "lane", "step", "bit"];
@@ -271,7 +301,13 @@ mod tests {
         .unwrap();
         assert_eq!((config.version, config.ptx, config.compiler), (12000, (8, 0), false));
         let flip = Flip { kernel: Some("nacp_fma".into()), lane: 71, step: 100, bit: 5 };
-        assert_eq!(config.flip, Some((1, flip)));
+        assert_eq!(config.flip, Some(Wrong::Bit(1, flip.clone())));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("flip");
+        let wrong = super::flip(&format!("@{}", path.display())).unwrap();
+        assert_eq!(wrong.on(1), None, "the file is not there");
+        std::fs::write(&path, "device=1 kernel=nacp_fma lane=71 step=100 bit=5").unwrap();
+        assert_eq!((wrong.on(0), wrong.on(1)), (None, Some(flip)));
         assert_eq!(config.stuck, Some(StuckBit { device: 0, offset: 4096, bit: 3, value: true }));
         assert!(config.hangs.call("cuInit") && config.hangs.kernel("nacp_fma"));
         assert!(!config.hangs.call("cuLaunchKernel") && !config.hangs.kernel("nacp_hash"));

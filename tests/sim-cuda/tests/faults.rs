@@ -7,6 +7,8 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
+use nacp_core::sim::NodeFile;
+
 use common::{Caller, End, KERNELS, numbers, staged, told};
 
 /// The calls that make a context, memory and a module, and what they answer when all is well.
@@ -197,6 +199,33 @@ fn a_number_after_which_nothing_goes_stays_and_others_do_not() {
     let variables = [("NACP_SIM_NODE", "h100x8"), ("NACP_SIM_CUDA_FAULTS", "cuCtxSynchronize@0#1=719")];
     let answers = caller.call(&variables, "init retain set sync alloc:64 use:1 retain set sync alloc:64");
     assert_eq!(numbers(&answers)[3..], [719, 719, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_gpu_that_others_hold_or_that_nobody_may_use_is_unavailable() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("node.json");
+    let caller = Caller::new();
+    for (mode, process, expected) in [
+        ("default", "4242", 0),
+        ("exclusive_process", "4242", 46),
+        ("exclusive_process", "\"self\"", 0),
+        ("prohibited", "\"self\"", 46),
+    ] {
+        let mut node = serde_json::to_value(NodeFile::shipped("t4").unwrap()).unwrap();
+        let gpu = &mut node["gpus"][0];
+        gpu["modes"]["compute"] = mode.into();
+        gpu["processes"] = serde_json::from_str(&format!(r#"[{{"pid": {process}, "kind": "compute"}}]"#)).unwrap();
+        fs::write(&file, node.to_string()).unwrap();
+        let answers = caller.call(&[("NACP_SIM_NODE", file.to_str().unwrap())], "init attribute:20 retain create");
+        assert_eq!(numbers(&answers), [0, 0, expected, expected], "{mode} {process}");
+        let number = match mode {
+            "default" => "0",
+            "prohibited" => "2",
+            _ => "3",
+        };
+        assert_eq!(told(&answers, "attribute"), number);
+    }
 }
 
 #[test]

@@ -140,8 +140,9 @@ impl<'a> Check<'a> {
         self
     }
 
-    /// How long all may take together, in place of [`Level::limit`]. [`run`](Self::run) comes back at most half a
-    /// second later, whatever the driver does.
+    /// How long all may take together, in place of [`Level::limit`]; with more time each check has more in proportion.
+    /// [`run`](Self::run) comes back at most half a second later, whatever the driver does, or two and a half where the
+    /// kernel holds a child that was killed.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
@@ -185,7 +186,7 @@ impl<'a> Check<'a> {
         self
     }
 
-    /// Runs the checks. The calling thread waits, at most for the limit and half a second.
+    /// Runs the checks. The calling thread waits, at most for what [`limit`](Self::limit) says.
     pub fn run(self) -> Report {
         run::run(self)
     }

@@ -12,6 +12,9 @@ use crate::cuda::determinism::{Circumstances, Runs, agree, file_sha256};
 use crate::cuda::{Certificate, Probe};
 use crate::gpu::GpuId;
 
+/// How long the hash of the library is waited for when everything else is done. It is computed meanwhile.
+const HASH: Duration = Duration::from_millis(200);
+
 /// What the suite gave on each device, check by check.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -44,20 +47,18 @@ impl Found {
     }
 
     /// A certificate for each device whose bits were compared, in the order of the driver. Those of one report are
-    /// compared with each other too. The hash of the library is waited for as long as `most`, and left out where it
-    /// takes longer. What cannot be written down is told in the log.
+    /// compared with each other too. The hash of the library is left out where it takes too long. What cannot be written down is told in the log.
     pub(super) fn certificates(
         self,
         probe: &Probe,
         kernel_driver: Option<&str>,
         environment: &BTreeMap<String, String>,
         started: Timestamp,
-        most: Duration,
     ) -> Vec<Certificate> {
         if self.devices.is_empty() {
             return Vec::new();
         }
-        let sha256 = self.hash.and_then(|hash| hash.recv_timeout(most).ok().flatten());
+        let sha256 = self.hash.and_then(|hash| hash.recv_timeout(HASH).ok().flatten());
         let mut certificates = Vec::new();
         for device in &probe.devices {
             let Some(runs) = self.devices.get(&device.id).filter(|runs| !runs.results.is_empty()) else { continue };

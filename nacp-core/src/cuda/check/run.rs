@@ -78,10 +78,9 @@ pub(super) fn run(check: Check<'_>) -> Report {
     if let Some(hands) = run.hands.take() {
         hands.end(GRACE);
     }
-    let left = until.saturating_sub(clock.monotonic()) + GRACE;
     let Run { reports, probe, simulated, found, .. } = run;
     let environment = surrounding_variables();
-    let certify = |probe| found.certificates(probe, kernel_driver().as_deref(), &environment, started, left);
+    let certify = |probe| found.certificates(probe, kernel_driver().as_deref(), &environment, started);
     let certificates = probe.as_ref().map(certify).unwrap_or_default();
     let verdict = verdict(&reports, probe.as_ref());
     let elapsed = clock.monotonic() - began;
@@ -156,6 +155,14 @@ impl Run<'_> {
         None
     }
 
+    /// The most time of one check: more in proportion where the caller gives more to all.
+    fn limit(&self, id: CheckId) -> Duration {
+        let usual = self.check.level.limit();
+        let more = self.check.limit.map_or(1.0, |limit| limit.div_duration_f64(usual)).max(1.0);
+        let seconds = id.limit(self.check.level).as_secs_f64() * more;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+
     fn out_of_time(&self) -> Status {
         let limit = self.until - self.began;
         skip(Skip::Deadline, format!("the {limit:?} of the whole run were over before it began"))
@@ -170,9 +177,10 @@ impl Run<'_> {
         let left = self.until.saturating_sub(self.now());
         let share = u32::try_from(self.schedule.to_do(step.id)).unwrap_or(u32::MAX);
         let fair = if step.id.level() == Level::Full { left / share } else { left };
-        let limit = step.id.limit(self.check.level).min(fair);
+        let limit = self.limit(step.id).min(fair);
         let hold = step.device.as_ref().is_some_and(|device| self.schedule.works(CheckId::CtxCreate, device));
-        let task = Task::Check { id: step.id, device: step.device.clone(), seconds: limit.as_secs_f64(), hold };
+        let among = if step.device.is_none() { self.schedule.concerned(step).cloned().collect() } else { Vec::new() };
+        let task = Task::Check { id: step.id, device: step.device.clone(), among, seconds: limit.as_secs_f64(), hold };
         match self.ask(task, limit) {
             Ok(Answer::Checked(checked)) => {
                 if let Some(simulated) = checked.simulated {
@@ -228,8 +236,9 @@ impl Run<'_> {
         if !self.again {
             return Ok(());
         }
-        let limit = [CheckId::LibOpen, CheckId::DrvInit].iter().map(|id| id.limit(self.check.level)).sum::<Duration>();
-        let reason = match self.ask(Task::Prepare, limit.min(self.until.saturating_sub(self.now()))) {
+        let limit = self.limit(CheckId::LibOpen).saturating_add(self.limit(CheckId::DrvInit));
+        let limit = limit.min(self.until.saturating_sub(self.now()));
+        let reason = match self.ask(Task::Prepare, limit) {
             Ok(Answer::Prepared(Ok(()))) => return self.look(),
             Ok(Answer::Prepared(Err(reason))) => reason,
             Ok(_) => "it answers something else".to_owned(),
@@ -288,8 +297,7 @@ impl Run<'_> {
         if !self.telemetry {
             return Ok(());
         }
-        let limit = CheckId::DevEnumerate.limit(self.check.level);
-        let most = limit.min(self.until.saturating_sub(self.now()));
+        let most = self.limit(CheckId::DevEnumerate).min(self.until.saturating_sub(self.now()));
         match self.ask(Task::Telemetry { seconds: most.as_secs_f64() }, most) {
             Ok(Answer::Telemetry(told)) => {
                 if !self.check.even_if_busy && !self.again_looked() {

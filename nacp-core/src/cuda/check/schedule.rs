@@ -123,7 +123,7 @@ impl Schedule {
     }
 
     /// The devices that a step is about.
-    fn concerned<'a>(&'a self, step: &'a Step) -> impl Iterator<Item = &'a GpuId> {
+    pub(super) fn concerned<'a>(&'a self, step: &'a Step) -> impl Iterator<Item = &'a GpuId> {
         let all = (step.id.scope() == Scope::Devices).then_some(self.devices.as_deref()).flatten().unwrap_or(&[]);
         step.device.iter().chain(all)
     }
@@ -139,7 +139,7 @@ impl Schedule {
             _ => need.to_string(),
         };
         match end {
-            End::Works | End::Skipped(Skip::Unsupported) => None,
+            End::Works | End::Skipped(Skip::Unsupported | Skip::NotAsked) => None,
             End::Gated(status) => Some(status.clone()),
             End::Broken => Some(skip(Skip::Blocked, format!("{place} did not pass"))),
             End::Late => Some(skip(Skip::Blocked, format!("{place} did not end in its time"))),

@@ -32,7 +32,16 @@ pub(super) enum Task {
     /// Ask the management library, within so many seconds.
     Telemetry { seconds: f64 },
     /// One check, within so many seconds.
-    Check { id: CheckId, device: Option<GpuId>, seconds: f64, hold: bool },
+    Check {
+        id: CheckId,
+        device: Option<GpuId>,
+        /// The devices that a check of all of them is about.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        among: Vec<GpuId>,
+        seconds: f64,
+        /// Whether the device's shared context is kept for what comes after.
+        hold: bool,
+    },
     /// The digests of the suite.
     Digests { device: GpuId, profile: Profile },
 }
@@ -124,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_task_and_its_answer_arrive_as_they_were() {
-        let task = Task::Check { id: CheckId::DetBits, device: None, seconds: 1.5, hold: true };
+        let task = Task::Check { id: CheckId::DetBits, device: None, among: vec![], seconds: 1.5, hold: true };
         let line = sent(Says::Task(task.clone()));
         assert_eq!(
             line,

@@ -1,5 +1,6 @@
 //! The one who does the work: opens the driver, and does one task after the other.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
@@ -54,8 +55,9 @@ impl Worker {
         match task {
             Task::Prepare => Answer::Prepared(self.prepare().map_err(|error| error.to_string())),
             Task::Telemetry { seconds } => Answer::Telemetry(self.look(duration(seconds))),
-            Task::Check { id, device, seconds, hold } => {
-                Answer::Checked(Box::new(self.check(id, device.as_ref(), duration(seconds), hold)))
+            Task::Check { id, device, among, seconds, hold } => {
+                self.hold(device.as_ref().filter(|_| hold));
+                Answer::Checked(Box::new(self.check(id, device.as_ref(), &among, duration(seconds))))
             }
             Task::Digests { device, profile } => {
                 Answer::Digests(self.prepare().map_err(|error| error.to_string()).and_then(|()| {
@@ -92,12 +94,11 @@ impl Worker {
     }
 
     /// Does one check, and what the engine itself does with it.
-    fn check(&mut self, id: CheckId, device: Option<&GpuId>, most: Duration, hold: bool) -> Checked {
+    fn check(&mut self, id: CheckId, device: Option<&GpuId>, among: &[GpuId], most: Duration) -> Checked {
         let clock = Arc::clone(&self.given.clock);
         let began = clock.monotonic();
-        self.hold(device.filter(|_| hold));
         let outcome = match self.open() {
-            Ok(driver) => self.judge(id, device, &*driver, began.saturating_add(most)),
+            Ok(driver) => self.judge((id, device, among), &*driver, began.saturating_add(most)),
             Err(error) => not_opened(&error),
         };
         let mut checked = Checked { outcome, seconds: 0.0, probe: None, simulated: None };
@@ -114,7 +115,12 @@ impl Worker {
         checked
     }
 
-    fn judge(&self, id: CheckId, device: Option<&GpuId>, driver: &dyn Execute, until: Duration) -> Outcome {
+    fn judge(
+        &self,
+        (id, device, among): (CheckId, Option<&GpuId>, &[GpuId]),
+        driver: &dyn Execute,
+        until: Duration,
+    ) -> Outcome {
         let found = device.map(|device| self.device(device).ok_or(device)).transpose();
         let device = match found {
             Ok(device) => device,
@@ -130,6 +136,12 @@ impl Worker {
             setup: &self.setup,
             limit: until.saturating_sub(clock.monotonic()),
         });
+        let mut facts = Cow::Borrowed(&self.facts);
+        if !among.is_empty()
+            && let Some(probe) = &mut facts.to_mut().probe
+        {
+            probe.devices.retain(|device| among.contains(&device.id));
+        }
         let bench = Bench {
             driver,
             device,
@@ -137,7 +149,7 @@ impl Worker {
             sizes: Sizes::of(self.setup.level, driver.loaded().simulated),
             deadline: Deadline::new(clock, until, &self.stop),
             clock,
-            facts: &self.facts,
+            facts: &facts,
             telemetry: self.telemetry.as_deref(),
             elsewhere: another.as_ref().map(|another| another as &dyn Elsewhere),
         };

@@ -22,7 +22,7 @@ pub use difference::{Difference, LanePattern};
 pub use environment::{Influence, RECORDED};
 pub use evidence::Compared;
 pub use profile::Profile;
-pub use run::digests;
+pub use run::{SuiteRun, digests, run};
 pub use suite::Suite;
 pub use verify::{Field, Verification, Verified};
 

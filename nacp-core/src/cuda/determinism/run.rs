@@ -14,15 +14,16 @@ const UNWRITTEN: u32 = 0xdead_beef;
 
 /// One run of the suite.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SuiteRun {
-    /// What each kernel computed.
-    pub(crate) digests: Vec<KernelDigest>,
-    /// What differs from the reference.
-    pub(crate) differences: Vec<Difference>,
+#[non_exhaustive]
+pub struct SuiteRun {
+    /// What each kernel computed, right or wrong.
+    pub digests: Vec<KernelDigest>,
+    /// What differs from what the CPU computes: one for each kernel that is wrong.
+    pub differences: Vec<Difference>,
     /// The multiprocessors that took part.
-    pub(crate) multiprocessors: BTreeSet<u32>,
+    pub multiprocessors: BTreeSet<u32>,
     /// How many words were compared.
-    pub(crate) words: u64,
+    pub words: u64,
 }
 
 /// A device that is ready to run the suite in one context, with memory for the answers of each kernel.
@@ -136,17 +137,24 @@ impl<'s> Runner<'s> {
     }
 }
 
+/// Runs the suite once on a device, and compares every word with what the CPU computes.
+///
+/// # Errors
+/// What the driver refused, named by the call; [`Internal`](crate::ErrorKind::Internal) where the reference lacks a
+/// kernel. An answer that is wrong is no error.
+pub fn run(driver: &dyn Execute, device: &Device, profile: Profile) -> Result<SuiteRun> {
+    let session = Session::open(driver, handle(driver, device)?)?;
+    let stream = session.stream()?;
+    Runner::new(&session, device, profile)?.run(&stream, Shape::ALL[0], || Ok(()))
+}
+
 /// Runs the suite once on a device and gives the digest of what each kernel computed, right or wrong: what another
 /// process compares with its own.
 ///
 /// # Errors
-/// What the driver refused, named by the call; [`Internal`](crate::ErrorKind::Internal) where the reference lacks a
-/// kernel.
+/// As for [`run`].
 pub fn digests(driver: &dyn Execute, device: &Device, profile: Profile) -> Result<Vec<KernelDigest>> {
-    let session = Session::open(driver, handle(driver, device)?)?;
-    let stream = session.stream()?;
-    let run = Runner::new(&session, device, profile)?.run(&stream, Shape::ALL[0], || Ok::<_, Error>(()))?;
-    Ok(run.digests)
+    run(driver, device, profile).map(|run| run.digests)
 }
 
 /// The driver's handle of a device.

@@ -73,11 +73,12 @@ impl std::error::Error for Unknown {}
 
 /// A rate in the unit in which people speak of it: `66.9 TFLOP/s`, `25.2 GB/s`. Three digits count.
 pub(crate) fn human(value: f64, unit: &str) -> String {
+    // What would be rounded to 1000 of a unit is 1.00 of the next.
     let (scaled, prefix) = match value {
-        value if value >= 1e12 => (value / 1e12, "T"),
-        value if value >= 1e9 => (value / 1e9, "G"),
-        value if value >= 1e6 => (value / 1e6, "M"),
-        value if value >= 1e3 => (value / 1e3, "k"),
+        value if value >= 999.5e9 => (value / 1e12, "T"),
+        value if value >= 999.5e6 => (value / 1e9, "G"),
+        value if value >= 999.5e3 => (value / 1e6, "M"),
+        value if value >= 999.5 => (value / 1e3, "k"),
         value => (value, ""),
     };
     match scaled {

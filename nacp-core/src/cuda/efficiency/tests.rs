@@ -176,7 +176,9 @@ fn a_rate_is_written_as_people_speak_of_it() {
     for (value, text) in [
         (0.0, "0.00 B/s"),
         (999.0, "999 B/s"),
+        (999.6, "1.00 kB/s"),
         (1e3, "1.00 kB/s"),
+        (999.97e9, "1.00 TB/s"),
         (25.24e9, "25.2 GB/s"),
         (478.1e9, "478 GB/s"),
         (3.352e12, "3.35 TB/s"),

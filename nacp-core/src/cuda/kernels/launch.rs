@@ -45,18 +45,25 @@ pub enum Pattern {
     },
 }
 
-/// How many values a chunk of [`Kernel::Reduce`] has.
-pub(crate) const CHUNK: u32 = 1024;
-/// How many values a row of [`Kernel::Rows`] has.
+/// How many values a chunk of [`Kernel::Reduce`] and a row of [`Kernel::Rows`] have.
 pub(crate) const ROW: u32 = 1024;
 /// How many threads sum a chunk or a row.
 const TREE: u32 = 256;
-/// How many threads work on memory.
+/// How many threads of a block work on memory.
 const STREAMING: u32 = 256;
-/// How many steps [`Kernel::FmaRate`] and [`Kernel::MmaRate`] do between two folds.
-pub(crate) const PART: u32 = 1024;
 /// How many chains each thread of [`Kernel::FmaRate`] has.
 pub(crate) const CHAINS: u32 = 16;
+/// How many sums each warp of [`Kernel::MmaRate`] has.
+pub(crate) const ACCUMULATORS: u32 = 8;
+/// How many steps [`Kernel::FmaRate`] and [`Kernel::MmaRate`] do between two folds.
+pub(crate) const PART: u32 = 1024;
+/// What [`Launch::pattern_check`] writes, in bytes.
+pub(crate) const DIFFERENCES: u64 = 24;
+/// How many blocks a launch has at most in its first direction, on every device (CUDA C++ Programming Guide, "Technical
+/// Specifications per Compute Capability").
+const BLOCKS: u32 = i32::MAX as u32;
+/// How many warps there are at most, so that their threads are counted in 32 bits.
+const WARPS: u32 = 1 << 27;
 
 impl Argument {
     /// The number, if it is one of 32 bits.
@@ -95,7 +102,7 @@ impl Launch {
 ///
 /// # Errors
 /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) where a piece of memory is too small for what the kernel
-/// writes, or a number is out of its range.
+/// writes or does not begin where the kernel's words may, or a number is out of its range.
 impl Launch {
     /// [`Kernel::Hash`], [`Kernel::Fma`] or [`Kernel::Ieee`]: `lanes` threads of `steps` steps each, in blocks of
     /// `block` threads (a multiple of 32, at most 1024). Writes one word a lane.
@@ -109,31 +116,32 @@ impl Launch {
         block: u32,
     ) -> Result<Self> {
         if !matches!(kernel, Kernel::Hash | Kernel::Fma | Kernel::Ieee) {
-            return Err(refused("not a kernel of lanes", "kernel", kernel.symbol()));
+            return Err(refused("not a kernel of lanes", "kernel", kernel.symbol())
+                .hint("the kernels of lanes are nacp_hash, nacp_fma and nacp_ieee"));
         }
-        let grid = blocks(lanes, block)?;
+        let grid = blocks("lanes", lanes, block)?;
         room("out", out, 4, u64::from(lanes))?;
         room("sms", sms, 4, u64::from(grid))?;
         use Argument::{Memory as M, U32};
         Ok(Self { kernel, grid, block, arguments: vec![M(out), M(sms), U32(lanes), U32(steps), U32(seed)] })
     }
 
-    /// [`Kernel::Reduce`]: sums `chunks` chunks of [`CHUNK`] values, a block each. Writes two words a chunk: the bits of
-    /// the sum, and the fold of every sum on the way.
+    /// [`Kernel::Reduce`]: sums `chunks` chunks of 1024 values, a block each. Writes two words a chunk: the bits of the
+    /// sum, and the fold of every sum on the way.
     pub fn reduce(out: Memory, sms: Memory, chunks: u32, seed: u32) -> Result<Self> {
-        let grid = blocks(chunks, 32).map(|_| chunks)?;
+        some("chunks", chunks, BLOCKS)?;
         room("out", out, 8, u64::from(chunks))?;
         room("sms", sms, 4, u64::from(chunks))?;
         use Argument::{Memory as M, U32};
         let arguments = vec![M(out), M(sms), U32(chunks), U32(seed)];
-        Ok(Self { kernel: Kernel::Reduce, grid, block: TREE, arguments })
+        Ok(Self { kernel: Kernel::Reduce, grid: chunks, block: TREE, arguments })
     }
 
     /// [`Kernel::Rows`]: sums the rows `first` to `first + rows` with `grid` blocks that take them in turns. Writes two
     /// words a row, as [`reduce`](Self::reduce) does for a chunk.
     pub fn rows(out: Memory, sms: Memory, first: u32, rows: u32, seed: u32, grid: u32) -> Result<Self> {
-        blocks(rows, 32)?;
-        blocks(grid, 32)?;
+        some("rows", rows, u32::MAX - first)?;
+        some("grid", grid, BLOCKS)?;
         room("out", out, 8, u64::from(rows))?;
         room("sms", sms, 4, u64::from(grid))?;
         use Argument::{Memory as M, U32};
@@ -143,7 +151,7 @@ impl Launch {
 
     /// [`Kernel::Atomics`]: adds `values` values to the one word of `out`, which must be zero before.
     pub fn atomics(out: Memory, values: u32, seed: u32) -> Result<Self> {
-        let grid = blocks(values, STREAMING)?;
+        let grid = blocks("values", values, STREAMING)?;
         room("out", out, 4, 1)?;
         let arguments = vec![Argument::Memory(out), Argument::U32(values), Argument::U32(seed)];
         Ok(Self { kernel: Kernel::Atomics, grid, block: STREAMING, arguments })
@@ -152,7 +160,7 @@ impl Launch {
     /// [`Kernel::Mma`]: `warps` warps (a multiple of 4, which make a block) of `steps` products each. Writes one word a
     /// thread: the fold of its part of every product.
     pub fn mma(out: Memory, sms: Memory, warps: u32, steps: u32, seed: u32) -> Result<Self> {
-        let grid = fours(warps)?;
+        let grid = groups(warps, 4)?;
         room("out", out, 128, u64::from(warps))?;
         room("sms", sms, 4, u64::from(grid))?;
         use Argument::{Memory as M, U32};
@@ -162,17 +170,18 @@ impl Launch {
 
     /// [`Kernel::PatternWrite`]: fills the first `words` words with `grid` blocks.
     pub fn pattern_write(memory: Memory, words: u64, pattern: Pattern, grid: u32) -> Result<Self> {
-        blocks(grid, 32)?;
+        some("grid", grid, BLOCKS)?;
         room("memory", memory, 4, words)?;
+        aligned("memory", memory, 16)?;
         let mut arguments = vec![Argument::Memory(memory), Argument::U64(words)];
         arguments.extend(pattern.arguments()?);
         Ok(Self { kernel: Kernel::PatternWrite, grid, block: STREAMING, arguments })
     }
 
     /// [`Kernel::PatternCheck`]: compares the first `words` words with the pattern, and with `invert` leaves the
-    /// complement of the pattern behind. Adds what differs to the [`DIFFERENCES`] bytes at `errors`, which the caller
-    /// sets to zero, except the first position, which he sets to the greatest number: the count of words that differ
-    /// (8 bytes), the lowest position that differs (8), and all bits that differed in any word (4; 4 unused).
+    /// complement of the pattern behind. Adds what differs to the 24 bytes at `errors`, which the caller sets to
+    /// [`Differences::NONE`](crate::cuda::reference::Differences::NONE) before: the count of words that differ (8
+    /// bytes), the lowest position that differs (8), and all bits that differed in any word (4; 4 unused).
     pub fn pattern_check(
         memory: Memory,
         words: u64,
@@ -181,9 +190,12 @@ impl Launch {
         errors: Memory,
         grid: u32,
     ) -> Result<Self> {
-        blocks(grid, 32)?;
+        some("grid", grid, BLOCKS)?;
         room("memory", memory, 4, words)?;
+        aligned("memory", memory, 16)?;
         room("errors", errors, DIFFERENCES, 1)?;
+        aligned("errors", errors, 8)?;
+        apart(("memory", memory, words.saturating_mul(4)), ("errors", errors, DIFFERENCES))?;
         let mut arguments = vec![Argument::Memory(memory), Argument::Memory(errors), Argument::U64(words)];
         arguments.extend(pattern.arguments()?);
         arguments.push(Argument::U32(u32::from(invert)));
@@ -192,12 +204,17 @@ impl Launch {
 
     /// [`Kernel::Copy`]: copies `bytes` bytes, a multiple of 16, with `grid` blocks.
     pub fn copy(to: Memory, from: Memory, bytes: u64, grid: u32) -> Result<Self> {
-        blocks(grid, 32)?;
+        some("grid", grid, BLOCKS)?;
         if !bytes.is_multiple_of(16) {
-            return Err(refused("not a multiple of 16 bytes", "bytes", bytes));
+            return Err(
+                refused("not a multiple of 16 bytes", "bytes", bytes).hint(format!("{} is", bytes - bytes % 16))
+            );
         }
-        room("to", to, 1, bytes)?;
-        room("from", from, 1, bytes)?;
+        for (name, memory) in [("to", to), ("from", from)] {
+            room(name, memory, 1, bytes)?;
+            aligned(name, memory, 16)?;
+        }
+        apart(("to", to, bytes), ("from", from, bytes))?;
         let arguments = vec![Argument::Memory(to), Argument::Memory(from), Argument::U64(bytes / 16)];
         Ok(Self { kernel: Kernel::Copy, grid, block: STREAMING, arguments })
     }
@@ -207,31 +224,24 @@ impl Launch {
         Self { kernel: Kernel::Empty, grid: 1, block: 32, arguments: Vec::new() }
     }
 
-    /// [`Kernel::FmaRate`]: `lanes` threads with [`CHAINS`] chains of `steps` multiply-adds each. Writes one word a lane,
-    /// the fold of its chains at their end.
+    /// [`Kernel::FmaRate`]: `lanes` threads with 16 chains of `steps` multiply-adds each. Writes one word a lane, the
+    /// fold of its chains after each 1024 steps and at their end.
     pub fn fma_rate(out: Memory, lanes: u32, steps: u32, seed: u32, block: u32) -> Result<Self> {
-        let grid = blocks(lanes, block)?;
+        let grid = blocks("lanes", lanes, block)?;
         room("out", out, 4, u64::from(lanes))?;
         let arguments = vec![Argument::Memory(out), Argument::U32(lanes), Argument::U32(steps), Argument::U32(seed)];
         Ok(Self { kernel: Kernel::FmaRate, grid, block, arguments })
     }
 
-    /// [`Kernel::MmaRate`]: `warps` warps (a multiple of 8, which make a block) with [`ACCUMULATORS`] sums of `steps`
-    /// products each. Writes one word a thread, the fold of its part of the sums at their end.
+    /// [`Kernel::MmaRate`]: `warps` warps (a multiple of 8, which make a block) with 8 sums of `steps` products each.
+    /// Writes one word a thread, the fold of its part of the sums after each 1024 steps and at their end.
     pub fn mma_rate(out: Memory, warps: u32, steps: u32, seed: u32) -> Result<Self> {
-        if warps == 0 || !warps.is_multiple_of(8) {
-            return Err(refused("not a multiple of 8 warps", "warps", warps));
-        }
+        let grid = groups(warps, 8)?;
         room("out", out, 128, u64::from(warps))?;
         let arguments = vec![Argument::Memory(out), Argument::U32(warps), Argument::U32(steps), Argument::U32(seed)];
-        Ok(Self { kernel: Kernel::MmaRate, grid: warps / 8, block: 256, arguments })
+        Ok(Self { kernel: Kernel::MmaRate, grid, block: 256, arguments })
     }
 }
-
-/// What [`Launch::pattern_check`] writes, in bytes.
-pub(crate) const DIFFERENCES: u64 = 24;
-/// How many sums each warp of [`Kernel::MmaRate`] has.
-pub(crate) const ACCUMULATORS: u32 = 8;
 
 impl Pattern {
     /// Kind, two words and an offset, as both kernels take them.
@@ -240,7 +250,9 @@ impl Pattern {
             Self::Constant(word) => [0, word, 0, 0],
             Self::Address(seed) => [1, seed, 0, 0],
             Self::Modulo20 { offset, .. } if offset >= 20 => {
-                return Err(refused("not below 20", "offset", offset));
+                return Err(
+                    refused("not below 20", "offset", offset).hint(format!("{} is the same place", offset % 20))
+                );
             }
             Self::Modulo20 { offset, here, elsewhere } => [2, here, elsewhere, offset],
         };
@@ -249,31 +261,62 @@ impl Pattern {
 }
 
 /// How many blocks hold this many threads.
-fn blocks(threads: u32, block: u32) -> Result<u32> {
-    if threads == 0 {
-        return Err(refused("a kernel needs a thread", "threads", threads));
-    }
+fn blocks(name: &'static str, threads: u32, block: u32) -> Result<u32> {
+    some(name, threads, u32::MAX)?;
     if block == 0 || block > 1024 || !block.is_multiple_of(32) {
-        return Err(refused("not a multiple of 32 threads up to 1024", "block", block));
+        let near = block.clamp(1, 1024).next_multiple_of(32);
+        return Err(refused("not a multiple of 32 threads up to 1024", "block", block).hint(format!("{near} is")));
     }
     Ok(threads.div_ceil(block))
 }
 
-fn fours(warps: u32) -> Result<u32> {
-    if warps == 0 || !warps.is_multiple_of(4) {
-        return Err(refused("not a multiple of 4 warps", "warps", warps));
+/// How many blocks of `size` warps these are.
+fn groups(warps: u32, size: u32) -> Result<u32> {
+    some("warps", warps, WARPS)?;
+    if !warps.is_multiple_of(size) {
+        return Err(refused("a block would not be full", "warps", warps)
+            .with("block", size)
+            .hint(format!("{} is a multiple of {size}", warps.next_multiple_of(size))));
     }
-    Ok(warps / 4)
+    Ok(warps / size)
 }
 
-fn room(name: &'static str, memory: Memory, size: u64, count: u64) -> Result<()> {
-    if size.checked_mul(count).is_some_and(|needed| needed <= memory.bytes) {
+/// At least one, and not more than `most`.
+fn some(name: &'static str, count: u32, most: u32) -> Result<()> {
+    if (1..=most).contains(&count) {
         return Ok(());
     }
-    Err(refused("the memory is too small for what the kernel writes", "memory", name)
-        .with("bytes", memory.bytes)
-        .with("items", count)
-        .with("item", size))
+    Err(refused("not in its range", name, count).with("least", 1).with("most", most))
+}
+
+/// Whether `count` items of `size` bytes have room, and the words that they are made of begin where they may.
+fn room(name: &'static str, memory: Memory, size: u64, count: u64) -> Result<()> {
+    if !size.checked_mul(count).is_some_and(|needed| needed <= memory.bytes) {
+        return Err(refused("the memory is too small for what the kernel does with it", "memory", name)
+            .with("bytes", memory.bytes)
+            .with("items", count)
+            .with("item", size));
+    }
+    aligned(name, memory, if size == 8 { 8 } else { 4 })
+}
+
+fn aligned(name: &'static str, memory: Memory, to: u64) -> Result<()> {
+    if memory.address.is_multiple_of(to) {
+        return Ok(());
+    }
+    Err(refused("the memory does not begin where a kernel can reach it", "memory", name)
+        .with("address", format_args!("{:#x}", memory.address))
+        .with("multiple_of", to))
+}
+
+/// Whether two pieces do not overlap: name, where, and how many bytes.
+fn apart(one: (&'static str, Memory, u64), other: (&'static str, Memory, u64)) -> Result<()> {
+    let (begin, length) = (one.1.address, one.2);
+    let (other_begin, other_length) = (other.1.address, other.2);
+    if begin.saturating_add(length) <= other_begin || other_begin.saturating_add(other_length) <= begin {
+        return Ok(());
+    }
+    Err(refused("the pieces of memory overlap", "memory", one.0).with("other", other.0))
 }
 
 fn refused(message: &'static str, key: &'static str, value: impl std::fmt::Display) -> Error {

@@ -26,7 +26,10 @@
 //! for `x0` to `x15`; special registers are `%tid.x %ctaid.x %ntid.x %nctaid.x %smid`; addresses are `[name]` and
 //! `[name + bytes]`. Between the parameters and the body of an entry there may be `.maxntid`.
 
+mod cost;
 mod launch;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use launch::{ACCUMULATORS, CHAINS, DIFFERENCES, PART, ROW};
 pub use launch::{Argument, Launch, Pattern};

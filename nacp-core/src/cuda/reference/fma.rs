@@ -11,9 +11,9 @@ pub(super) fn lane<U: Unit>(unit: &mut U, lane: u32, steps: u32, seed: u32) -> u
     let c = f32::from_bits(pick(unit, second, 0x000F_FFFF, 0xBFF0_0000));
     let third = next(unit, second);
     let k = f32::from_bits(pick(unit, third, 0x003F_FFFF, 0x3F00_0000));
-    let mut y = 0.0_f32;
+    let mut y = unit.f32(0.0);
     let mut fold = Fold::new(first);
-    fold.narrow(unit, [x.to_bits(), c.to_bits(), k.to_bits(), third]);
+    fold.narrow(unit, [x.to_bits(), c.to_bits(), k.to_bits(), third, y.to_bits()]);
     for _ in 0..steps {
         x = unit.f32(x.mul_add(x, c));
         y = unit.f32(y.mul_add(k, x));

@@ -44,9 +44,10 @@ pub(super) fn row<U: Unit>(unit: &mut U, row: u32, seed: u32) -> [u32; 2] {
         let (sums, others) = sums.split_at_mut(width);
         let (folds, beside) = folds.split_at_mut(width);
         for (((sum, fold), other), beside) in sums.iter_mut().zip(folds).zip(others).zip(beside) {
-            *sum = unit.f32(*sum + *other);
+            let other = unit.f32(*other);
+            *sum = unit.f32(*sum + other);
             fold.other(unit, *beside);
-            fold.narrow(unit, [sum.to_bits()]);
+            fold.narrow(unit, [other.to_bits(), sum.to_bits()]);
         }
         width /= 2;
     }

@@ -21,6 +21,12 @@ fn shape(grid: [c_uint; 3], block: [c_uint; 3]) -> Answer {
     }
 }
 
+/// How many threads a block of a kernel may have: as many as its text says, if it says so.
+fn most_threads(function: &Function) -> u32 {
+    let said = function.program.entry(&function.entry).and_then(|entry| entry.max_threads);
+    said.and_then(|most| u32::try_from(most).ok()).map_or(BLOCK, |most| most.min(BLOCK))
+}
+
 /// The bytes of a kernel's parameters, from where the caller's array says that each is.
 fn gather(function: &Function, params: *const *const u8) -> Answer<Vec<u8>> {
     let entry = function.program.entry(&function.entry).ok_or(Code::INVALID_HANDLE)?;
@@ -49,6 +55,9 @@ calls! {
             let (grid, block) = ([grid_x, grid_y, grid_z], [block_x, block_y, block_z]);
             shape(grid, block)?;
             let needed = found.program.entry(&found.entry).map_or(0, |entry| entry.shared);
+            if block.iter().product::<c_uint>() > most_threads(found) {
+                return Err(Code::INVALID_VALUE);
+            }
             if shared > SHARED || needed + shared as usize > SHARED as usize {
                 return Err(Code::INVALID_VALUE);
             }
@@ -69,7 +78,7 @@ calls! {
         let compute = machine.devices[state.context(found.context)?.device].gpu.compute;
         let shared = found.program.entry(&found.entry).map_or(0, |entry| entry.shared);
         let answer = match attribute {
-            0 => u64::from(BLOCK),
+            0 => u64::from(most_threads(found)),
             1 => shared as u64,
             // Constant and local memory, and the caching of global memory; registers are not counted.
             2 | 3 | 7 => 0,

@@ -116,8 +116,8 @@ impl Launch {
     fn run(&self, machine: &Machine, own: &View) -> Answer {
         static NEVER: AtomicBool = AtomicBool::new(false);
         let entry = self.program.entry(&self.entry).ok_or(Code::INVALID_HANDLE)?;
-        let flip = machine.config.flip.as_ref().filter(|(device, _)| *device == self.device).map(|(_, flip)| flip);
-        let outcome = ptx::run(&self.program, entry, &self.grid, &self.params, own, flip, &NEVER);
+        let flip = machine.config.flip.as_ref().and_then(|wrong| wrong.on(self.device));
+        let outcome = ptx::run(&self.program, entry, &self.grid, &self.params, own, flip.as_ref(), &NEVER);
         match outcome {
             Ok(stats) => {
                 if let Some(line) = stats.flipped {

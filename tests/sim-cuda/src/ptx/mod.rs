@@ -1,4 +1,34 @@
-//! An interpreter of PTX: the programs of a simulated device run in it as they would on a real one.
+//! An interpreter of PTX: the programs of a simulated device run in it, and leave the bits that they would leave on a
+//! real one.
+//!
+//! A text is read once ([`Program::parse`]): [`text`] takes it apart, [`translate`] looks up its names, checks its types
+//! and makes of each instruction a function over the 32 lanes of a warp ([`lanes`], [`code`]). [`run`] then gives the
+//! blocks of a grid to the cores of the host ([`execute`]).
+//!
+//! What is simulated; anything else is refused with its line:
+//!
+//! | theme | instructions |
+//! |---|---|
+//! | whole numbers of 16, 32, 64 bits | `add sub mul.lo mul.hi mul.wide mad.lo mad.hi mad.wide div rem min max neg abs` |
+//! | bits | `and or xor not cnot shl shr shf.{l,r}.{wrap,clamp} bfe bfi brev popc clz prmt lop3` |
+//! | fractions of 32, 64 bits | `add sub mul` (also `.rn`), `fma.rn div.rn sqrt.rn rcp.rn neg abs min max` |
+//! | conversions | `cvt` between whole numbers; `.rn` to `f16 f32 f64`; `.rni .rzi .rmi .rpi` to whole; among fractions |
+//! | moves | `mov` (also `{a, b}` to and from wider ones, places in the grid, `%clock`), `selp`, `cvta.to.global` |
+//! | choices | `setp` (also `.and .or .xor`), `and or xor not` of `.pred`, `bra ret exit trap`, `@p`, `@!p` |
+//! | memory | `ld` of `param global shared`, `st` of `global shared`, both `.v2 .v4`; `membar` |
+//! | atomics | `atom` and `red` of `global shared`: `add min max and or xor inc dec`; `atom` also `exch cas` |
+//! | blocks | `bar.sync` 0 to 15; `mma.sync.aligned.m16n8k8` and `m16n8k16` of `f16` into `f32` |
+//!
+//! Fractions are those of IEEE 754, subnormals included. An answer that is not a number is `0x7fffffff` in 32 bits and
+//! `0xfff8000000000000` in 64. Atomic sums of 32 bits in global memory flush subnormals, as devices do. Division by zero
+//! gives all ones, the remainder is the dividend. What a register, or memory of a block, holds before it is written is
+//! zero.
+//!
+//! The same run leaves the same bits, however many cores the host has. Blocks run side by side only in kernels whose
+//! atomics on global memory give the same in any order; otherwise they run one after the other. A kernel whose blocks
+//! race without atomics is on its own. The clock counts the instructions of the warp.
+//!
+//! A barrier is strict where devices are lenient: lanes that ended before it, or that wait elsewhere, stop the kernel.
 
 mod code;
 mod execute;
@@ -26,7 +56,7 @@ impl Program {
     /// The first line that is not PTX, or that is not simulated.
     pub(crate) fn parse(text: &str) -> Result<Self, ParseError> {
         let module = text::Module::parse(text)?;
-        let entries = module.kernels.iter().map(|kernel| translate::entry(kernel, &module.shared));
+        let entries = module.kernels.iter().map(|kernel| translate::entry(kernel, &module));
         let entries = entries.collect::<Result<_, _>>()?;
         Ok(Self { version: module.version, target: module.target, entries })
     }
@@ -141,16 +171,23 @@ pub(crate) struct Grid {
     pub(crate) multiprocessors: u32,
 }
 
-/// One wrong bit, once.
+/// One wrong bit, once: a fault that no part of a device notices.
+///
+/// The steps of a thread are the writings of registers whose value flows, through other registers, into something that
+/// the thread stores or gives to the tensor units, and not into an address, a guard or a branch. Parameters, places in
+/// the grid and the clock are no steps. To know them, the thread's block first runs once in front of the memory without
+/// changing it; what the thread did is then gone through backwards, bit by bit. So every step is a value that is used,
+/// and the wrong bit one of those that its users look at. Whether the answer differs is then the kernel's merit alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flip {
     /// In which kernel; none means in any.
     pub(crate) kernel: Option<String>,
-    /// In which thread, counted over the whole grid.
+    /// In which thread, counted over the whole grid. Where there is none, nothing happens.
     pub(crate) lane: u64,
-    /// At which of the thread's steps.
+    /// At which of the thread's steps, from 0; beyond the last, counted on from the first.
     pub(crate) step: u64,
-    /// Which bit of what the step wrote.
+    /// Which bit of what the step wrote, counted round its width; if nobody looks at it, the next higher one that
+    /// somebody looks at.
     pub(crate) bit: u32,
 }
 
@@ -161,6 +198,8 @@ pub(crate) struct Stats {
     pub(crate) instructions: u64,
     /// Where the wrong bit struck, if it did: the line of the text.
     pub(crate) flipped: Option<u32>,
+    /// How many steps the thread has in which the wrong bit was to strike; 0 if there is no such thread.
+    pub(crate) steps: u64,
 }
 
 /// Runs a kernel to its end. `params` has the length and the layout of the entry's parameters.

@@ -257,6 +257,8 @@ static int modules(void) {
     IS(cuFuncGetAttribute(&n, 5, function), 0);
     IS(n, 50);
     IS(cuFuncGetAttribute(&n, 99, function), 1);
+    IS(cuFuncGetAttribute(&n, 0, function), 0);
+    IS(n, 1024);
     IS(cuFuncGetAttribute(&n, 0, module), 400);
 
     IS(cuMemAlloc_v2(&memory, 4 * words), 0);
@@ -273,6 +275,13 @@ static int modules(void) {
     IS(cuLaunchKernel(function, 1, 1, 1, 64, 1, 1, 0, NULL, parameters, nothing), 1);
     IS(cuLaunchKernel(function, 1, 1, 1, 64, 1, 1, 0, NULL, NULL, nothing), 801);
     IS(cuLaunchKernel(function, 1, 1, 1, 64, 1, 1, 0, NULL, parameters, NULL), 0);
+
+    Handle small = NULL;
+    IS(cuModuleGetFunction(&small, module, "small"), 0);
+    IS(cuFuncGetAttribute(&n, 0, small), 0);
+    IS(n, 32);
+    IS(cuLaunchKernel(small, 1, 1, 1, 33, 1, 1, 0, NULL, parameters, NULL), 1);
+    IS(cuLaunchKernel(small, 1, 1, 1, 32, 1, 1, 0, NULL, parameters, NULL), 0);
 
     IS(cuCtxGetCurrent(&own), 0);
     IS(cuCtxCreate_v2(&other, 0, 0), 0);

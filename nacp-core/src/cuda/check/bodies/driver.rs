@@ -135,7 +135,7 @@ pub(super) fn installed(bench: &Bench<'_>) -> Result<InstalledDriver, Stop> {
 /// `drv.runtime_fit`.
 pub(super) fn runtime_fit(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let Some(wanted) = bench.facts.wanted_cuda else {
-        return Err(Stop::skip(Skip::Cancelled, "no CUDA version was asked for"));
+        return Err(Stop::skip(Skip::NotAsked, "no CUDA version was asked for"));
     };
     let driver = installed(bench)?;
     let mut outcome = Outcome::pass();

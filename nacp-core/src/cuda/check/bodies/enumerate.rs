@@ -153,7 +153,7 @@ pub(super) fn arch_fit(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let device = measure::device(bench)?;
     let facts = bench.facts;
     if facts.wanted_sass.is_empty() && facts.wanted_ptx.is_none() {
-        return Err(Stop::skip(Skip::Cancelled, "no program was named"));
+        return Err(Stop::skip(Skip::NotAsked, "no program was named"));
     }
     let sass: Vec<Arch> = facts.wanted_sass.iter().map(|compute| Arch::machine(*compute)).collect();
     let ptx: Vec<_> = facts.wanted_ptx.iter().map(|(isa, target)| (Arch::ptx(*target), *isa)).collect();

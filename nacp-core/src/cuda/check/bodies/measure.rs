@@ -19,9 +19,10 @@ pub(super) fn device<'a>(bench: &Bench<'a>) -> Result<&'a Device, Stop> {
     bench.device.ok_or_else(|| Stop::skip(Skip::Blocked, "there is no device"))
 }
 
-/// The driver's handle of a device, and a context on it.
-pub(super) fn open<'a>(bench: &Bench<'a>, device: &Device) -> Result<Session<'a>, Refused> {
-    Session::open(bench.driver, handle(bench, device)?)
+/// A context on a device, if there is time for one.
+pub(super) fn open<'a>(bench: &Bench<'a>, device: &Device) -> Result<Session<'a>, Stop> {
+    bench.go_on()?;
+    Ok(Session::open(bench.driver, handle(bench, device)?)?)
 }
 
 /// The driver's handle of a device.
@@ -71,8 +72,8 @@ pub(super) fn allocate<'s>(session: &'s Session<'_>, bytes: u64, least: u64) -> 
     let mut bytes = bytes;
     loop {
         match session.allocate(bytes) {
-            Err(refused) if refused.fault.kind == FaultKind::OutOfMemory && bytes / 2 >= least => {
-                bytes = bytes / 2 / 16 * 16;
+            Err(refused) if refused.fault.kind == FaultKind::OutOfMemory && bytes > least => {
+                bytes = (bytes / 2 / 16 * 16).max(least);
             }
             answer => return answer,
         }
@@ -233,7 +234,9 @@ pub(super) fn pieces(bytes: u64, seed: u32, mut each: impl FnMut(u64, &[u8]) -> 
     while offset < bytes {
         let end = (offset + CHUNK).min(bytes);
         piece.clear();
-        piece.extend((offset / 4..end / 4).flat_map(|position| word(position, seed).to_le_bytes()));
+        for position in offset / 4..end / 4 {
+            piece.extend_from_slice(&word(position, seed).to_le_bytes());
+        }
         each(offset, &piece)?;
         offset = end;
     }

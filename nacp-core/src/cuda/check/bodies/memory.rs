@@ -61,18 +61,21 @@ fn take<'s>(bench: &Bench<'_>, session: &'s Session<'_>, wanted: u64) -> Result<
     let least = LEAST.min(wanted).max(16);
     let (mut pieces, mut left, mut size) = (Vec::new(), wanted, PIECE.min(wanted));
     let mut refused: Option<Refused> = None;
-    while left >= least && size >= least {
+    while left >= least {
         bench.go_on()?;
         match session.allocate(size.min(left)) {
             Ok(piece) => {
                 left -= piece.memory().bytes;
                 pieces.push(piece);
             }
-            Err(it) if it.fault.kind == FaultKind::OutOfMemory => {
-                size = size / 2 / 16 * 16;
+            Err(it) if it.fault.kind != FaultKind::OutOfMemory => return Err(it.into()),
+            Err(it) => {
                 refused = Some(it);
+                if size <= least {
+                    break;
+                }
+                size = (size / 2 / 16 * 16).max(least);
             }
-            Err(it) => return Err(it.into()),
         }
     }
     match refused {

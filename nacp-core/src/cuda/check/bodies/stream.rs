@@ -39,11 +39,12 @@ fn rank(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
     // Work for several waves of blocks: only where blocks wait for a place can one stream overtake another.
     let module = session.load(Image::Base, false)?;
     let waves = device.multiprocessors.clamp(1, 1 << 12) * 8 * 256;
-    let (lanes, steps) = if bench.sizes.simulated { (256, 16) } else { (waves, 1 << 14) };
+    let (lanes, steps) =
+        if bench.sizes.simulated { (256, 16) } else { (waves, bench.sizes.work_ms.clamp(1, 256) * 64) };
     let out = session.allocate(4 * u64::from(lanes))?;
     let long = Launch::fma_rate(out.memory(), lanes, steps, 1, 256)?;
     let apart = session.allocate(4 * 256)?;
-    let short = Launch::fma_rate(apart.memory(), 256, steps.min(1 << 8), 1, 256)?;
+    let short = Launch::fma_rate(apart.memory(), 256, steps.min(64), 1, 256)?;
     let long_function = module.function(long.kernel())?;
     let short_function = module.function(short.kernel())?;
     let (begin, patient_end, urgent_end) = (session.event()?, session.event()?, session.event()?);
@@ -53,6 +54,7 @@ fn rank(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
     bench.go_on()?;
     patient.record(&begin)?;
     for _ in 0..QUEUED {
+        bench.go_on()?;
         patient.launch(&long_function, &long)?;
     }
     patient.record(&patient_end)?;
@@ -60,6 +62,7 @@ fn rank(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
     urgent.record(&urgent_end)?;
     urgent_end.synchronize()?;
     patient_end.synchronize()?;
+    bench.go_on()?;
     let urgent_after = urgent_end.seconds_since(&begin)?;
     let patient_after = patient_end.seconds_since(&begin)?;
     outcome.measured(Metric::once("urgent_done_after", urgent_after, Unit::Seconds));

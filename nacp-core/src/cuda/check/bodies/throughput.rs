@@ -21,12 +21,12 @@ const OF_PEAK: f64 = 0.75;
 const WAVES: u32 = 16;
 /// How often the timed launch is done.
 const ROUNDS: u32 = 10;
-/// How many steps the launch has whose every block is looked at.
-const SHORT: u32 = 64;
 /// The most steps of the timed launch.
 const LONG: u32 = 1 << 20;
-/// How many items of the timed launch are computed on the CPU.
+/// The most items of the timed launch that are computed on the CPU, and the multiply-adds that it may cost: a CPU does
+/// about so many in a fifth of a second.
 const SAMPLED: u32 = 64;
+const SAMPLED_FMAS: f64 = 1e8;
 const SEED: u32 = 11;
 
 /// What is done, and how it is called.
@@ -41,6 +41,8 @@ struct Work {
     words: u32,
     /// Operations of an item in a step.
     flops: f64,
+    /// How many steps the launch has whose every block is looked at: what the CPU does in a moment.
+    short: u32,
     launch: fn(Memory, u32, u32) -> Made<Launch>,
     expected: fn(Range<u32>, u32) -> Vec<u32>,
 }
@@ -53,6 +55,7 @@ const FMA: Work = Work {
     block: 256,
     words: 1,
     flops: 2.0 * CHAINS as f64,
+    short: 64,
     launch: |out, lanes, steps| Launch::fma_rate(out, lanes, steps, SEED, 256),
     expected: |lanes, steps| reference::fma_rate(lanes, steps, SEED, 1),
 };
@@ -66,6 +69,7 @@ const MMA: Work = Work {
     words: 32,
     // A product of 16 x 8 by 8 x 8, a multiply-add is two.
     flops: 2.0 * 16.0 * 8.0 * 8.0 * ACCUMULATORS as f64,
+    short: 2,
     launch: |out, warps, steps| Launch::mma_rate(out, warps, steps, SEED),
     expected: |warps, steps| reference::mma_rate(warps, steps, SEED, 1),
 };
@@ -123,11 +127,10 @@ fn run(
     let marks = (session.event()?, session.event()?);
     let mut watch = Watch::new(bench, device, Fields::CLOCKS);
     let simulated = bench.sizes.simulated;
-    let short = if simulated { 16 } else { SHORT };
-    let launch = (work.launch)(out.memory(), items, short)?;
-    let seconds = rate.short(&launch, short, &marks, &mut watch, outcome)?;
+    let launch = (work.launch)(out.memory(), items, work.short)?;
+    let seconds = rate.short(&launch, &marks, &mut watch, outcome)?;
 
-    let steps = if simulated { short } else { steps(seconds, bench.sizes.work_ms) };
+    let steps = if simulated { work.short } else { steps(work.short, seconds, bench.sizes.work_ms) };
     let long = (work.launch)(out.memory(), items, steps)?;
     // What was seen until here was seen while the clocks rose.
     let mut watch = Watch::new(bench, device, Fields::CLOCKS);
@@ -149,13 +152,21 @@ fn run(
     Ok(())
 }
 
-/// How many steps take about a round's time, when [`SHORT`] steps took so many seconds.
-fn steps(seconds: f64, work_ms: u32) -> u32 {
+/// How many steps take about a round's time, when `short` steps took so many seconds.
+pub(super) fn steps(short: u32, seconds: f64, work_ms: u32) -> u32 {
     let wanted = f64::from(work_ms) / 1e3 / f64::from(ROUNDS);
-    let steps = f64::from(SHORT) * wanted / seconds;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped, and never negative")]
-    let steps = if steps.is_finite() { steps.clamp(f64::from(SHORT), f64::from(LONG)) as u32 } else { SHORT };
-    steps
+    let steps = f64::from(short) * wanted / seconds;
+    if steps.is_nan() || seconds <= 0.0 { short } else { whole(steps.clamp(f64::from(short), f64::from(LONG))) }
+}
+
+/// How many items of so many steps are computed on the CPU.
+fn sampled(flops: f64, steps: u32) -> u32 {
+    whole((SAMPLED_FMAS / (flops / 2.0 * f64::from(steps))).clamp(1.0, f64::from(SAMPLED)))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the callers clamp it")]
+fn whole(number: f64) -> u32 {
+    number as u32
 }
 
 fn judge(
@@ -207,7 +218,6 @@ impl Rate<'_> {
     fn short(
         &self,
         launch: &Launch,
-        steps: u32,
         marks: &(Event<'_>, Event<'_>),
         watch: &mut Watch<'_>,
         outcome: &mut Outcome,
@@ -219,7 +229,7 @@ impl Rate<'_> {
         let blocks = self.items / block;
         // Another item of each block, so that all places of a block are looked at.
         let items = (0..blocks).map(|number| number * block + number.wrapping_mul(0x9e37_79b1) % block);
-        let compared = self.compare(&self.words()?, items, steps, outcome)?;
+        let compared = self.compare(&self.words()?, items, self.work.short, outcome)?;
         outcome.read("compared.short", format!("{compared} words, one {} of each block", self.work.item), "the CPU");
         Ok(seconds)
     }
@@ -246,8 +256,9 @@ impl Rate<'_> {
             let words = self.words()?;
             match &first {
                 None => {
-                    let apart = (self.items / SAMPLED).max(1);
-                    let items = (0..SAMPLED.min(self.items)).map(|number| number * apart);
+                    let count = sampled(self.work.flops, steps).min(self.items);
+                    let apart = self.items / count;
+                    let items = (0..count).map(|number| number * apart);
                     let compared = self.compare(&words, items, steps, outcome)?;
                     outcome.read("compared.timed", format!("{compared} words of the timed launch"), "the CPU");
                     first = Some(words);

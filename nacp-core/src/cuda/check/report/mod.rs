@@ -97,8 +97,10 @@ pub enum Skip {
     Busy,
     /// An earlier check made the device unusable for this process.
     Poisoned,
-    /// The caller did not ask for it, or gave up.
+    /// The caller gave up.
     Cancelled,
+    /// The caller did not say what it needs to know.
+    NotAsked,
 }
 
 /// One measured value.
@@ -259,7 +261,8 @@ impl Report {
             Verdict::Pass | Verdict::Warn => return None,
             Verdict::Fail => self.failures().next(),
             Verdict::Unknown => {
-                let untried = |report: &&CheckReport| matches!(&report.status, Status::Skipped { why, .. } if *why != Skip::Unsupported);
+                let untried =
+                    |report: &&CheckReport| matches!(&report.status, Status::Skipped { why, .. } if !why.is_no_lack());
                 self.checks.iter().find(untried)
             }
         };
@@ -341,6 +344,13 @@ impl Status {
     }
 }
 
+impl Skip {
+    /// Whether nothing is missed by it: there was nothing to look at.
+    pub(super) fn is_no_lack(self) -> bool {
+        matches!(self, Self::Unsupported | Self::NotAsked)
+    }
+}
+
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -350,6 +360,7 @@ impl fmt::Display for Skip {
             Self::Busy => "busy",
             Self::Poisoned => "poisoned",
             Self::Cancelled => "cancelled",
+            Self::NotAsked => "not asked",
         })
     }
 }

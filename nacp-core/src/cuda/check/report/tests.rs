@@ -96,7 +96,7 @@ fn the_verdict_follows_its_rules() {
     let refused = || Status::Error { call: String::new(), fault: Fault::from_code(1), reason: String::new() };
     let on = |id, status| of(id, Some('a'), status);
     let other = |id, status| of(id, Some('b'), status);
-    let table: [(Vec<CheckReport>, Verdict); 16] = [
+    let table: [(Vec<CheckReport>, Verdict); 17] = [
         (vec![], Verdict::Unknown),
         (vec![of(LibOpen, None, Status::Pass)], Verdict::Pass),
         (vec![of(LibOpen, None, warn())], Verdict::Warn),
@@ -109,6 +109,7 @@ fn the_verdict_follows_its_rules() {
         (vec![on(CtxCreate, skipped(Skip::Busy)), on(DetBits, skipped(Skip::Busy))], Verdict::Unknown),
         (vec![on(CtxCreate, Status::Pass)], Verdict::Pass),
         (vec![on(DetBits, Status::Pass), on(DetTensor, skipped(Skip::Unsupported))], Verdict::Pass),
+        (vec![on(DetBits, Status::Pass), on(CheckId::DevArchFit, skipped(Skip::NotAsked))], Verdict::Pass),
         (vec![on(DetBits, Status::Pass), on(DetTensor, skipped(Skip::Deadline))], Verdict::Warn),
         (vec![on(DetBits, Status::Pass), other(DetBits, skipped(Skip::Busy))], Verdict::Warn),
         (vec![on(DetBits, Status::Pass), other(DetBits, fails())], Verdict::Fail),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CheckReport, Skip, Status, Verdict};
+use super::{CheckReport, Status, Verdict};
 use crate::cuda::Probe;
 use crate::cuda::check::{CheckId, Scope};
 use crate::gpu::GpuId;
@@ -13,8 +13,8 @@ use crate::gpu::GpuId;
 /// 2. [`Unknown`](Verdict::Unknown): of no device is it known that it works. It is known of a device whose `det.bits`
 ///    passed or warned, or, where `det.bits` was not asked for, of which any check did. Where no device was asked
 ///    about, any check counts.
-/// 3. [`Warn`](Verdict::Warn): a check warned, or was skipped for another reason than that device or driver does not
-///    have what it is about.
+/// 3. [`Warn`](Verdict::Warn): a check warned, or was skipped although there was something to look at: not where device or
+///    driver do not have it, or the caller did not ask.
 /// 4. [`Pass`](Verdict::Pass): everything else.
 pub(in crate::cuda::check) fn verdict(reports: &[CheckReport], probe: Option<&Probe>) -> Verdict {
     if reports.iter().any(|report| report.status.fails()) || probe.is_some_and(|probe| probe.devices.is_empty()) {
@@ -25,7 +25,7 @@ pub(in crate::cuda::check) fn verdict(reports: &[CheckReport], probe: Option<&Pr
     }
     let partly = |report: &CheckReport| match &report.status {
         Status::Warn { .. } => true,
-        Status::Skipped { why, .. } => *why != Skip::Unsupported,
+        Status::Skipped { why, .. } => !why.is_no_lack(),
         _ => false,
     };
     if reports.iter().any(partly) { Verdict::Warn } else { Verdict::Pass }

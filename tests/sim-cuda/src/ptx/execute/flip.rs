@@ -7,24 +7,24 @@ use crate::ptx::lanes::Lanes;
 /// Writes down which instructions a lane does.
 pub(super) struct Trace {
     lane: usize,
-    steps: Vec<u32>,
+    done: Vec<u32>,
 }
 
 impl Trace {
     pub(super) fn new(lane: usize) -> Self {
-        Self { lane, steps: Vec::new() }
+        Self { lane, done: Vec::new() }
     }
 
     /// The places of the instructions, in the order in which they were done.
-    pub(super) fn steps(&self) -> &[u32] {
-        &self.steps
+    pub(super) fn done(&self) -> &[u32] {
+        &self.done
     }
 }
 
 impl Watch for Trace {
     fn before(&mut self, at: u32, active: u32) {
         if active >> self.lane & 1 == 1 {
-            self.steps.push(at);
+            self.done.push(at);
         }
     }
 

@@ -14,15 +14,22 @@ use crate::ptx::Flip;
 use crate::ptx::code::{Code, Demand, Guard, Place, Register, Space, Work};
 use crate::ptx::lanes::ones;
 
+/// A step of a lane: after how many of its instructions, which register, and the bits of it that matter.
+type Step = (usize, Register, u64);
+
 /// Where a wrong bit strikes: `step` counts round among the steps that there are, and a bit that does not matter gives
 /// way to the next higher one that does, round as well. None if the lane has no step.
-pub(super) fn choose(code: &Code, done: &[u32], flip: &Flip) -> Option<Target> {
-    let steps = Liveness::of(code, done);
-    let number = usize::try_from(flip.step % u64::try_from(steps.len()).ok().filter(|count| *count > 0)?).ok()?;
-    let (after, register, bits) = *steps.get(number)?;
+pub(super) fn choose(code: &Code, steps: &[Step], flip: &Flip) -> Option<Target> {
+    let number = flip.step.checked_rem(steps.len() as u64)?;
+    let (after, register, bits) = *steps.get(usize::try_from(number).ok()?)?;
     let width = code.widths[register as usize];
     let bit = (0..width).map(|more| (flip.bit % width + more) % width).find(|bit| bits >> bit & 1 == 1)?;
     Some(Target { after, register, bit })
+}
+
+/// The steps of a lane that did these instructions, in their order.
+pub(super) fn steps(code: &Code, done: &[u32]) -> Vec<Step> {
+    Liveness::steps(code, done)
 }
 
 /// What is asked of the registers at a place of the way back.
@@ -37,8 +44,7 @@ struct Liveness<'a> {
 }
 
 impl Liveness<'_> {
-    /// The steps in their order: after how many instructions, which register, and the bits of it that matter.
-    fn of(code: &Code, done: &[u32]) -> Vec<(usize, Register, u64)> {
+    fn steps(code: &Code, done: &[u32]) -> Vec<Step> {
         let constants = code.constants.iter().copied().collect();
         let mut live = Liveness {
             constants: &constants,

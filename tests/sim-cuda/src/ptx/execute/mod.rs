@@ -47,6 +47,7 @@ pub(super) fn run(
                 let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 stats.instructions += other.instructions;
                 stats.flipped = stats.flipped.or(other.flipped);
+                stats.steps += other.steps;
             }
             stats
         })
@@ -117,11 +118,12 @@ impl Shared<'_> {
         let mut trace = flip::Trace::new(lane);
         let mut trial = Runner::new(self.entry, self.grid, self.params, &overlay, self.stop);
         // A block that faults by itself leaves the trace of what its lane did before.
-        match trial.run_watched(block, warp, &mut trace) {
-            Err(Trap::Cancelled) => return Err(Trap::Cancelled),
-            _ => {}
+        if trial.run_watched(block, warp, &mut trace) == Err(Trap::Cancelled) {
+            return Err(Trap::Cancelled);
         }
-        let Some(target) = live::choose(&self.entry.code, trace.steps(), flip) else { return runner.run(block) };
+        let steps = live::steps(&self.entry.code, trace.done());
+        stats.steps = steps.len() as u64;
+        let Some(target) = live::choose(&self.entry.code, &steps, flip) else { return runner.run(block) };
         let mut strike = flip::Strike::new(lane, target);
         let done = runner.run_watched(block, warp, &mut strike);
         stats.flipped = strike.line();

@@ -51,6 +51,8 @@ pub(super) enum Progress {
 pub(super) struct Warp {
     pub(super) registers: Vec<Lanes>,
     predicates: Vec<u32>,
+    /// What is computed, before the lanes that take part get it.
+    result: Lanes,
     /// The lanes that there are, and those that have not ended.
     all: u32,
     live: u32,
@@ -69,6 +71,7 @@ impl Warp {
         Self {
             registers: Vec::new(),
             predicates: Vec::new(),
+            result: [0; 32],
             all: 0,
             live: 0,
             waiting: 0,
@@ -215,9 +218,8 @@ impl Warp {
     fn work(&mut self, work: &Work, active: u32, memory: &Memory<'_>) -> Result<(), Trap> {
         match work {
             Work::Compute { run, to, from, .. } => {
-                let mut result = [0; 32];
-                run(from.map(|from| &self.registers[from as usize]), &mut result);
-                self.write(*to, &result, active);
+                run(from.map(|from| &self.registers[from as usize]), &mut self.result);
+                take_over(&mut self.registers[*to as usize], &self.result, active);
             }
             Work::Compare { run, to, from, with } => {
                 let found = run(from.map(|from| &self.registers[from as usize]));
@@ -231,7 +233,7 @@ impl Warp {
                 let holds = self.holds(*by);
                 let [a, b] = from.map(|from| &self.registers[from as usize]);
                 let mut result = *b;
-                merge(&mut result, a, holds);
+                take_over(&mut result, a, holds);
                 self.write(*to, &result, active);
             }
             Work::Given { to, from } => {
@@ -270,14 +272,8 @@ impl Warp {
         Ok(())
     }
 
-    #[inline(always)]
     fn write(&mut self, to: u32, result: &Lanes, active: u32) {
-        let to = &mut self.registers[to as usize];
-        if active == u32::MAX {
-            *to = *result;
-        } else {
-            merge(to, result, active);
-        }
+        take_over(&mut self.registers[to as usize], result, active);
     }
 
     #[inline(always)]
@@ -288,6 +284,7 @@ impl Warp {
 }
 
 /// Some lanes at one place.
+#[derive(Clone, Copy)]
 struct Way {
     mask: u32,
     at: u32,
@@ -299,7 +296,11 @@ struct Way {
 
 /// Takes over the lanes of a mask.
 #[inline(always)]
-fn merge(to: &mut Lanes, from: &Lanes, mask: u32) {
+fn take_over(to: &mut Lanes, from: &Lanes, mask: u32) {
+    if mask == u32::MAX {
+        *to = *from;
+        return;
+    }
     for (lane, (to, from)) in to.iter_mut().zip(from).enumerate() {
         let all = u64::from(mask >> lane & 1).wrapping_neg();
         *to = *to & !all | *from & all;

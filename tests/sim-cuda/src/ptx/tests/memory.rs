@@ -17,7 +17,6 @@ fn narrow_values_are_filled_up_as_their_type_says() {
         ("ld.volatile.global.u32 %r9, [%d0+132]", 0x8403_0201),
         ("ld.global.cs.u32 %r9, [%d0+132]", 0x8403_0201),
         ("add.u64 %d1, %d0, 140; ld.global.u32 %r9, [%d1+-8]", 0x8403_0201),
-        ("add.u64 %d1, %d0, 140; ld.global.u32 %r9, [%d1-8]", 0x8403_0201),
         ("cvta.to.global.u64 %d1, %d0; ld.global.u32 %r9, [%d1+132]", 0x8403_0201),
     ] {
         bench.body(&format!("{load}; st.global.u32 [%d0], %r9;")).unwrap();

@@ -60,22 +60,31 @@ fn a_kernel_that_is_not_whole() {
 #[test]
 fn instructions_that_are_none_are_told_with_their_line() {
     for (body, reason) in [
-        ("frobnicate.u32 %r1,\n   %r2;", "line 8: unknown instruction: frobnicate.u32 %r1, %r2;"),
-        ("ret;\n\n@!%p1 ex2.approx.f32 %f1, %f2;", "line 10: unknown instruction: @!%p1 ex2.approx.f32 %f1, %f2;"),
-        ("add.ftz.f32 %f1, %f2, %f3;", "line 8: unknown instruction: add.ftz.f32 %f1, %f2, %f3;"),
-        ("div.approx.f32 %f1, %f2, %f3;", "line 8: unknown instruction: div.approx.f32 %f1, %f2, %f3;"),
-        ("fma.f32 %f1, %f2, %f3, %f4;", "line 8: unknown instruction: fma.f32 %f1, %f2, %f3, %f4;"),
-        ("shl.u32 %r1, %r2, 1;", "line 8: unknown instruction: shl.u32 %r1, %r2, 1;"),
-        ("ld.u32 %r1, [%d0];", "line 8: unknown instruction: ld.u32 %r1, [%d0];"),
-        ("st.param.u32 [memory], %r1;", "line 8: unknown instruction: st.param.u32 [memory], %r1;"),
-        ("red.global.cas.b32 [%d0], %r1;", "line 8: unknown instruction: red.global.cas.b32 [%d0], %r1;"),
-        ("cvt.f32.u32 %f1, %r1;", "line 8: unknown instruction: cvt.f32.u32 %f1, %r1;"),
-        ("cvt.f32.f64 %f1, %g1;", "line 8: unknown instruction: cvt.f32.f64 %f1, %g1;"),
-        ("bar.arrive 0, 64;", "line 8: unknown instruction: bar.arrive 0, 64;"),
-        ("setp.lo.s32 %p1, %r1, %r2;", "line 8: unknown instruction: setp.lo.s32 %p1, %r1, %r2;"),
+        ("frobnicate.u32 %r1,\n   %r2;", "line 8: not an instruction that is simulated: frobnicate.u32 %r1, %r2;"),
+        (
+            "ret;\n\n@!%p1 ex2.approx.f32 %f1, %f2;",
+            "line 10: not an instruction that is simulated: @!%p1 ex2.approx.f32 %f1, %f2;",
+        ),
+        ("add.ftz.f32 %f1, %f2, %f3;", "line 8: not an instruction that is simulated: add.ftz.f32 %f1, %f2, %f3;"),
+        (
+            "div.approx.f32 %f1, %f2, %f3;",
+            "line 8: not an instruction that is simulated: div.approx.f32 %f1, %f2, %f3;",
+        ),
+        ("fma.f32 %f1, %f2, %f3, %f4;", "line 8: not an instruction that is simulated: fma.f32 %f1, %f2, %f3, %f4;"),
+        ("shl.u32 %r1, %r2, 1;", "line 8: not an instruction that is simulated: shl.u32 %r1, %r2, 1;"),
+        ("ld.u32 %r1, [%d0];", "line 8: not an instruction that is simulated: ld.u32 %r1, [%d0];"),
+        ("st.param.u32 [memory], %r1;", "line 8: not an instruction that is simulated: st.param.u32 [memory], %r1;"),
+        (
+            "red.global.cas.b32 [%d0], %r1;",
+            "line 8: not an instruction that is simulated: red.global.cas.b32 [%d0], %r1;",
+        ),
+        ("cvt.f32.u32 %f1, %r1;", "line 8: not an instruction that is simulated: cvt.f32.u32 %f1, %r1;"),
+        ("cvt.f32.f64 %f1, %g1;", "line 8: not an instruction that is simulated: cvt.f32.f64 %f1, %g1;"),
+        ("bar.arrive 0, 64;", "line 8: not an instruction that is simulated: bar.arrive 0, 64;"),
+        ("setp.lo.s32 %p1, %r1, %r2;", "line 8: not an instruction that is simulated: setp.lo.s32 %p1, %r1, %r2;"),
         (
             "ld.global.v4.u64 {%d1,%d2,%d3,%d4}, [%d0];",
-            "line 8: unknown instruction: ld.global.v4.u64 {%d1,%d2,%d3,%d4}, [%d0];",
+            "line 8: not an instruction that is simulated: ld.global.v4.u64 {%d1,%d2,%d3,%d4}, [%d0];",
         ),
     ] {
         assert_eq!(of_body(body), reason);
@@ -140,6 +149,8 @@ fn names_that_stand_for_nothing_or_for_two_things() {
         ("mov.u32 %r1, 08;", "line 8: not a number: 08"),
         ("mov.f32 %f1, 0f3F80;", "line 8: not a number: 0f3F80"),
         ("ld.global.u32 %r1, [%d0+1.5];", "line 8: expected a whole number"),
+        ("ld.global.u32 %r1, [%d0-4];", "line 8: expected \"]\", found \"-\""),
+        ("ld.global.u32 %r1, [16];", "line 8: expected an address, found \"16\""),
     ] {
         assert_eq!(of_body(body), reason);
     }
@@ -152,6 +163,29 @@ fn a_kernel_may_say_how_many_threads_a_block_has_at_most() {
         program.entry("k").unwrap().max_threads
     };
     assert_eq!([most(""), most(".maxntid 128"), most(".maxntid 16, 8, 4")], [None, Some(128), Some(512)]);
+}
+
+#[test]
+fn instructions_need_a_language_and_devices_that_have_them() {
+    let head = |version: &str, target: u32, body: &str| {
+        let text = text(body).replace(".version 6.5", version).replace("sm_75", &format!("sm_{target}"));
+        Program::parse(&text).map(|_| ()).map_err(|error| error.reason)
+    };
+    let mma =
+        "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%f1,%f2,%f3,%f4}, {%r1,%r2}, {%r3}, {%f1,%f2,%f3,%f4};";
+    let add = "red.global.add.f64 [%d0], %g1;";
+    for (version, target, body, needs) in [
+        (".version 6.5", 75, mma, None),
+        (".version 6.4", 75, mma, Some(".version 6.5 and .target sm_75")),
+        (".version 6.5", 70, mma, Some(".version 6.5 and .target sm_75")),
+        (".version 5.0", 60, add, None),
+        (".version 6.5", 50, add, Some(".version 5.0 and .target sm_60")),
+    ] {
+        let expected = needs.map_or(Ok(()), |needs| Err(format!("needs {needs}: {body}")));
+        assert_eq!(head(version, target, body), expected);
+    }
+    let deep = "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32";
+    assert!(of_body(&format!("{deep} %r1;")).starts_with("line 8: needs .version 7.0 and .target sm_80: mma"));
 }
 
 #[test]

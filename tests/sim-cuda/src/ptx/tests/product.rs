@@ -2,7 +2,8 @@
 
 use half::f16;
 
-use super::bench::Bench;
+use super::bench::{BASE, Bench, text};
+use crate::ptx::Program;
 
 /// A number of the sequence that fills the matrices: small and whole, so that every sum is exact.
 fn entry(number: usize) -> f32 {
@@ -33,16 +34,16 @@ fn computed(depth: usize, a: &[Vec<f32>], b: &[Vec<f32>], c: &[Vec<f32>]) -> Vec
         bench.put(64 * lane, &bytes);
     }
     let (left, right) = if halves == 1 { ("%r1,%r2", "%r5") } else { ("%r1,%r2,%r3,%r4", "%r5,%r6") };
-    bench
-        .body(&format!(
-            "mov.u32 %r0, %tid.x; mul.wide.u32 %d1, %r0, 64; add.u64 %d1, %d0, %d1;
+    let body = format!(
+        "mov.u32 %r0, %tid.x; mul.wide.u32 %d1, %r0, 64; add.u64 %d1, %d0, %d1;
              ld.global.v4.b32 {{%r1,%r2,%r3,%r4}}, [%d1]; ld.global.v2.b32 {{%r5,%r6}}, [%d1+16];
              ld.global.v4.f32 {{%f1,%f2,%f3,%f4}}, [%d1+32];
              mma.sync.aligned.m16n8k{depth}.row.col.f32.f16.f16.f32 {{%f5,%f6,%f7,%f8}}, {{{left}}}, {{{right}}},
                  {{%f1,%f2,%f3,%f4}};
              st.global.v4.f32 [%d1+48], {{%f5,%f6,%f7,%f8}};"
-        ))
-        .unwrap();
+    );
+    let text = text(&body).replace(".version 6.5", ".version 7.0").replace("sm_75", "sm_80");
+    bench.launch(&Program::parse(&text).unwrap(), "k", &BASE.to_le_bytes()).unwrap();
     let words = bench.words();
     let mut found = vec![vec![0; 8]; 16];
     for lane in 0..32 {

@@ -14,13 +14,13 @@ fn trap(body: &str) -> Trap {
 fn memory_that_is_not_there() {
     for (body, address) in [
         ("ld.global.u32 %r1, [%d0+64];", BASE + 64),
-        ("st.global.u32 [%d0-4], %r1;", BASE - 4),
-        ("ld.global.u32 %r1, [0];", 0),
+        ("st.global.u32 [%d0+-4], %r1;", BASE - 4),
+        ("mov.u64 %d1, 0; ld.global.u32 %r1, [%d1];", 0),
         ("atom.global.add.u32 %r1, [%d0+64], 1;", BASE + 64),
         ("ld.shared.u32 %r1, [%r2+16];", 16),
         (".shared .u32 s; st.shared.u32 [s+4], %r1;", 4),
         (".shared .u32 s; red.shared.add.u32 [s+8], 1;", 8),
-        ("ld.shared.u32 %r1, [%r2-4];", u64::MAX - 3),
+        ("ld.shared.u32 %r1, [%r2+-4];", u64::MAX - 3),
         // The first lane that leaves the memory is the seventeenth.
         ("mov.u32 %r1, %tid.x; mad.wide.u32 %d1, %r1, 4, %d0; ld.global.u32 %r1, [%d1];", BASE + 64),
         ("mov.u32 %r1, %tid.x; mad.wide.u32 %d1, %r1, 4, %d0; st.global.u32 [%d1], %r1;", BASE + 64),

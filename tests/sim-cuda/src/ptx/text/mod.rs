@@ -7,7 +7,7 @@ mod token;
 mod types;
 
 pub(super) use number::Number;
-pub(super) use statement::{Base, Instruction, Operand, Statement, Variable};
+pub(super) use statement::{Instruction, Operand, Statement, Variable};
 pub(super) use types::Type;
 
 use super::ParseError;

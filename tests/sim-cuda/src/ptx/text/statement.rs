@@ -62,16 +62,9 @@ pub(in crate::ptx) enum Operand {
     Not(String),
     Number(Number),
     /// A place in memory.
-    Address(Base, i64),
+    Address(String, i64),
     /// Several registers.
     Vector(Vec<String>),
-}
-
-/// From where a place in memory is counted.
-#[derive(Debug)]
-pub(in crate::ptx) enum Base {
-    Name(String),
-    Zero,
 }
 
 /// The statements of a kernel up to its closing brace.
@@ -213,18 +206,12 @@ fn operand(cursor: &mut Cursor<'_>) -> Result<Operand, ParseError> {
 
 /// What comes after `[`.
 fn address(cursor: &mut Cursor<'_>) -> Result<Operand, ParseError> {
-    let offset = |cursor: &mut Cursor<'_>| match cursor.number()? {
-        Number::Whole(offset) => Ok(offset.cast_signed()),
-        _ => Err(cursor.wrong("expected a whole number")),
-    };
-    let named = matches!(cursor.peek(), Some(Token { kind: Kind::Name, .. }));
-    let found = if named {
-        let name = cursor.name("expected an address")?.to_owned();
-        let signed = cursor.eats("+") || cursor.peek().is_some_and(|word| word.text == "-");
-        Operand::Address(Base::Name(name), if signed { offset(cursor)? } else { 0 })
-    } else {
-        Operand::Address(Base::Zero, offset(cursor)?)
+    let name = cursor.name("expected an address")?.to_owned();
+    let offset = match cursor.eats("+").then(|| cursor.number()).transpose()? {
+        None => 0,
+        Some(Number::Whole(offset)) => offset.cast_signed(),
+        Some(_) => return Err(cursor.wrong("expected a whole number")),
     };
     cursor.mark("]")?;
-    Ok(found)
+    Ok(Operand::Address(name, offset))
 }

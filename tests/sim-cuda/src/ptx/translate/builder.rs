@@ -3,7 +3,7 @@
 use crate::ptx::ParseError;
 use crate::ptx::code::{Code, Guard, Instruction, Place, Register, Space, Work};
 use crate::ptx::lanes::ones;
-use crate::ptx::text::{self, Base, Number, Operand, Type};
+use crate::ptx::text::{self, Number, Operand, Type};
 
 use super::names::{self, Names};
 use super::plan::Plan;
@@ -15,11 +15,26 @@ pub(super) struct Builder {
     pub(super) code: Code,
     /// Jumps whose label is not known yet: which instruction, to where, and the line.
     pub(super) jumps: Vec<(usize, String, u32)>,
+    /// Of the text: the version of its language, and its target.
+    written_for: ((u32, u32), u32),
     line: u32,
     guard: Option<Guard>,
 }
 
 impl Builder {
+    pub(super) fn new(version: (u32, u32), target: u32) -> Self {
+        Self { written_for: (version, target), ..Self::default() }
+    }
+
+    /// Whether the text is written for a language and for devices that have an instruction.
+    pub(super) fn needs(&self, version: (u32, u32), target: u32) -> Result<(), String> {
+        let (written, device) = self.written_for;
+        if written >= version && device >= target {
+            return Ok(());
+        }
+        Err(format!("needs .version {}.{} and .target sm_{target}", version.0, version.1))
+    }
+
     /// Begins with an instruction: what is placed from here on stands in its line and under its guard.
     pub(super) fn begin(&mut self, instruction: &text::Instruction) -> Result<(), String> {
         self.line = instruction.line;
@@ -123,21 +138,18 @@ impl Builder {
 
     /// The place that an operand names.
     pub(super) fn address(&mut self, operand: &Operand, space: Space) -> Result<Place, String> {
-        let Operand::Address(base, offset) = operand else { return Err("expected an address".into()) };
-        let base = match base {
-            Base::Zero => self.names.constant(0, 64, &mut self.code)?,
-            Base::Name(name) => match (space, self.names.shared.get(name).copied()) {
-                (Space::Shared, Some(start)) => self.names.constant(start, 64, &mut self.code)?,
-                (_, Some(_)) => return Err(format!("in memory of the block: {name}")),
-                (_, None) => {
-                    let named = self.names.register(name, &mut self.code)?;
-                    let short = space == Space::Shared && named.kind.bits() == 32;
-                    if !(short || named.kind.bits() == 64) {
-                        return Err(format!("{name} has {} bits and an address 64", named.kind.bits()));
-                    }
-                    named.register
+        let Operand::Address(name, offset) = operand else { return Err("expected an address".into()) };
+        let base = match (space, self.names.shared.get(name).copied()) {
+            (Space::Shared, Some(start)) => self.names.constant(start, 64, &mut self.code)?,
+            (_, Some(_)) => return Err(format!("in memory of the block: {name}")),
+            (_, None) => {
+                let named = self.names.register(name, &mut self.code)?;
+                let short = space == Space::Shared && named.kind.bits() == 32;
+                if !(short || named.kind.bits() == 64) {
+                    return Err(format!("{name} has {} bits and an address 64", named.kind.bits()));
                 }
-            },
+                named.register
+            }
         };
         Ok(Place { space, base, offset: *offset })
     }

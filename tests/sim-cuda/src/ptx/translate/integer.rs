@@ -35,7 +35,7 @@ macro_rules! integers {
                 self.wrapping_mul(other)
             }
             #[inline(always)]
-            #[expect(clippy::cast_possible_truncation, reason = "the upper half of a product fits")]
+            #[allow(clippy::cast_possible_truncation, reason = "the upper half of a product fits")]
             fn high(self, other: Self) -> Self {
                 ((<$wide>::from(self) * <$wide>::from(other)) >> Self::BITS) as Self
             }

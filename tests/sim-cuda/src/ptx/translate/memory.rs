@@ -1,7 +1,7 @@
 //! What reads and writes memory: `ld st atom red`.
 
 use crate::ptx::code::{Change, Item, Place, Space, Work};
-use crate::ptx::text::{Base, Operand, Type};
+use crate::ptx::text::{Operand, Type};
 
 use super::bits::signed;
 use super::builder::Builder;
@@ -82,7 +82,7 @@ fn several(operand: &Operand, count: usize) -> Result<&[String], String> {
 
 /// A place among what the kernel was given.
 fn param(builder: &mut Builder, operand: &Operand, size: usize) -> Result<Place, String> {
-    let Operand::Address(Base::Name(name), offset) = operand else { return Err("expected a parameter".into()) };
+    let Operand::Address(name, offset) = operand else { return Err("expected a parameter".into()) };
     let param = builder.names.params.get(name).copied().ok_or_else(|| format!("not a parameter: {name}"))?;
     let start = usize::try_from(*offset).ok();
     let inside = start.is_some_and(|start| start.checked_add(size).is_some_and(|end| end <= param.size));
@@ -107,6 +107,9 @@ pub(super) fn atomic(builder: &mut Builder, name: &str, modes: &[&str], operands
     };
     let Some(kind) = Type::named(kind) else { return Ok(false) };
     let Some(change) = change(action, kind, space) else { return Ok(false) };
+    if kind == Type::Float(64) {
+        builder.needs((5, 0), 60)?;
+    }
     let answers = name == "atom";
     if !answers && matches!(action, "exch" | "cas") {
         return Ok(false);

@@ -14,7 +14,7 @@ mod special;
 use std::collections::HashMap;
 
 use super::code::{Logic, Work};
-use super::text::{self, Kernel, Operand, Statement, Type, Variable};
+use super::text::{self, Kernel, Module, Operand, Statement, Type, Variable};
 use super::{Entry, Param, ParseError};
 use builder::Builder;
 use plan::Plan;
@@ -22,16 +22,16 @@ use plan::Plan;
 /// The most memory that a block may share without asking for more, in bytes.
 const SHARED: usize = 48 << 10;
 
-/// Makes a kernel ready to run. `shared` is the memory that every block shares beside the kernel's own.
+/// Makes a kernel of a text ready to run.
 ///
 /// # Errors
 /// The first line that does not fit.
-pub(super) fn entry(kernel: &Kernel, shared: &[Variable]) -> Result<Entry, ParseError> {
-    let mut builder = Builder::default();
+pub(super) fn entry(kernel: &Kernel, module: &Module) -> Result<Entry, ParseError> {
+    let mut builder = Builder::new(module.version, module.target);
     builder.names.open();
     let params = params(kernel, &mut builder);
     let mut room = 0;
-    for variable in shared {
+    for variable in &module.shared {
         reserve(variable, &mut room, &mut builder)?;
     }
     let mut labels = HashMap::new();
@@ -55,7 +55,7 @@ pub(super) fn entry(kernel: &Kernel, shared: &[Variable]) -> Result<Entry, Parse
                 let placed = builder.begin(instruction).and_then(|()| place(&mut builder, instruction));
                 let placed = placed.map_err(|reason| builder.wrong(format!("{reason}: {}", instruction.text)))?;
                 if !placed {
-                    return Err(builder.wrong(format!("unknown instruction: {}", instruction.text)));
+                    return Err(builder.wrong(format!("not an instruction that is simulated: {}", instruction.text)));
                 }
             }
         }

@@ -87,6 +87,10 @@ pub(super) fn multiply(builder: &mut Builder, modes: &[&str], operands: &[Operan
         ["sync", "aligned", "m16n8k16", "row", "col", "f32", "f16", "f16", "f32"] => 2,
         _ => return Ok(false),
     };
+    match halves {
+        1 => builder.needs((6, 5), 75)?,
+        _ => builder.needs((7, 0), 80)?,
+    }
     let [to, left, right, add] = operands else { return Err("takes 4 operands".into()) };
     let mut registers = |operand: &Operand, count: usize, kind: Type| match operand {
         Operand::Vector(names) if names.len() == count => {

@@ -128,7 +128,7 @@ fn a_wanted_cuda_version_is_judged_on_each_kind_of_device() {
     };
     let geforce =
         || Script { devices: vec![("NVIDIA GeForce RTX 4090", (8, 9), 1)], version: 12_040, ..Script::default() };
-    assert_eq!(ends(Script::default(), runtime_fit), "skipped, Cancelled: no CUDA version was asked for");
+    assert_eq!(ends(Script::default(), runtime_fit), "skipped, NotAsked: no CUDA version was asked for");
     assert_eq!(wanting("12.4", geforce()), "pass");
     assert_eq!(
         wanting("12.8", geforce()),

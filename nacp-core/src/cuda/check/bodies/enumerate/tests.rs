@@ -159,7 +159,7 @@ fn no_device_and_a_device_that_does_not_answer_fail() {
 fn simulated_devices_are_not_missed_among_real_gpus() {
     let simulated = Script { simulated: true, ..two() };
     let real = |gpus: &mut Vec<Gpu>| {
-        gpus.iter_mut().for_each(|gpu| gpu.id = "GPU-00000000-0000-0000-0000-000000000000".parse().unwrap())
+        gpus.iter_mut().for_each(|gpu| gpu.id = "GPU-00000000-0000-0000-0000-000000000000".parse().unwrap());
     };
     let driver = beside(simulated.clone(), real);
     assert_eq!(driver.ends(enumerate), "pass");
@@ -179,7 +179,7 @@ fn the_callers_programs_are_judged_for_the_device() {
         Scripted::new(Script { facts, ..script }).ends(arch_fit)
     };
     let h100 = Script::default;
-    assert_eq!(wanting(&[], None, h100()), "skipped, Cancelled: no program was named");
+    assert_eq!(wanting(&[], None, h100()), "skipped, NotAsked: no program was named");
     assert_eq!(wanting(&[(8, 0), (9, 0)], None, h100()), "pass");
     assert_eq!(wanting(&[(8, 0)], Some(("8.0", (8, 0))), h100()), "pass");
     assert_eq!(

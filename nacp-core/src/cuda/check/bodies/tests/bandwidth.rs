@@ -77,7 +77,7 @@ fn a_link_that_nobody_tells_is_unknown_and_not_judged() {
 #[test]
 fn a_link_that_was_read_when_the_work_was_done_does_not_count() {
     // The copy is over before the management library has answered.
-    let stage = stage(Setup { pinned: 1e15, ..Setup::default() });
+    let stage = stage(Setup { pinned: 1e18, ..Setup::default() });
     let outcome = found(&stage, bw::host_to_device);
     assert_eq!(told(&outcome, "link"), "unknown: nothing was read while the device worked");
 }

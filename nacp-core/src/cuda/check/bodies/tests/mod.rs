@@ -2,6 +2,11 @@
 
 mod bandwidth;
 mod common;
+mod launch;
+mod memory;
+mod peer;
+mod stream;
+mod throughput;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -37,15 +42,9 @@ fn stage(setup: Setup) -> Stage {
 /// Two of them.
 fn pair(setup: Setup) -> Stage {
     let mut stage = stage(setup);
-    let devices = [0, 1].map(|ordinal| virtual_device::device(ordinal, "GPU"));
-    stage.seat(
-        devices
-            .map(|mut device| {
-                device.multiprocessors = 2;
-                device
-            })
-            .to_vec(),
-    );
+    let mut devices = [0, 1].map(|ordinal| virtual_device::device(ordinal, "GPU"));
+    devices.iter_mut().for_each(|device| device.multiprocessors = 2);
+    stage.seat(devices.to_vec());
     stage
 }
 

@@ -1,0 +1,104 @@
+"""Whether CUDA works here, how fast, and whether it repeats bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Literal
+
+from nacp import _nacp
+from nacp._check import gpu_id, seconds
+from nacp._decode import decode
+from nacp._gpu import Gpu
+from nacp._guard import program
+from nacp._progress import CheckProgress, Told, listener
+from nacp._report import LevelName, Report
+from nacp.exceptions import InvalidArgument
+
+
+def check(
+    level: LevelName = "quick",
+    *,
+    devices: Gpu | str | Iterable[Gpu | str] | None = None,
+    only: str | Iterable[str] | None = None,
+    cuda: str | None = None,
+    limit: float | None = None,
+    isolate: Literal["auto"] | bool = "auto",
+    library: str | os.PathLike[str] | None = None,
+    simulated: str | os.PathLike[str] | None = None,
+    even_if_busy: bool = False,
+    progress: Literal["auto"] | bool | Told = "auto",
+) -> Report:
+    """Checks CUDA on this machine. That there is no driver is no error: it is a report that fails at its first check.
+
+    >>> report = nacp.check("quick", simulated="h100x8", only="drv.version", progress=False)
+    >>> report.of("drv.version").status
+    'pass'
+
+    Args:
+        level: "quick": does it work, below 2 seconds; "standard": how fast, and does it repeat, below 30; "full": all
+            memory and all multiprocessors, for minutes, on an idle GPU.
+        devices: The devices to check; None for all.
+        only: The checks to do, such as `det.bits`, with what they build on; None for all of the level.
+        cuda: The CUDA version that your programs were built with, such as `12.8`: `drv.runtime_fit` says whether the
+            driver serves it.
+        limit: How many seconds all may take together; None for the limit of the level.
+        isolate: Whether child processes touch the driver, so that one that hangs or crashes takes only them with it.
+            "auto" does so for all but "quick".
+        library: The file of the driver's library; None for the one that the loader finds.
+        simulated: A simulated node whose driver is checked in place of this machine's, by name or node file.
+        even_if_busy: Whether the checks of "full" are done also on a device on which others compute.
+        progress: "auto" shows a bar in a notebook and a line in a terminal; or a function that is told each step.
+
+    Raises:
+        InvalidArgument: An argument is none of what it can be.
+        NotFound: There is no such simulated node.
+    """
+    told, end = listener(progress)
+    if limit is not None:
+        seconds("limit", limit)
+    wanted = {
+        "level": level,
+        "devices": [gpu_id(device, "devices") for device in _several(devices)],
+        "checks": None if only is None else _several(only),
+        "cuda": cuda,
+        "limit": limit,
+        "library": None if library is None else os.fspath(library),
+        "simulated": None if simulated is None else os.fspath(simulated),
+        "even_if_busy": even_if_busy,
+        "program": _program(isolate, level, simulated is not None),
+    }
+
+    def tell(text: str) -> None:
+        if told is not None:
+            told(decode(CheckProgress, json.loads(text)))
+
+    try:
+        return Report.from_json(_nacp.check(json.dumps(wanted), None if told is None else tell))
+    finally:
+        end()
+
+
+def _several(one_or_more: Gpu | str | Iterable[Gpu | str] | None) -> list[Gpu | str]:
+    if one_or_more is None:
+        return []
+    return [one_or_more] if isinstance(one_or_more, (str, Gpu)) else list(one_or_more)
+
+
+def _program(isolate: Literal["auto"] | bool, level: str, simulated: bool) -> tuple[str, list[str]] | None:
+    """Who runs the checks; None for a thread of this process."""
+    if isolate == "auto":
+        wanted = level != "quick" and not simulated and bool(sys.executable)
+    elif isinstance(isolate, bool):
+        wanted = isolate
+    else:
+        hint = 'it is one of "auto", True, False'
+        raise InvalidArgument(
+            f"no such isolation: parameter=isolate value={isolate!r}; {hint}",
+            operation="python.check",
+            context={"parameter": "isolate", "value": repr(isolate)},
+            hint=hint,
+        )
+    return program() if wanted else None
