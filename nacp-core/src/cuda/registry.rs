@@ -4,7 +4,7 @@
 //! waits for the device lets the lock go and holds on to the objects instead ([`Held`]), so that nobody takes them away
 //! meanwhile.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -35,13 +35,14 @@ fn next_serial() -> Serial {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Spreads numbers that are counted up; nobody outside chooses them.
+/// Spreads numbers that are counted up, and addresses; nobody outside chooses them.
 #[derive(Default)]
 pub(crate) struct Spread(u64);
 
 impl Hasher for Spread {
+    /// The upper half of a product is the better mixed one, and tables look at the lower bits.
     fn finish(&self) -> u64 {
-        self.0
+        self.0.rotate_left(32)
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -146,6 +147,53 @@ pub(crate) struct Piece {
     queued: AtomicBool,
 }
 
+/// Allocations by where they begin.
+#[derive(Default)]
+struct Pieces {
+    at: Map<Piece>,
+    /// The same addresses in order, to find what an address in the middle belongs to.
+    order: BTreeSet<u64>,
+}
+
+impl Pieces {
+    fn insert(&mut self, address: u64, piece: Piece) {
+        self.order.insert(address);
+        self.at.insert(address, piece);
+    }
+
+    /// The allocation that holds these bytes. An address outside all of them is unknown, a length beyond its end is
+    /// wrong.
+    fn inside(&self, address: u64, bytes: u64) -> Result<&Piece, i32> {
+        // Nearly all that is asked for begins where an allocation begins.
+        let (offset, piece) = match self.at.get(&address) {
+            Some(piece) => (0, piece),
+            None => {
+                let start = self.order.range(..address).next_back().ok_or(INVALID_HANDLE)?;
+                (address - start, self.at.get(start).ok_or(INVALID_HANDLE)?)
+            }
+        };
+        if offset >= piece.bytes {
+            return Err(INVALID_HANDLE);
+        }
+        if bytes > piece.bytes - offset { Err(INVALID_VALUE) } else { Ok(piece) }
+    }
+
+    /// Only a whole allocation is given back.
+    fn take(&mut self, address: u64, bytes: u64) -> Result<Serial, i32> {
+        let piece = self.at.get(&address).filter(|piece| piece.bytes == bytes).ok_or(INVALID_HANDLE)?;
+        piece.used.idle()?;
+        let serial = piece.serial;
+        self.at.remove(&address);
+        self.order.remove(&address);
+        Ok(serial)
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(&Piece) -> bool) {
+        let order = &mut self.order;
+        self.at.retain(|address, piece| keep(piece) || !order.remove(address));
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct State {
     contexts: Map<Context>,
@@ -154,8 +202,8 @@ pub(crate) struct State {
     streams: Map<Stream>,
     events: Map<Event>,
     graphs: Map<Graph>,
-    memory: BTreeMap<u64, Piece>,
-    pinned: BTreeMap<u64, Piece>,
+    memory: Pieces,
+    pinned: Pieces,
     /// What a recording may name: memory, modules, events.
     alive: HashSet<Serial, BuildHasherDefault<Spread>>,
 }
@@ -203,12 +251,12 @@ impl State {
 
     /// The allocation that this piece lies in.
     pub(crate) fn memory(&self, piece: Memory) -> Result<&Piece, i32> {
-        inside(&self.memory, piece.address, piece.bytes)
+        self.memory.inside(piece.address, piece.bytes)
     }
 
     /// As [`memory`](Self::memory), for memory of the host.
     pub(crate) fn pinned(&self, piece: Pinned) -> Result<&Piece, i32> {
-        inside(&self.pinned, piece.address, piece.bytes)
+        self.pinned.inside(piece.address, piece.bytes)
     }
 
     /// The context with the driver's own handle.
@@ -291,7 +339,7 @@ impl State {
     /// Notes that this stream starts recorded work.
     pub(crate) fn starts(&self, stream: &Stream, graph: &Graph) {
         for recorded in &graph.recorded {
-            if let Some(piece) = recorded.pinned.and_then(|address| inside(&self.pinned, address, 0).ok()) {
+            if let Some(piece) = recorded.pinned.and_then(|address| self.pinned.inside(address, 0).ok()) {
                 piece.queued.store(true, Ordering::Release);
             }
             stream.note(|| *recorded);
@@ -437,7 +485,7 @@ impl State {
     fn end_context(&mut self, serial: Serial) -> Result<Raw, i32> {
         let context = self.contexts.get(&serial).ok_or(INVALID_HANDLE)?;
         context.used.idle()?;
-        let pieces = self.memory.values().chain(self.pinned.values());
+        let pieces = self.memory.at.values().chain(self.pinned.at.values());
         let users = pieces.map(|it| (it.context, &it.used));
         let users = users.chain(self.streams.values().map(|it| (it.context, &it.used)));
         let users = users.chain(self.events.values().map(|it| (it.context, &it.used)));
@@ -449,7 +497,7 @@ impl State {
         alive.remove(&serial);
         self.functions.retain(|_, it| it.context != serial);
         for pieces in [&mut self.memory, &mut self.pinned] {
-            pieces.retain(|_, it| it.context != serial || !alive.remove(&it.serial));
+            pieces.retain(|it| it.context != serial || !alive.remove(&it.serial));
         }
         self.modules.retain(|at, it| it.context != serial || !alive.remove(at));
         self.streams.retain(|at, it| it.context != serial || !alive.remove(at));
@@ -459,13 +507,13 @@ impl State {
     }
 
     pub(crate) fn take_memory(&mut self, memory: Memory) -> Result<(), i32> {
-        let serial = take_piece(&mut self.memory, memory.address, memory.bytes)?;
+        let serial = self.memory.take(memory.address, memory.bytes)?;
         self.alive.remove(&serial);
         Ok(())
     }
 
     pub(crate) fn take_pinned(&mut self, pinned: Pinned) -> Result<(), i32> {
-        let serial = take_piece(&mut self.pinned, pinned.address, pinned.bytes)?;
+        let serial = self.pinned.take(pinned.address, pinned.bytes)?;
         self.alive.remove(&serial);
         Ok(())
     }
@@ -533,23 +581,4 @@ impl Stream {
 
 fn same(one: Serial, other: Serial) -> Result<(), i32> {
     if one == other { Ok(()) } else { Err(INVALID_HANDLE) }
-}
-
-/// The allocation that holds these bytes. An address outside all of them is unknown, a length beyond its end is wrong.
-fn inside(pieces: &BTreeMap<u64, Piece>, address: u64, bytes: u64) -> Result<&Piece, i32> {
-    let (start, piece) = pieces.range(..=address).next_back().ok_or(INVALID_HANDLE)?;
-    let offset = address - start;
-    if offset >= piece.bytes {
-        return Err(INVALID_HANDLE);
-    }
-    if bytes > piece.bytes - offset { Err(INVALID_VALUE) } else { Ok(piece) }
-}
-
-/// Only a whole allocation is given back.
-fn take_piece(pieces: &mut BTreeMap<u64, Piece>, address: u64, bytes: u64) -> Result<Serial, i32> {
-    let piece = pieces.get(&address).filter(|piece| piece.bytes == bytes).ok_or(INVALID_HANDLE)?;
-    piece.used.idle()?;
-    let serial = piece.serial;
-    pieces.remove(&address);
-    Ok(serial)
 }
