@@ -231,7 +231,7 @@ fn checked(level: Level, checks: &[CheckId]) -> Report {
     check.only(checks.iter().copied()).limit(Duration::from_secs(60)).run()
 }
 
-fn of<'a>(report: &'a Report, id: CheckId, device: usize) -> &'a CheckReport {
+fn of(report: &Report, id: CheckId, device: usize) -> &CheckReport {
     let id_of = &report.probe.as_ref().unwrap().devices[device].id;
     report.checks.iter().find(|it| it.id == id && it.device.as_ref() == Some(id_of)).unwrap()
 }
