@@ -72,10 +72,13 @@ fn folder() -> PathBuf {
     folder.canonicalize().expect("it is there")
 }
 
-/// The folder of the simulated library.
+/// The folder of the simulated library: the one that `NACP_SIM_CUDA_DIR` names, as `tests/run` does, or one built here.
 fn library() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if let Some(folder) = std::env::var_os("NACP_SIM_CUDA_DIR") {
+            return folder.into();
+        }
         let mut stage = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sim-cuda/stage"));
         let folder = folder().join("library");
         stage.arg(&folder);
