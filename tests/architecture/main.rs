@@ -143,7 +143,7 @@ mod checker {
     fn finds_a_path_against_the_arrows() {
         assert_eq!(
             check("gpu/node.rs", "use crate::error::Error;\n\nfn f() { crate::engine::run() }\n"),
-            ["nacp-core/src/gpu/node.rs:3: gpu uses engine; gpu may use: error, units, clock"]
+            ["nacp-core/src/gpu/node.rs:3: gpu uses engine; gpu may use: error, units, clock, child"]
         );
     }
 
