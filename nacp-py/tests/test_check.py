@@ -232,7 +232,6 @@ NAMES = {
     "Evidence": "CheckEvidence",
     "Change": "ReportChange",
     "Field": "VerifiedField",
-    "Comparison": "ReportComparison",
 }
 ONLY_RUST = {"Circumstances"}
 

@@ -29,7 +29,9 @@ pub use answer::answer;
 pub use builder::{Check, Isolation, check};
 pub use id::{CheckId, Scope};
 pub use level::Level;
-pub use report::{Change, CheckReport, Comparison, Evidence, Metric, Progress, Report, Skip, Status, Unit, Verdict};
+pub use report::{
+    Change, CheckReport, Evidence, Metric, Progress, Report, ReportComparison, Skip, Status, Unit, Verdict,
+};
 
 pub use crate::child::Program;
 

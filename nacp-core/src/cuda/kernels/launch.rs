@@ -180,7 +180,7 @@ impl Launch {
 
     /// [`Kernel::PatternCheck`]: compares the first `words` words with the pattern, and with `invert` leaves the
     /// complement of the pattern behind. Adds what differs to the 24 bytes at `errors`, which the caller sets to
-    /// [`Differences::NONE`](crate::cuda::reference::Differences::NONE) before: the count of words that differ (8
+    /// [`PatternDifferences::NONE`](crate::cuda::reference::PatternDifferences::NONE) before: the count of words that differ (8
     /// bytes), the lowest position that differs (8), and all bits that differed in any word (4; 4 unused).
     pub fn pattern_check(
         memory: Memory,

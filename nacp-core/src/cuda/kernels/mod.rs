@@ -37,8 +37,8 @@ pub use launch::{Argument, Launch, Pattern};
 use super::Version;
 use crate::gpu::ComputeCapability;
 
-/// The version of the suite: it grows whenever a kernel of it computes other bits, so that digests of different suites
-/// are never compared.
+/// The version of the suite: it grows whenever a kernel of it computes other bits or a profile gives other digests, so
+/// that digests of different suites are never compared.
 pub const SUITE_VERSION: u32 = 1;
 
 /// A text of PTX that the driver loads as one.

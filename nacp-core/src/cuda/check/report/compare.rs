@@ -16,7 +16,7 @@ const MATTERS: f64 = 0.05;
 /// What changed between two reports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Comparison {
+pub struct ReportComparison {
     /// Each change, in the order of the later report.
     pub changes: Vec<Change>,
     /// Whether one of the two is of a simulated driver and the other is not: then nothing can be compared.
@@ -42,14 +42,14 @@ pub struct Change {
     pub worse: bool,
 }
 
-impl Comparison {
+impl ReportComparison {
     /// What became worse.
     pub fn worse(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.worse)
     }
 }
 
-impl fmt::Display for Comparison {
+impl fmt::Display for ReportComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.of_two_worlds {
             return f.write_str("a simulated driver and a real one cannot be compared");
@@ -68,9 +68,9 @@ impl fmt::Display for Comparison {
     }
 }
 
-pub(super) fn compare(earlier: &Report, later: &Report) -> Comparison {
+pub(super) fn compare(earlier: &Report, later: &Report) -> ReportComparison {
     if earlier.simulated != later.simulated {
-        return Comparison { changes: Vec::new(), of_two_worlds: true };
+        return ReportComparison { changes: Vec::new(), of_two_worlds: true };
     }
     let mut changes = Vec::new();
     for after in &later.checks {
@@ -82,7 +82,7 @@ pub(super) fn compare(earlier: &Report, later: &Report) -> Comparison {
         });
         changes.extend(metrics);
     }
-    Comparison { changes, of_two_worlds: false }
+    ReportComparison { changes, of_two_worlds: false }
 }
 
 fn of_status(before: &CheckReport, after: &CheckReport) -> Option<Change> {
