@@ -15,7 +15,7 @@
 //! | [`Preflight`] | may cudarc be used in this process | cudarc's context, behind calls that have succeeded |
 //!
 //! [`check`](fn@check) is what most programs need. It begins with what the probe does, makes each device run NACP's own
-//! [`kernels`], and compares every word with what [`reference`] computes on the CPU. [`Check`] chooses devices, checks and
+//! [`kernels`], and compares every word with what [`mod@reference`] computes on the CPU. [`Check`] chooses devices, checks and
 //! limits, and says whether a thread or child processes touch the driver. A machine without a driver is a report that fails
 //! at its first check.
 //!
