@@ -160,5 +160,17 @@ struct Readme;
 struct TelemetryChapter;
 
 #[cfg(all(doctest, feature = "cuda"))]
+#[doc = include_str!("../../docs/cuda.md")]
+struct CudaChapter;
+
+#[cfg(all(doctest, feature = "cuda"))]
+#[doc = include_str!("../../docs/cuda-checks.md")]
+struct ChecksChapter;
+
+#[cfg(all(doctest, feature = "cuda"))]
+#[doc = include_str!("../../docs/cuda-compat.md")]
+struct CompatChapter;
+
+#[cfg(all(doctest, feature = "cuda"))]
 #[doc = include_str!("../../docs/determinism.md")]
 struct DeterminismChapter;
