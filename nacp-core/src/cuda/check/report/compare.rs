@@ -76,7 +76,8 @@ pub(super) fn compare(earlier: &Report, later: &Report) -> ReportComparison {
     for after in &later.checks {
         let Some(before) = earlier.find(after.id, after.device.as_ref()) else { continue };
         changes.extend(of_status(before, after));
-        let metrics = after.metrics.iter().filter_map(|metric| {
+        // No time of a simulated device means anything.
+        let metrics = after.metrics.iter().filter(|_| !later.simulated).filter_map(|metric| {
             let old = before.metrics.iter().find(|old| old.name == metric.name && old.unit == metric.unit)?;
             of_metric(after, old, metric)
         });
@@ -86,8 +87,19 @@ pub(super) fn compare(earlier: &Report, later: &Report) -> ReportComparison {
 }
 
 fn of_status(before: &CheckReport, after: &CheckReport) -> Option<Change> {
-    let (old, new) = (rank(&before.status)?, rank(&after.status)?);
-    (old != new).then(|| change(after, "status", before.status.word(), after.status.word(), new > old))
+    let worse = match (rank(&before.status), rank(&after.status)) {
+        (Some(old), Some(new)) if old != new => new > old,
+        // What fails is told whatever was before, and what is lost too.
+        (None, Some(new)) if after.status.fails() => new > 0,
+        (Some(..2), None) if lost(&after.status) => true,
+        _ => return None,
+    };
+    Some(change(after, "status", before.status.word(), after.status.word(), worse))
+}
+
+/// Whether it was not done although there was something to do.
+fn lost(status: &Status) -> bool {
+    matches!(status, Status::Skipped { why, .. } if !why.is_no_lack())
 }
 
 /// The better, the lower. What was not done is neither.
