@@ -118,7 +118,7 @@ impl<M: Send + 'static> Child<M> {
             stderr_tail,
         };
         if let Some(stdin) = &mut child.stdin {
-            stdin.attach(pipe);
+            stdin.attach(pipe)?;
         }
         // A failure from here on kills the child.
         if let Some(stdout) = stdout {
@@ -210,7 +210,12 @@ impl<M> Child<M> {
             let mut shell = Command::new("/bin/sh");
             shell.args(["-c", &group]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             // Without a shell the child alone is killed, below.
-            let _ = shell.status();
+            if let Ok(mut shell) = shell.spawn()
+                && !ends(&mut shell, DEATH, &self.clock)
+            {
+                let _ = shell.kill();
+                leave(shell);
+            }
         }
         // It may have ended at this very moment.
         let _ = process.kill();
