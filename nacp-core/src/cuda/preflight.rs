@@ -91,6 +91,9 @@ impl Preflight {
 
     /// cudarc's context on the device at this position of CUDA's list: the one that all libraries of this process share.
     ///
+    /// The context that is current in the calling thread stays so; cudarc makes its own current whenever it works with
+    /// it (`CudaContext::bind_to_thread`).
+    ///
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound) where there is no such device; what the driver refuses, with its `call` and
     /// `code`.
@@ -103,9 +106,12 @@ impl Preflight {
         let device = driver.device(position).map_err(|code| refused("cuDeviceGet", code))?;
         driver.attribute(Attribute::MemoryPools, device).map_err(|code| refused("cuDeviceGetAttribute", code))?;
         let context = driver.retain(device).map_err(|code| refused("cuDevicePrimaryCtxRetain", code))?;
-        let made = driver.set_current(Some(context)).map_err(|code| refused("cuCtxSetCurrent", code)).and_then(|()| {
+        let made = driver.push_current(context).map_err(|code| refused("cuCtxPushCurrent", code)).and_then(|()| {
             // The number alone: printing cudarc's error would call the driver.
-            CudaContext::new(ordinal as usize).map_err(|error| refused("CudaContext::new", error.0 as i32))
+            let made = CudaContext::new(ordinal as usize);
+            let popped = driver.pop_current().map_err(|code| refused("cuCtxPopCurrent", code));
+            let made = made.map_err(|error| refused("CudaContext::new", error.0 as i32))?;
+            popped.map(|()| made)
         });
         // Held until here, so that cudarc takes part in a context that exists.
         driver.release(device).map_err(|code| refused("cuDevicePrimaryCtxRelease", code))?;

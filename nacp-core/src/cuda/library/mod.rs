@@ -6,12 +6,16 @@
 //! reaches the driver, whoever made it up.
 
 mod ask;
+mod capture;
+mod codes;
 mod current;
 mod functions;
 mod jit;
 mod manifest;
 mod open;
 mod place;
+mod pinned;
+mod registry;
 mod run;
 mod walk;
 
@@ -24,7 +28,7 @@ pub use place::Compiler;
 pub(crate) use place::hits;
 pub use walk::Loaded;
 
-use crate::cuda::registry::Registry;
+use registry::Registry;
 use crate::error::Result;
 
 /// The driver's library of this machine, opened at run time.
