@@ -70,4 +70,16 @@ impl Library {
         let popped = self.pop_raw();
         if waited(code) { popped } else { Err(code) }
     }
+
+    /// Waits for a stream that is held, and notes how far it has come.
+    pub(super) fn wait(&self, stream: Raw, progress: &Progress) -> Result<(), i32> {
+        let function = self.functions.stream_synchronize.ok_or(NOT_FOUND)?;
+        let queued = progress.queued();
+        // SAFETY: the stream is held.
+        let code = unsafe { function(stream) };
+        if waited(code) {
+            progress.reached(queued);
+        }
+        done(code)
+    }
 }

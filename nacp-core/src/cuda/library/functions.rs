@@ -6,8 +6,8 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use super::Need;
 use super::manifest::Symbol;
 use super::open::{Opened, find};
-use crate::cuda::Version;
 use super::registry::Raw;
+use crate::cuda::Version;
 
 /// An address in the space of a device (`CUdeviceptr`).
 pub(super) type Address = usize;

@@ -8,7 +8,7 @@ use super::ask::NOT_FOUND;
 use super::codes::untouched;
 use super::current::done;
 use super::registry::{Copying, Held, INVALID_VALUE, Raw, Use};
-use super::run::{size, within};
+use super::transfer::{size, within};
 use crate::cuda::{Memory, Pinned, StreamHandle};
 
 /// A copy between pinned memory and the device, ready to be queued.
@@ -42,6 +42,7 @@ impl Library {
     pub(super) fn unpin(&self, pinned: Pinned) -> Result<(), i32> {
         let function = self.functions.free_pinned.ok_or(NOT_FOUND)?;
         let address = size(pinned.address)?;
+        self.registry.read().pinned(pinned)?;
         let _current = self.current()?;
         let (taken, context, _held) = {
             let mut state = self.registry.write();

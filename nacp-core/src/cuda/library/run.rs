@@ -10,67 +10,18 @@ use super::codes::{untouched, waited};
 use super::current::done;
 use super::functions::Address;
 use super::jit;
-use super::registry::{Held, INVALID_CONTEXT, INVALID_HANDLE, INVALID_VALUE, NOT_READY, Progress, Raw, Use};
+use super::registry::{Held, INVALID_CONTEXT, INVALID_HANDLE, INVALID_VALUE, NOT_READY, Use};
+use super::transfer::{size, within};
 use crate::cuda::kernels::{Argument, Image, Kernel, Launch};
 use crate::cuda::{
     ContextHandle, Driver, EventHandle, Execute, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned,
     StreamHandle,
 };
 
-/// `CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED`.
-const CAPTURE_UNSUPPORTED: i32 = 900;
 /// `CU_STREAM_NON_BLOCKING`: the default stream does not hold it up.
 const NON_BLOCKING: u32 = 1;
 /// The most arguments that a kernel of NACP has, with room for more.
 const ARGUMENTS: usize = 16;
-
-/// A piece of memory and a stream that a call waits with.
-struct Transfer {
-    address: Address,
-    stream: Raw,
-    progress: Arc<Progress>,
-    _held: [Held; 2],
-}
-
-/// A number of bytes or an address as the driver takes it.
-pub(super) fn size(number: u64) -> Result<usize, i32> {
-    usize::try_from(number).map_err(|_| INVALID_VALUE)
-}
-
-/// Whether `length` bytes from `offset` on are within `bytes`.
-pub(super) fn within(offset: u64, length: usize, bytes: u64) -> Result<(), i32> {
-    let end = u64::try_from(length).ok().and_then(|length| offset.checked_add(length));
-    if end.is_some_and(|end| end <= bytes) { Ok(()) } else { Err(INVALID_VALUE) }
-}
-
-impl Library {
-    /// Checks a copy between the device and pageable memory of the host.
-    fn transfer(&self, memory: Memory, offset: u64, length: usize, stream: StreamHandle) -> Result<Transfer, i32> {
-        let state = self.registry.read();
-        let queue = state.stream(stream)?;
-        let piece = state.memory(memory)?;
-        within(offset, length, memory.bytes)?;
-        state.may_use(queue, piece)?;
-        if queue.records() {
-            return Err(CAPTURE_UNSUPPORTED);
-        }
-        let address = size(memory.address.checked_add(offset).ok_or(INVALID_VALUE)?)?;
-        let progress = Arc::clone(&queue.progress);
-        Ok(Transfer { address, stream: queue.raw, progress, _held: [piece.used.hold(), queue.used.hold()] })
-    }
-
-    /// Waits for a stream that is held, and notes how far it has come.
-    fn wait(&self, stream: Raw, progress: &Progress) -> Result<(), i32> {
-        let function = self.functions.stream_synchronize.ok_or(NOT_FOUND)?;
-        let queued = progress.queued();
-        // SAFETY: the stream is held.
-        let code = unsafe { function(stream) };
-        if waited(code) {
-            progress.reached(queued);
-        }
-        done(code)
-    }
-}
 
 impl Execute for Library {
     fn driver(&self) -> &dyn Driver {
@@ -223,6 +174,7 @@ impl Execute for Library {
     fn free(&self, memory: Memory) -> Result<(), i32> {
         let function = self.functions.free.ok_or(NOT_FOUND)?;
         let address = size(memory.address)?;
+        self.registry.read().memory(memory)?;
         let _current = self.current()?;
         let taken = self.registry.write().take_memory(memory)?;
         // SAFETY: the registry had this whole allocation and has taken it out; nobody uses it.
@@ -362,6 +314,7 @@ impl Execute for Library {
 
     fn unload(&self, module: ModuleHandle) -> Result<(), i32> {
         let function = self.functions.module_unload.ok_or(NOT_FOUND)?;
+        self.registry.read().module(module)?;
         let _current = self.current()?;
         let taken = self.registry.write().take_module(module)?;
         // SAFETY: the registry had it and has taken it out; none of its kernels is being started.
@@ -445,6 +398,7 @@ impl Execute for Library {
 
     fn destroy_stream(&self, stream: StreamHandle) -> Result<(), i32> {
         let function = self.functions.stream_destroy.ok_or(NOT_FOUND)?;
+        self.registry.read().stream(stream)?;
         let _current = self.current()?;
         let taken = self.registry.write().take_stream(stream)?;
         // SAFETY: the registry had it and has taken it out; nobody uses it.
@@ -517,6 +471,7 @@ impl Execute for Library {
 
     fn destroy_event(&self, event: EventHandle) -> Result<(), i32> {
         let function = self.functions.event_destroy.ok_or(NOT_FOUND)?;
+        self.registry.read().event(event)?;
         let _current = self.current()?;
         let taken = self.registry.write().take_event(event)?;
         // SAFETY: the registry had it and has taken it out; nobody uses it.
@@ -588,6 +543,7 @@ impl Execute for Library {
 
     fn destroy_graph(&self, graph: GraphHandle) -> Result<(), i32> {
         let function = self.functions.graph_exec_destroy.ok_or(NOT_FOUND)?;
+        self.registry.read().graph(graph)?;
         let _current = self.current()?;
         let taken = self.registry.write().take_graph(graph)?;
         // SAFETY: the registry had it and has taken it out; the driver keeps it while it runs.
