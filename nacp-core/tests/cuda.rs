@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use nacp_core::cuda::{self, Level, Preflight, Probe, Version};
+use nacp_core::cuda::{self, Execute, Level, Library, Preflight, Probe, Version};
 use nacp_core::sim::NodeFile;
 use nacp_core::{Bytes, ErrorKind};
 use tempfile::TempDir;
@@ -292,7 +292,9 @@ fn cudarc_is_let_in_behind_a_preflight() {
         let last = u32::try_from(preflight.probe().devices.len()).unwrap() - 1;
         let beyond = preflight.cudarc(last + 1).unwrap_err();
         assert_eq!((beyond.kind(), beyond.get("code")), (ErrorKind::NotFound, Some("101")));
-        Ok((preflight.cudarc(0)?, preflight.cudarc(last)?, last))
+        let contexts = (preflight.cudarc(0)?, preflight.cudarc(last)?, last);
+        assert_eq!(Library::open().unwrap().pop_current(), Err(201), "nothing was left behind in this thread");
+        Ok(contexts)
     });
     match contexts {
         Ok((first, other, last)) => {

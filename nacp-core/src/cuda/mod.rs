@@ -67,7 +67,6 @@ mod library;
 mod preflight;
 mod probe;
 pub mod reference;
-pub(crate) mod registry;
 pub(crate) mod session;
 
 pub use attribute::Attribute;

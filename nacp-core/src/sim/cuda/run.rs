@@ -150,6 +150,16 @@ impl Execute for Cuda {
         self.state().make_current(context).map_err(|_| INVALID_HANDLE)
     }
 
+    fn push_current(&self, context: ContextHandle) -> Result<(), i32> {
+        self.begin("cuCtxPushCurrent", None)?;
+        self.state().push_current(context).map_err(|_| INVALID_HANDLE)
+    }
+
+    fn pop_current(&self) -> Result<(), i32> {
+        self.begin("cuCtxPopCurrent", None)?;
+        self.state().pop_current()
+    }
+
     fn synchronize(&self) -> Result<(), i32> {
         self.within("cuCtxSynchronize").map(|_| ())
     }

@@ -93,7 +93,7 @@ impl State {
     /// The current context of this thread.
     pub(super) fn here(&self) -> Result<u64, i32> {
         let me = std::thread::current().id();
-        let current = self.current.iter().find(|(thread, _)| *thread == me).map(|(_, context)| *context);
+        let current = self.current.iter().rfind(|(thread, _)| *thread == me).map(|(_, context)| *context);
         let current = current.ok_or(INVALID_CONTEXT)?;
         let context = self.contexts.get(&current).ok_or(INVALID_CONTEXT)?;
         context.poison.map_or(Ok(current), Err)
@@ -103,9 +103,22 @@ impl State {
         if context.is_some_and(|context| !self.contexts.contains_key(&context.raw())) {
             return Err(INVALID_CONTEXT);
         }
+        let _nothing_below = self.pop_current();
+        context.map_or(Ok(()), |context| self.push_current(context))
+    }
+
+    pub(super) fn push_current(&mut self, context: ContextHandle) -> Result<(), i32> {
+        if !self.contexts.contains_key(&context.raw()) {
+            return Err(INVALID_CONTEXT);
+        }
+        self.current.push((std::thread::current().id(), context.raw()));
+        Ok(())
+    }
+
+    pub(super) fn pop_current(&mut self) -> Result<(), i32> {
         let me = std::thread::current().id();
-        self.current.retain(|(thread, _)| *thread != me);
-        self.current.extend(context.map(|context| (me, context.raw())));
+        let top = self.current.iter().rposition(|(thread, _)| *thread == me).ok_or(INVALID_CONTEXT)?;
+        self.current.remove(top);
         Ok(())
     }
 

@@ -105,8 +105,8 @@ struct State {
     graphs: BTreeMap<u64, Vec<Launch>>,
     modules: u32,
     contexts: u32,
-    /// The context that is current in each thread.
-    current: HashMap<ThreadId, ContextHandle>,
+    /// The contexts that were made current in threads, the latest last.
+    current: Vec<(ThreadId, ContextHandle)>,
 }
 
 impl State {
