@@ -32,7 +32,7 @@ mod launch;
 mod tests;
 
 pub(crate) use launch::{ACCUMULATORS, CHAINS, DIFFERENCES, PART, ROW};
-pub use launch::{Argument, Launch, Pattern};
+pub use launch::{Argument, Filling, Launch, Pattern};
 
 use super::Version;
 use crate::gpu::ComputeCapability;
