@@ -43,8 +43,8 @@ static int show(const nacp_report *report) {
         if (nacp_report_result_at(report, index, &result, &error) != NACP_OK) {
             return failed("result", &error);
         }
-        printf("%-8s %-15s %-40s %6.0f ms  %s\n", STATUS[result.status], result.id,
-               result.device ? result.device : "", result.seconds * 1e3, result.reason ? result.reason : "");
+        printf("%-8s %-15s %-40s %6.0f ms  %s\n", STATUS[result.status], result.id, result.device ? result.device : "",
+               result.seconds * 1e3, result.reason ? result.reason : "");
         for (size_t value = 0; value < result.metrics; value++) {
             nacp_check_metric metric = NACP_CHECK_METRIC_INIT;
             if (nacp_report_metric_at(report, index, value, &metric, &error) != NACP_OK) {
