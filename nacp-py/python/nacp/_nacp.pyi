@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "answer_probe", "certificate_compare", "certificate_text", "certificate_verify", "certificate_words", "check", "check_health", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "report_compare", "report_error", "report_html", "report_markdown", "report_text", "size", "thresholds_template"]
+__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "answer_probe", "certificate_compare", "certificate_text", "certificate_verify", "certificate_words", "check", "check_health", "cuda_opens", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "report_compare", "report_error", "report_html", "report_markdown", "report_text", "size", "thresholds_template"]
 
 VERSION: Final[str]
 """
@@ -683,6 +683,11 @@ def check_health(thresholds: str | None, program: str | PathLike[str] | None, ar
     """
     The health of this machine as JSON, also where the driver does not answer. Where a program is given, it touches the
     driver first, with these arguments, within so many seconds.
+    """
+
+def cuda_opens(library: str | PathLike[str] | None) -> bool:
+    """
+    Whether there is a CUDA driver's library that opens. Nothing of it is called.
     """
 
 def detect() -> str:
