@@ -36,8 +36,6 @@ use std::num::NonZero;
 use std::ops::Range;
 
 pub use atomics::atomics;
-#[cfg(feature = "sim")]
-pub(crate) use memory::PatternDifferences as Differences;
 pub use memory::{PatternDifferences, compare, pattern, pattern_word};
 pub use rate::fma_rate;
 pub use sums::{reduce, rows};

@@ -5,7 +5,7 @@ use super::device::Device;
 use super::faults::Stuck;
 use super::state::{CAPTURE_INVALIDATED, INVALID_HANDLE, INVALID_VALUE, ROOM, State, Work};
 use crate::cuda::kernels::{Argument, Filling, Kernel, Launch};
-use crate::cuda::reference::{self, Differences};
+use crate::cuda::reference::{self, PatternDifferences};
 use crate::cuda::{Memory, StreamHandle};
 
 /// What every piece of work costs a device, in seconds.
@@ -242,7 +242,7 @@ impl Cuda {
         let (at, piece) = state.piece(errors)?;
         let mut record = [0; 24];
         piece.data.read(at, &mut record);
-        let record = reference::compare(&found, pattern, Differences::from_bytes(record));
+        let record = reference::compare(&found, pattern, PatternDifferences::from_bytes(record));
         self.write(state, errors, 0, &record.to_bytes())?;
         if !inverts {
             return Ok(());
