@@ -62,6 +62,15 @@ fn words(driver: &Library, memory: Memory, stream: StreamHandle) -> Vec<u32> {
     bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
 }
 
+/// Waits until some thread of this process is in this call of the driver, by its trace.
+fn until_in(call: &str) {
+    let (trace, begun) = (std::env::var_os("NACP_SIM_CUDA_TRACE").unwrap(), Instant::now());
+    while !std::fs::read_to_string(&trace).is_ok_and(|calls| calls.lines().any(|line| line == call)) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{call} is never called");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn every_kernel_equals_its_twin_on_the_cpu() {
     let Some(driver) = child("every_kernel_equals_its_twin_on_the_cpu", &[]) else { return };
@@ -342,7 +351,12 @@ fn a_driver_without_its_compiler_says_so_and_what_it_compiles_too_new_is_told_in
 /// An object that a thread waits with is not taken from it.
 #[test]
 fn nobody_takes_away_what_somebody_waits_with() {
-    let slow = [("NACP_SIM_CUDA_FAULTS", "cuStreamSynchronize=sleep:800,cuEventSynchronize=sleep:800")];
+    let folder = TempDir::new().unwrap();
+    let trace = folder.path().join("trace").display().to_string();
+    let slow = [
+        ("NACP_SIM_CUDA_FAULTS", "cuStreamSynchronize=sleep:800,cuEventSynchronize=sleep:800"),
+        ("NACP_SIM_CUDA_TRACE", trace.as_str()),
+    ];
     let Some(driver) = child("nobody_takes_away_what_somebody_waits_with", &slow) else { return };
     let own = driver.create_context(0).unwrap();
     driver.set_current(Some(own)).unwrap();
@@ -356,11 +370,8 @@ fn nobody_takes_away_what_somebody_waits_with() {
             driver.download(&mut [0; 64], memory, 0, stream)
         });
         ready.wait();
-        let begun = Instant::now();
-        while driver.begin_capture(stream).is_ok() {
-            driver.end_capture(stream).map(|graph| driver.destroy_graph(graph)).unwrap().unwrap();
-            assert!(begun.elapsed() < Duration::from_secs(10), "the other thread never waited");
-        }
+        until_in("cuStreamSynchronize");
+        assert_eq!(driver.begin_capture(stream), Err(600));
         assert_eq!(driver.free(memory), Err(600));
         assert_eq!(driver.destroy_stream(stream), Err(600));
         assert_eq!(driver.destroy_context(own), Err(600));
@@ -530,7 +541,9 @@ fn a_refusal_to_take_back_leaves_the_object() {
 /// A driver that does not come back from a launch keeps the other threads from nothing but what that launch uses.
 #[test]
 fn a_launch_that_does_not_come_back_holds_up_only_what_it_uses() {
-    let slow = [("NACP_SIM_CUDA_FAULTS", "cuLaunchKernel=sleep:1500")];
+    let folder = TempDir::new().unwrap();
+    let trace = folder.path().join("trace").display().to_string();
+    let slow = [("NACP_SIM_CUDA_FAULTS", "cuLaunchKernel=sleep:1500"), ("NACP_SIM_CUDA_TRACE", trace.as_str())];
     let name = "a_launch_that_does_not_come_back_holds_up_only_what_it_uses";
     let Some(driver) = child(name, &slow) else { return };
     let (context, stream) = begin(&driver, 0);
@@ -538,15 +551,14 @@ fn a_launch_that_does_not_come_back_holds_up_only_what_it_uses() {
     let module = driver.load(Image::Base, false).unwrap();
     let kernel = driver.function(module, Kernel::Fma).unwrap();
     let launch = Launch::lanes(Kernel::Fma, out, sms, 64, 9, 3, 32).unwrap();
-    let begun = Instant::now();
     std::thread::scope(|scope| {
         let launches = scope.spawn(|| {
             driver.set_current(Some(context)).unwrap();
             driver.launch(kernel, &launch, stream)
         });
-        while driver.begin_capture(stream).is_ok() {
-            driver.end_capture(stream).map(|graph| driver.destroy_graph(graph)).unwrap().unwrap();
-        }
+        until_in("cuLaunchKernel");
+        let begun = Instant::now();
+        assert_eq!(driver.begin_capture(stream), Err(600));
         assert_eq!((driver.free(out), driver.free(sms), driver.unload(module)), (Err(600), Err(600), Err(600)));
         assert_eq!((driver.destroy_stream(stream), driver.release(0)), (Err(600), Err(600)));
         let other = driver.create_stream(0).unwrap();
