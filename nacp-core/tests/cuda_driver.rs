@@ -710,7 +710,9 @@ fn a_refusal_to_take_back_leaves_the_object() {
 /// A driver that does not come back from a launch keeps the other threads from nothing but what that launch uses.
 #[test]
 fn a_launch_that_does_not_come_back_holds_up_only_what_it_uses() {
-    let slow = [("NACP_SIM_CUDA_FAULTS", "cuLaunchKernel=sleep:1500")];
+    let folder = TempDir::new().unwrap();
+    let trace = folder.path().join("trace").display().to_string();
+    let slow = [("NACP_SIM_CUDA_FAULTS", "cuLaunchKernel=sleep:1500"), ("NACP_SIM_CUDA_TRACE", trace.as_str())];
     let name = "a_launch_that_does_not_come_back_holds_up_only_what_it_uses";
     let Some(driver) = child(name, &slow) else { return };
     let (context, stream) = begin(&driver, 0);
@@ -718,15 +720,14 @@ fn a_launch_that_does_not_come_back_holds_up_only_what_it_uses() {
     let module = driver.load(Image::Base, false).unwrap();
     let kernel = driver.function(module, Kernel::Fma).unwrap();
     let launch = Launch::lanes(Kernel::Fma, out, sms, 64, 9, 3, 32).unwrap();
-    let begun = Instant::now();
     std::thread::scope(|scope| {
         let launches = scope.spawn(|| {
             driver.set_current(Some(context)).unwrap();
             driver.launch(kernel, &launch, stream)
         });
-        while driver.begin_capture(stream).is_ok() {
-            driver.end_capture(stream).map(|graph| driver.destroy_graph(graph)).unwrap().unwrap();
-        }
+        until_in("cuLaunchKernel");
+        let begun = Instant::now();
+        assert_eq!(driver.begin_capture(stream), Err(600));
         assert_eq!((driver.free(out), driver.free(sms), driver.unload(module)), (Err(600), Err(600), Err(600)));
         assert_eq!((driver.destroy_stream(stream), driver.release(0)), (Err(600), Err(600)));
         let other = driver.create_stream(0).unwrap();
