@@ -21,7 +21,6 @@
 //! ```
 
 mod ask;
-mod device;
 mod faults;
 mod memory;
 mod run;
@@ -31,11 +30,11 @@ mod work;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use device::Device;
 use faults::Faults;
 use state::State;
 
 use super::NodeFile;
+use super::node::{CudaDevice, CudaOrder};
 use crate::cuda::Loaded;
 use crate::cuda::kernels::Kernel;
 use crate::error::Result;
@@ -45,7 +44,7 @@ use crate::error::Result;
 pub struct Cuda {
     loaded: Loaded,
     version: i32,
-    devices: Vec<Device>,
+    devices: Vec<CudaDevice>,
     faults: Faults,
     lacks: Vec<&'static str>,
     state: Mutex<State>,
@@ -130,12 +129,12 @@ impl From<NodeFile> for Cuda {
     fn from(node: NodeFile) -> Self {
         let mut loaded = Loaded::at(node.name.clone());
         loaded.simulated = true;
-        loaded.wsl = device::is_wsl(&node);
-        let devices = device::visible(&node);
+        loaded.wsl = node.is_wsl();
+        let devices = node.cuda_devices(CudaOrder::FastestFirst, None);
         let state = State::new(devices.len());
         Self {
             loaded,
-            version: device::version(&node.cuda),
+            version: node.cuda_version().unwrap_or(0),
             devices,
             faults: Faults::default(),
             lacks: Vec::new(),
