@@ -19,7 +19,7 @@ const NOT_FOUND: i32 = 500;
 impl Cuda {
     /// Whether the driver has this function.
     pub(super) fn has(&self, call: &str) -> Result<(), i32> {
-        if self.lacks.contains(&call) { Err(NOT_FOUND) } else { Ok(()) }
+        if self.lacks.iter().any(|lack| super::form(lack) == call) { Err(NOT_FOUND) } else { Ok(()) }
     }
 
     /// Begins a call: hangs, refuses, or goes on, as it was asked to.

@@ -35,8 +35,8 @@ use state::State;
 
 use super::NodeFile;
 use super::node::{CudaDevice, CudaOrder};
-use crate::cuda::Loaded;
 use crate::cuda::kernels::Kernel;
+use crate::cuda::{Loaded, Manifest};
 use crate::error::Result;
 
 /// A simulated CUDA driver.
@@ -96,10 +96,12 @@ impl Cuda {
         self
     }
 
-    /// The driver has no such function.
+    /// The driver has no such function, such as `cuMemAlloc`, in any of its forms.
     #[must_use]
     pub fn without(mut self, function: &'static str) -> Self {
-        self.lacks.push(function);
+        let known = Manifest::of(&self);
+        let exported = known.symbols().iter().map(|symbol| symbol.name).find(|name| form(name) == form(function));
+        self.lacks.push(exported.unwrap_or(function));
         self
     }
 
@@ -123,6 +125,11 @@ impl Cuda {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A function's name without the number of its form: programs are made for `cuMemAlloc_v2` where they say `cuMemAlloc`.
+fn form(function: &str) -> &str {
+    function.strip_suffix("_v2").unwrap_or(function)
 }
 
 impl From<NodeFile> for Cuda {
