@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nacp_core::Bytes;
 use nacp_core::sim::NodeFile;
+use nacp_core::sim::node::newest_ptx;
 
 use crate::faults::{self, Fault};
 use crate::ptx::Flip;
@@ -172,20 +173,6 @@ fn version(text: &str) -> Option<i32> {
 
 fn bytes(text: &str) -> Option<u64> {
     Bytes::from_str(text).ok().map(|bytes| bytes.0)
-}
-
-/// The newest version of PTX that the compiler of a CUDA version knows: NVIDIA's history of releases in the manual of
-/// the PTX language. From CUDA 11 on both count alike, except for a break between 12.5 and 13.0.
-fn newest_ptx(version: i32) -> (u32, u32) {
-    let (major, minor) = (version / 1000, version % 1000 / 10);
-    let number = |value: i32| u32::try_from(value).unwrap_or(0);
-    match (major, minor) {
-        (..=8, _) => (5, 0),
-        (9, minor) => (6, number(minor)),
-        (10, minor) => (6, number(minor) + 3),
-        (12, 6..) => (8, number(minor) - 1),
-        (major, minor) => (number(major) - 4, number(minor)),
-    }
 }
 
 fn hangs(text: &str) -> Result<Hangs, String> {

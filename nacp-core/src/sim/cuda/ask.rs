@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Cuda;
 use super::state::{INVALID_VALUE, State};
 use crate::cuda::{Attribute, Driver, Loaded};
+use crate::sim::node::CudaDevice;
 
 /// `CUDA_ERROR_NOT_INITIALIZED`.
 const NOT_INITIALIZED: i32 = 3;
@@ -18,7 +19,7 @@ const NOT_FOUND: i32 = 500;
 impl Cuda {
     /// Whether the driver has this function.
     pub(super) fn has(&self, call: &str) -> Result<(), i32> {
-        if self.lacks.contains(&call) { Err(NOT_FOUND) } else { Ok(()) }
+        if self.lacks.iter().any(|lack| super::form(lack) == call) { Err(NOT_FOUND) } else { Ok(()) }
     }
 
     /// Begins a call: hangs, refuses, or goes on, as it was asked to.
@@ -42,7 +43,7 @@ impl Cuda {
     }
 
     /// The device of a handle, which is its position.
-    pub(super) fn device(&self, state: &State, device: i32) -> Result<(u32, &super::Device), i32> {
+    pub(super) fn device(&self, state: &State, device: i32) -> Result<(u32, &CudaDevice), i32> {
         if !state.started {
             return Err(NOT_INITIALIZED);
         }
@@ -51,7 +52,7 @@ impl Cuda {
         Ok((number, found))
     }
 
-    fn asked<T>(&self, call: &'static str, device: i32, answer: impl FnOnce(&super::Device) -> T) -> Result<T, i32> {
+    fn asked<T>(&self, call: &'static str, device: i32, answer: impl FnOnce(&CudaDevice) -> T) -> Result<T, i32> {
         self.begin(call, u32::try_from(device).ok())?;
         let state = self.state();
         self.device(&state, device).map(|(_, device)| answer(device))
@@ -102,7 +103,7 @@ impl Driver for Cuda {
     fn uuid(&self, device: i32) -> Result<[u8; 16], i32> {
         self.asked("cuDeviceGetUuid", device, |device| {
             let digits: String =
-                device.id.as_str().chars().skip("GPU-".len()).filter(char::is_ascii_hexdigit).collect();
+                device.uuid().as_str().chars().skip("GPU-".len()).filter(char::is_ascii_hexdigit).collect();
             u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()
         })
     }
@@ -112,8 +113,8 @@ impl Driver for Cuda {
     }
 
     fn attribute(&self, attribute: Attribute, device: i32) -> Result<i32, i32> {
-        let answer = self.asked("cuDeviceGetAttribute", device, |device| device.attribute(attribute))?;
-        answer.and_then(|answer| i32::try_from(answer).ok()).ok_or(INVALID_VALUE)
+        let answer = |device: &CudaDevice| device.attribute(attribute as i32, self.version);
+        self.asked("cuDeviceGetAttribute", device, answer)?.ok_or(INVALID_VALUE)
     }
 
     fn pci(&self, device: i32) -> Result<String, i32> {

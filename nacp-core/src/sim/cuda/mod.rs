@@ -21,7 +21,6 @@
 //! ```
 
 mod ask;
-mod device;
 mod faults;
 mod memory;
 mod run;
@@ -31,13 +30,13 @@ mod work;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use device::Device;
 use faults::Faults;
 use state::State;
 
 use super::NodeFile;
-use crate::cuda::Loaded;
+use super::node::{CudaDevice, CudaOrder};
 use crate::cuda::kernels::Kernel;
+use crate::cuda::{Loaded, Manifest};
 use crate::error::Result;
 
 /// A simulated CUDA driver.
@@ -45,7 +44,7 @@ use crate::error::Result;
 pub struct Cuda {
     loaded: Loaded,
     version: i32,
-    devices: Vec<Device>,
+    devices: Vec<CudaDevice>,
     faults: Faults,
     lacks: Vec<&'static str>,
     state: Mutex<State>,
@@ -97,10 +96,12 @@ impl Cuda {
         self
     }
 
-    /// The driver has no such function.
+    /// The driver has no such function, such as `cuMemAlloc`, in any of its forms.
     #[must_use]
     pub fn without(mut self, function: &'static str) -> Self {
-        self.lacks.push(function);
+        let known = Manifest::of(&self);
+        let exported = known.symbols().iter().map(|symbol| symbol.name).find(|name| form(name) == form(function));
+        self.lacks.push(exported.unwrap_or(function));
         self
     }
 
@@ -126,16 +127,21 @@ impl Cuda {
     }
 }
 
+/// A function's name without the number of its form: programs are made for `cuMemAlloc_v2` where they say `cuMemAlloc`.
+fn form(function: &str) -> &str {
+    function.strip_suffix("_v2").unwrap_or(function)
+}
+
 impl From<NodeFile> for Cuda {
     fn from(node: NodeFile) -> Self {
         let mut loaded = Loaded::at(node.name.clone());
         loaded.simulated = true;
-        loaded.wsl = device::is_wsl(&node);
-        let devices = device::visible(&node);
+        loaded.wsl = node.is_wsl();
+        let devices = node.cuda_devices(CudaOrder::FastestFirst, None);
         let state = State::new(devices.len());
         Self {
             loaded,
-            version: device::version(&node.cuda),
+            version: node.cuda_version().unwrap_or(0),
             devices,
             faults: Faults::default(),
             lacks: Vec::new(),

@@ -12,6 +12,7 @@ use crate::cuda::{
     ContextHandle, Driver, EventHandle, Execute, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned,
     StreamHandle, Version,
 };
+use crate::sim::node::newest_ptx;
 
 /// `CUDA_ERROR_OUT_OF_MEMORY`.
 const OUT_OF_MEMORY: i32 = 2;
@@ -378,7 +379,7 @@ impl Execute for Cuda {
 
     fn load(&self, image: Image, _cold: bool) -> Result<ModuleHandle, (i32, String)> {
         let (mut state, context, device) = self.within("cuModuleLoadDataEx").map_err(|code| (code, String::new()))?;
-        let compute = self.devices.get(device as usize).map(super::Device::compute);
+        let compute = self.devices.get(device as usize).map(|device| device.gpu.compute);
         if compute.is_none_or(|compute| compute < image.target()) {
             return Err((NO_BINARY, String::new()));
         }
@@ -560,19 +561,6 @@ fn done_at_once(stream: &mut Stream) -> Result<u64, i32> {
         recording.spoilt = true;
     }
     not_recording(stream)
-}
-
-/// The newest PTX that the compiler of a driver takes, by the version of CUDA that it serves: from CUDA 9.0 on each
-/// brought the next one ("PTX ISA", table of release notes).
-fn newest_ptx(version: i32) -> (u32, u32) {
-    let number = |value: i32| u32::try_from(value).unwrap_or(0);
-    match (number(version / 1000), number(version % 1000 / 10)) {
-        (..=8, _) => (5, 0),
-        (9, minor) => (6, minor),
-        (10, minor) => (6, minor + 3),
-        (12, minor @ 6..) => (8, minor - 1),
-        (major, minor) => (major - 4, minor),
-    }
 }
 
 /// Whether `length` bytes from `offset` on are within `bytes`.

@@ -1,12 +1,12 @@
 //! What queued work does, and how long a device would take for it.
 
 use super::Cuda;
-use super::device::Device;
 use super::faults::Stuck;
 use super::state::{CAPTURE_INVALIDATED, INVALID_HANDLE, INVALID_VALUE, ROOM, State, Work};
 use crate::cuda::kernels::{Argument, Filling, Kernel, Launch};
 use crate::cuda::reference::{self, PatternDifferences};
 use crate::cuda::{Memory, StreamHandle};
+use crate::sim::node::CudaDevice;
 
 /// What every piece of work costs a device, in seconds.
 const START: f64 = 2e-6;
@@ -17,21 +17,19 @@ const SHARE: f64 = 0.9;
 /// How many times as much as its other units the tensor units of a device do.
 const TENSOR: f64 = 8.0;
 
-impl Device {
-    /// How fast memory is read or written, in bytes a second.
-    fn bandwidth(&self) -> f64 {
-        let (_, memory) = self.clocks();
-        SHARE * (2.0 * f64::from(memory) * 1e6 * f64::from(self.bus()) / 8.0).max(1e9)
-    }
+/// How fast memory of a device is read or written, in bytes a second.
+fn bandwidth(device: &CudaDevice) -> f64 {
+    let memory = device.gpu.max_clocks.unwrap_or(device.gpu.clocks).memory;
+    let bus = device.gpu.identity.as_ref().and_then(|identity| identity.bus_width).unwrap_or(0);
+    SHARE * (2.0 * f64::from(memory) * 1e6 * f64::from(bus) / 8.0).max(1e9)
+}
 
-    /// How many operations of a kernel it does, a second.
-    fn speed(&self, kernel: Kernel) -> f64 {
-        let (sm, _) = self.clocks();
-        let cores =
-            if matches!((self.compute().major, self.compute().minor), (6 | 8, 0) | (7, _)) { 64.0 } else { 128.0 };
-        let times = if matches!(kernel, Kernel::Mma | Kernel::MmaRate) { TENSOR } else { 1.0 };
-        SHARE * times * (f64::from(self.multiprocessors) * cores * 2.0 * f64::from(sm) * 1e6).max(1e9)
-    }
+/// How many operations of a kernel a device does, a second.
+fn speed(device: &CudaDevice, kernel: Kernel) -> f64 {
+    let (sm, compute) = (device.gpu.max_clocks.unwrap_or(device.gpu.clocks).sm, device.gpu.compute);
+    let cores = if matches!((compute.major, compute.minor), (6 | 8, 0) | (7, _)) { 64.0 } else { 128.0 };
+    let times = if matches!(kernel, Kernel::Mma | Kernel::MmaRate) { TENSOR } else { 1.0 };
+    SHARE * times * (f64::from(device.multiprocessors) * cores * 2.0 * f64::from(sm) * 1e6).max(1e9)
 }
 
 impl Cuda {
@@ -63,11 +61,11 @@ impl Cuda {
             }
             Work::Fill { memory, word, words } => {
                 self.fill(state, *memory, *word, *words)?;
-                *words as f64 * 4.0 / device.bandwidth()
+                *words as f64 * 4.0 / bandwidth(device)
             }
             Work::Copy { to, from, bytes } => {
                 self.copy_bytes(state, *to, *from, *bytes)?;
-                2.0 * *bytes as f64 / device.bandwidth()
+                2.0 * *bytes as f64 / bandwidth(device)
             }
             Work::CopyPeer { to, from, bytes } => {
                 self.copy_bytes(state, to.0, from.0, *bytes)?;
@@ -88,7 +86,7 @@ impl Cuda {
             }
             Work::Launch { launch, .. } => {
                 self.run(state, number, launch)?;
-                launch.flops() as f64 / device.speed(launch.kernel()) + launch.bytes() as f64 / device.bandwidth()
+                launch.flops() as f64 / speed(device, launch.kernel()) + launch.bytes() as f64 / bandwidth(device)
             }
         };
         state.stream(stream)?.busy += START + seconds;

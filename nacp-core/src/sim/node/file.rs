@@ -26,6 +26,9 @@ const SHIPPED: [(&str, &str); 10] = [
     ("t4", include_str!("../../../nodes/t4.json")),
 ];
 
+/// The highest clock in MHz that CUDA can tell, in kHz as a number of 32 bits with a sign.
+const MOST_MHZ: u32 = i32::MAX as u32 / 1000;
+
 /// A made-up machine, as a node file describes it. The simulated NVML and CUDA libraries of the tests answer from the
 /// same files.
 ///
@@ -269,8 +272,22 @@ impl NodeFile {
 
     /// Whether the parts fit together.
     fn check(&self) -> Result<()> {
+        if self.cuda_version().is_none() {
+            return Err(wrong("not a version of CUDA, such as 13.0").with("field", "cuda").with("value", &self.cuda));
+        }
         for (index, gpu) in self.gpus.iter().enumerate() {
             let place = |error: Error| error.with("gpu", index);
+            let highest = gpu.max_clocks.unwrap_or(gpu.clocks);
+            for (field, clock) in [("sm", highest.sm), ("memory", highest.memory)] {
+                if clock > MOST_MHZ {
+                    return Err(place(
+                        wrong("a clock that no driver could tell")
+                            .with("field", format_args!("clocks.{field}"))
+                            .with("value", clock)
+                            .with("most", MOST_MHZ),
+                    ));
+                }
+            }
             if let Some(mig) = &gpu.mig {
                 for instance in &mig.instances {
                     if mig.profile(&instance.profile).is_none() {
@@ -349,6 +366,9 @@ mod tests {
             (r#""power": 1000,"#, "", "missing field `power` at line 11 column 5"),
             (r#""set": { "temperature": 90 }"#, r#""set": { "temperatur": 90 }"#, "at line 15 column"),
             (r#""tick": 2"#, r#""tik": 2"#, "unknown field `tik`"),
+            (r#""sm": 2,"#, r#""sm": 2147484,"#, "gpu=0"),
+            (r#""sm": 2,"#, r#""sm": 2147484,"#, "field=clocks.sm value=2147484 most=2147483"),
+            (r#""cuda": "13.0""#, r#""cuda": "4000000.0""#, "field=cuda value=4000000.0"),
             (r#""gpu": 1"#, r#""gpu": 2"#, "step=0"),
             (r#""used": "512MiB""#, r#""used": "512MiBs""#, "at line 13 column"),
             (r#"{ "width": 8 }"#, r#"{ "width": 8, "width": 4 }"#, "duplicate field `width` at line 13"),

@@ -4,6 +4,7 @@
 //! optional groups. A group that is absent is something that the machine does not tell. A [`Timeline`] works out what
 //! the file's script changes as time goes on. [`Node`] plays the machine.
 
+mod cuda;
 mod file;
 mod gpu;
 mod health;
@@ -17,6 +18,7 @@ mod process;
 mod script;
 mod source;
 
+pub use cuda::{CudaDevice, CudaOrder, newest_ptx};
 pub use file::{ExcludedFile, JitterFile, NodeFile, Support};
 pub use gpu::{GpuFile, MemoryFile};
 pub use health::{

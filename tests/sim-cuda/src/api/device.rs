@@ -9,7 +9,6 @@ use crate::call::calls;
 use crate::caller::{put, put_text, text, wanted};
 use crate::code::{Answer, Code};
 use crate::machine::Machine;
-use crate::machine::attribute::attribute;
 
 fn uuid_bytes(id: &GpuId) -> Answer<[u8; 16]> {
     let digits: String = id.as_str().chars().skip("GPU-".len()).filter(char::is_ascii_hexdigit).collect();
@@ -83,9 +82,7 @@ calls! {
 
     /// One attribute.
     cuDeviceGetAttribute(value: *mut c_int, number: c_int, device: c_int) [Device(device)] |machine| {
-        let device = machine.device(device)?;
-        let answer = attribute(device, number, machine.config.version).ok_or(Code::INVALID_VALUE)?;
-        put(value, c_int::try_from(answer).map_err(|_| Code::UNKNOWN)?)
+        put(value, machine.device(device)?.attribute(number, machine.config.version).ok_or(Code::INVALID_VALUE)?)
     };
 
     /// Whether one device can use the memory of another.

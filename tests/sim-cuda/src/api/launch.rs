@@ -5,8 +5,7 @@ use std::ffi::{c_int, c_uint};
 use crate::call::calls;
 use crate::caller::{item, put};
 use crate::code::{Answer, Code};
-use crate::machine::attribute::{BLOCK, BLOCK_SIDES, GRID_SIDES, SHARED};
-use crate::machine::{Function, Handle};
+use crate::machine::{Device, Function, Handle};
 use crate::ptx::Grid;
 
 /// Whether each number of blocks and threads is one that a device starts.
@@ -14,7 +13,10 @@ fn shape(grid: [c_uint; 3], block: [c_uint; 3]) -> Answer {
     let within =
         |sides: [c_uint; 3], most: [u32; 3]| sides.iter().zip(most).all(|(side, most)| (1..=most).contains(side));
     let threads = block.iter().try_fold(1u32, |product, side| product.checked_mul(*side));
-    if within(grid, GRID_SIDES) && within(block, BLOCK_SIDES) && threads.is_some_and(|threads| threads <= BLOCK) {
+    if within(grid, Device::GRID_SIDES)
+        && within(block, Device::BLOCK_SIDES)
+        && threads.is_some_and(|threads| threads <= Device::BLOCK)
+    {
         Ok(())
     } else {
         Err(Code::INVALID_VALUE)
@@ -24,7 +26,7 @@ fn shape(grid: [c_uint; 3], block: [c_uint; 3]) -> Answer {
 /// How many threads a block of a kernel may have: as many as its text says, if it says so.
 fn most_threads(function: &Function) -> u32 {
     let said = function.program.entry(&function.entry).and_then(|entry| entry.max_threads);
-    said.and_then(|most| u32::try_from(most).ok()).map_or(BLOCK, |most| most.min(BLOCK))
+    said.and_then(|most| u32::try_from(most).ok()).map_or(Device::BLOCK, |most| most.min(Device::BLOCK))
 }
 
 /// The bytes of a kernel's parameters, from where the caller's array says that each is.
@@ -58,7 +60,7 @@ calls! {
             if block.iter().product::<c_uint>() > most_threads(found) {
                 return Err(Code::INVALID_VALUE);
             }
-            if shared > SHARED || needed + shared as usize > SHARED as usize {
+            if shared > Device::SHARED || needed + shared as usize > Device::SHARED as usize {
                 return Err(Code::INVALID_VALUE);
             }
             if !extra.is_null() {
@@ -85,7 +87,7 @@ calls! {
             4 => 32,
             5 => u64::from(found.program.target()),
             6 => u64::from(10 * compute.major + compute.minor),
-            8 => u64::from(SHARED).saturating_sub(shared as u64),
+            8 => u64::from(Device::SHARED).saturating_sub(shared as u64),
             _ => return Err(Code::INVALID_VALUE),
         };
         put(value, c_int::try_from(answer).map_err(|_| Code::UNKNOWN)?)

@@ -62,7 +62,7 @@ impl State {
 
     /// Makes a context on a device.
     pub(crate) fn make_context(&mut self, machine: &Machine, device: usize, primary: bool) -> Answer<Handle> {
-        if let Some(code) = machine.devices[device].refuses.or(self.places[device].broken) {
+        if let Some(code) = machine.devices[device].refuses.map(Code).or(self.places[device].broken) {
             return Err(code);
         }
         let context = self.contexts.insert(Context { device, primary, default: 0, peers: BTreeSet::new() });

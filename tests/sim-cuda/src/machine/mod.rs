@@ -2,7 +2,6 @@
 //!
 //! One lock guards what clients have made. It is never held while a kernel runs, memory is copied or somebody waits.
 
-pub(crate) mod attribute;
 mod capture;
 mod compile;
 mod context;
@@ -21,8 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 pub(crate) use capture::Capture;
 pub(crate) use compile::{Refusal, compile};
 pub(crate) use context::{Context, stack};
-pub(crate) use device::Device;
 pub(crate) use memory::{Block, Pool, View};
+pub(crate) use nacp_core::sim::node::CudaDevice as Device;
 pub(crate) use queue::{Event, PRIORITIES, Recorded, Stream};
 pub(crate) use table::{Handle, Table};
 pub(crate) use work::{Side, Work};
