@@ -82,6 +82,15 @@ def test_only_what_is_asked_for_runs_with_what_it_builds_on() -> None:
         fit.raise_for_failure()
 
 
+def test_programs_are_held_to_the_device() -> None:
+    arguments: dict[str, Any] = {"simulated": LAPTOP, "only": "dev.arch_fit", "progress": False}
+    assert nacp.check(sass="sm_90", **arguments).of("dev.arch_fit").status == "fail"
+    assert nacp.check(sass=["sm_90", "sm_80"], **arguments).of("dev.arch_fit").status == "pass"
+    assert nacp.check(sass="sm_90", ptx=("8.0", "compute_80"), **arguments).of("dev.arch_fit").passed
+    with pytest.raises(nacp.InvalidArgument, match="not an architecture of a GPU"):
+        nacp.check(sass="sm_9x", **arguments)
+
+
 def test_one_device_of_eight_is_checked(report: nacp.Report) -> None:
     gpu = nacp.simulated_node("h100x8").gpus[5]
     report = nacp.check(simulated="h100x8", devices=gpu, only="ctx.create", progress=False)

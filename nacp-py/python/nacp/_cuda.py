@@ -24,6 +24,8 @@ def check(
     devices: Gpu | str | Iterable[Gpu | str] | None = None,
     only: str | Iterable[str] | None = None,
     cuda: str | None = None,
+    sass: str | Iterable[str] = (),
+    ptx: tuple[str, str] | None = None,
     limit: float | None = None,
     isolate: Literal["auto"] | bool = "auto",
     library: str | os.PathLike[str] | None = None,
@@ -44,11 +46,15 @@ def check(
         only: The checks to do, such as `det.bits`, with what they build on; None for all of the level.
         cuda: The CUDA version that your programs were built with, such as `12.8`: `drv.runtime_fit` says whether the
             driver serves it.
+        sass: The architectures that your programs are compiled for, such as `sm_90`: `dev.arch_fit` says whether a
+            device runs them.
+        ptx: The PTX that your programs bring, by its version and target, such as `("8.0", "compute_80")`.
         limit: How many seconds all may take together; None for the limit of the level.
         isolate: Whether child processes touch the driver, so that one that hangs or crashes takes only them with it.
             "auto" does so for all but "quick".
         library: The file of the driver's library; None for the one that the loader finds.
-        simulated: A simulated node whose driver is checked in place of this machine's, by name or node file.
+        simulated: A simulated node whose driver is checked in place of this machine's: its name, or a node file that
+            ends in `.json`.
         even_if_busy: Whether the checks of "full" are done also on a device on which others compute.
         progress: "auto" shows a bar in a notebook and a line in a terminal; or a function that is told each step.
 
@@ -64,6 +70,8 @@ def check(
         "devices": _ids(devices),
         "checks": [only] if isinstance(only, str) else only and list(only),
         "cuda": cuda,
+        "sass": [sass] if isinstance(sass, str) else list(sass),
+        "ptx": ptx,
         "limit": limit,
         "library": None if library is None else os.fspath(library),
         "simulated": None if simulated is None else os.fspath(simulated),

@@ -176,6 +176,38 @@ pub enum Unit {
     Count,
 }
 
+impl Unit {
+    /// All.
+    pub const ALL: [Self; 10] = [
+        Self::Seconds,
+        Self::Bytes,
+        Self::BytesPerSecond,
+        Self::FlopPerSecond,
+        Self::PerSecond,
+        Self::Megahertz,
+        Self::Celsius,
+        Self::Watts,
+        Self::Ratio,
+        Self::Count,
+    ];
+
+    /// Its name in JSON, such as `bytes_per_second`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+            Self::BytesPerSecond => "bytes_per_second",
+            Self::FlopPerSecond => "flop_per_second",
+            Self::PerSecond => "per_second",
+            Self::Megahertz => "megahertz",
+            Self::Celsius => "celsius",
+            Self::Watts => "watts",
+            Self::Ratio => "ratio",
+            Self::Count => "count",
+        }
+    }
+}
+
 /// Something that was read, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {

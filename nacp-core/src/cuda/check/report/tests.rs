@@ -251,3 +251,10 @@ fn a_later_report_tells_what_became_worse() {
     after.simulated = true;
     assert!(after.compare(&before).of_two_worlds);
 }
+
+#[test]
+fn a_unit_is_named_as_in_json() {
+    for unit in super::Unit::ALL {
+        assert_eq!(serde_json::to_string(&unit).unwrap(), format!("\"{}\"", unit.name()));
+    }
+}
