@@ -849,22 +849,22 @@ template <typename T> inline T nacp_init() {
 /**
  * Everything that was done passed.
  */
-#define NACP_CHECKED_PASS 1
+#define NACP_REPORT_PASS 1
 
 /**
  * It works, with warnings, or a part could not be looked at.
  */
-#define NACP_CHECKED_WARN 2
+#define NACP_REPORT_WARN 2
 
 /**
  * Nothing could be said: the device is busy, or the time was over before a bit was checked.
  */
-#define NACP_CHECKED_UNKNOWN 3
+#define NACP_REPORT_UNKNOWN 3
 
 /**
  * There is no driver, no device, or something fails.
  */
-#define NACP_CHECKED_FAIL 4
+#define NACP_REPORT_FAIL 4
 
 /**
  * As it should be.
@@ -2341,6 +2341,15 @@ typedef struct nacp_check_options {
    * it; NULL for none.
    */
   const char *cuda;
+  /**
+   * The architectures that your programs are compiled for, with commas between them, such as "sm_80,sm_90a":
+   * dev.arch_fit says whether a device runs them; NULL for none.
+   */
+  const char *sass;
+  /**
+   * The PTX that your programs bring, by its version and target, such as "8.0:compute_80"; NULL for none.
+   */
+  const char *ptx;
   /**
    * How long all may take together, in milliseconds; 0 for the limit of the level.
    */
@@ -3833,7 +3842,8 @@ nacp_status nacp_detect_text(struct nacp_string *text, struct nacp_error *error)
 
 /**
  * Checks CUDA on this machine, and tells what was found. A machine without a driver is no error: it is a report that fails
- * at its first check. The call takes at most the limit and half a second, whatever the driver does.
+ * at its first check. The call takes at most the limit and half a second, whatever the driver does; two seconds more where
+ * the kernel holds a child that was killed.
  *
  * @param options what and how; NULL for NACP_LEVEL_QUICK on all devices of this machine, in a thread
  * @param[out] report what was found, freed by nacp_report_free; NULL on failure
@@ -3850,7 +3860,7 @@ nacp_status nacp_check(const struct nacp_check_options *options,
  * All results in one word.
  *
  * @param report the report
- * @return NACP_CHECKED_PASS and the like; 0 for NULL
+ * @return NACP_REPORT_PASS and the like; 0 for NULL
  */
 uint32_t nacp_report_verdict(const struct nacp_report *report);
 
@@ -3909,14 +3919,17 @@ nacp_status nacp_report_metric_at(const struct nacp_report *report,
                                   struct nacp_error *error);
 
 /**
- * What does not work first, as an error: for programs that only want to know whether they can go on.
+ * Why a program cannot go on, as an error: for those that only want to know whether they can.
  *
  * @param report the report
- * @param[out] error what does not work; NULL if the caller does not care
- * @return NACP_OK when nothing fails; else the status that fits what does
+ * @param[out] error what does not work, or is not known; NULL if the caller does not care
+ * @return NACP_OK for NACP_REPORT_PASS and NACP_REPORT_WARN. For NACP_REPORT_FAIL: NACP_E_DRIVER_UNAVAILABLE where it is
+ *         about the machine, NACP_E_DEVICE_LOST where it is about a device, or what fits the driver's number. For
+ *         NACP_REPORT_UNKNOWN: NACP_E_CONFLICT for a busy device, NACP_E_TIMEOUT, NACP_E_CANCELLED, or
+ *         NACP_E_UNSUPPORTED
  */
-nacp_status nacp_report_failure(const struct nacp_report *report,
-                                struct nacp_error *error);
+nacp_status nacp_report_error(const struct nacp_report *report,
+                              struct nacp_error *error);
 
 /**
  * The whole report as JSON, with all evidence and the certificates of determinism.
