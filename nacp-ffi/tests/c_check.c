@@ -71,6 +71,9 @@ static void refusals(void) {
     CHECK(report == NULL);
 }
 
+/* For busy machines, and for valgrind. */
+static const uint32_t patient = 100000;
+
 static void absent(void) {
     nacp_report *report = NULL;
     nacp_check_options options = NACP_CHECK_OPTIONS_INIT;
@@ -78,7 +81,7 @@ static void absent(void) {
     WORKS(nacp_check(&options, &report, &error));
     CHECK(nacp_report_verdict(report) == NACP_REPORT_FAIL);
     CHECK(nacp_report_is_simulated(report) == 0);
-    CHECK(nacp_report_seconds(report) < 2);
+    CHECK(nacp_report_seconds(report) < 20);
     nacp_check_result result = NACP_CHECK_RESULT_INIT;
     WORKS(nacp_report_result_at(report, 0, &result, &error));
     CHECK_TEXT(result.id, "lib.open");
@@ -114,6 +117,7 @@ static void works(void) {
     nacp_check_options options = NACP_CHECK_OPTIONS_INIT;
     struct heard heard = {.in_order = true};
     options.simulated = "rtx3050ti-laptop-wsl2";
+    options.limit_ms = patient;
     options.listener = hear;
     options.user = &heard;
     WORKS(nacp_check(&options, &report, &error));
@@ -151,7 +155,9 @@ static void works(void) {
     WORKS(nacp_report_html(report, &html, &error));
     WORKS(nacp_report_json(report, &json, &error));
     CHECK(strstr(text.data, "simulated") != NULL && strstr(html.data, "<!DOCTYPE html>") == html.data);
-    IS_NULL(nacp_report_json(NULL, &text, &error), "report");
+    /* A call that fails empties what it would fill. */
+    nacp_string none = {0};
+    IS_NULL(nacp_report_json(NULL, &none, &error), "report");
 
     char *certificate = first_of(json.data, "\"certificates\":");
     nacp_string told = {0};
@@ -176,6 +182,7 @@ static void works(void) {
 static void fits(void) {
     nacp_check_options options = NACP_CHECK_OPTIONS_INIT;
     options.simulated = "rtx3050ti-laptop-wsl2";
+    options.limit_ms = patient;
     options.checks = "dev.arch_fit,drv.runtime_fit";
     options.sass = "sm_90";
     options.cuda = "12.8";
@@ -198,6 +205,7 @@ static void given_up(void) {
     nacp_check_options options = NACP_CHECK_OPTIONS_INIT;
     struct heard heard = {.in_order = true, .stop_after = 3};
     options.simulated = "h100x8";
+    options.limit_ms = patient;
     options.listener = hear;
     options.user = &heard;
     error = fresh;

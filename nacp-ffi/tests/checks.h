@@ -51,7 +51,7 @@ static void check_text(const char *has, const char *wants, int line) {
 static const nacp_error fresh = NACP_ERROR_INIT;
 static nacp_error error = NACP_ERROR_INIT;
 
-static nacp_ctx *context(const char *node) {
+static inline nacp_ctx *context(const char *node) {
     nacp_ctx *ctx = NULL;
     nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
     options.node = node;
