@@ -100,7 +100,9 @@ def _ids(devices: Gpu | str | Iterable[Gpu | str] | None) -> list[str]:
 def _program(isolate: Literal["auto"] | bool, level: str, simulated: bool) -> tuple[str, list[str]] | None:
     """Who runs the checks; None for a thread of this process."""
     if isolate == "auto":
-        wanted = level != "quick" and not simulated and bool(sys.executable)
+        # A frozen program is no Python that runs `-c`: it would start itself over and over.
+        frozen = bool(getattr(sys, "frozen", False))
+        wanted = level != "quick" and not simulated and bool(sys.executable) and not frozen
     elif isinstance(isolate, bool):
         wanted = isolate
     else:
