@@ -276,7 +276,7 @@ impl Report {
         compare::compare(earlier, self)
     }
 
-    /// The devices of which it is not known that they work: `det.bits` did not come to its end there, for want of time or
+    /// The devices of which it is not known whether they work: `det.bits` did not come to its end there, for want of time or
     /// because somebody else holds them.
     pub fn unknown(&self) -> Vec<&GpuId> {
         verdict::unknown(&self.checks).into_iter().flatten().collect()

@@ -31,7 +31,8 @@ pub(in crate::cuda::check) fn verdict(reports: &[CheckReport], probe: Option<&Pr
     if reports.iter().any(partly) { Verdict::Warn } else { Verdict::Pass }
 }
 
-/// The devices of which it is not known that they work, for want of time or because others hold them.
+/// The devices of which it is known neither that they work nor that they do not, for want of time or because others hold
+/// them.
 pub(super) fn unknown(reports: &[CheckReport]) -> Vec<Option<&GpuId>> {
     let devices = devices(reports);
     let lacks = |reports: &[&CheckReport]| match bits(reports) {
@@ -40,7 +41,8 @@ pub(super) fn unknown(reports: &[CheckReport]) -> Vec<Option<&GpuId>> {
     };
     // What no device has says nothing of any.
     let any = devices.values().any(|reports| works(reports));
-    let unknown = devices.iter().filter(|(_, reports)| !works(reports) && !(any && lacks(reports)));
+    let fails = |reports: &[&CheckReport]| reports.iter().any(|report| report.status.fails());
+    let unknown = devices.iter().filter(|(_, reports)| !works(reports) && !fails(reports) && !(any && lacks(reports)));
     unknown.map(|(device, _)| *device).collect()
 }
 
