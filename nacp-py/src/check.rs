@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nacp_core::cuda::check::{Isolation, Program};
 use nacp_core::cuda::compat::Arch;
-use nacp_core::cuda::{Check, Level, Progress, Report};
+use nacp_core::cuda::{Check, Level, Library, Progress, Report};
 use nacp_core::{Error, ErrorKind, sim};
 use pyo3::prelude::*;
 use serde::Deserialize;
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::errors::{Failure, guard};
 use crate::json;
 use crate::number;
+use crate::runtime::wait_blocking;
 
 /// How often a waiting thread looks for signals: Ctrl-C is answered within this time.
 const SIGNAL_POLL: Duration = Duration::from_millis(50);
@@ -176,6 +177,12 @@ fn no_thread(cause: std::io::Error) -> Error {
 
 fn ended() -> Error {
     Error::new(ErrorKind::Internal, "python.check", "the checks ended without a report")
+}
+
+/// Whether there is a CUDA driver's library that opens. Nothing of it is called.
+#[pyfunction]
+pub(crate) fn cuda_opens(py: Python<'_>, library: Option<PathBuf>) -> PyResult<bool> {
+    wait_blocking(py, move || Ok(library.map_or_else(Library::open, |path| Library::open_at(&path)).is_ok()))
 }
 
 /// A report that was kept as JSON.

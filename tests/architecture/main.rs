@@ -46,11 +46,13 @@ const ARROWS: [(&str, &[&str]); 16] = [
 ];
 
 /// The files of the core that may hold `unsafe`: they call the CUDA driver library, and one the management library.
-const UNSAFE: [&str; 6] = [
+const UNSAFE: [&str; 8] = [
     "cuda/library/ask.rs",
+    "cuda/library/capture.rs",
     "cuda/library/current.rs",
     "cuda/library/functions.rs",
     "cuda/library/open.rs",
+    "cuda/library/pinned.rs",
     "cuda/library/run.rs",
     "gpu/source/nvml/library/call.rs",
 ];

@@ -94,6 +94,11 @@ pub trait Execute: Driver {
     fn destroy_context(&self, context: ContextHandle) -> Result<(), i32>;
     /// Makes a context the current one of this thread, or none (`cuCtxSetCurrent`).
     fn set_current(&self, context: Option<ContextHandle>) -> Result<(), i32>;
+    /// Makes a context the current one of this thread, over the one that was (`cuCtxPushCurrent_v2`).
+    fn push_current(&self, context: ContextHandle) -> Result<(), i32>;
+    /// Takes the current context of this thread off (`cuCtxPopCurrent_v2`): the one that was current before is so again,
+    /// also where another library made it current.
+    fn pop_current(&self) -> Result<(), i32>;
     /// Waits until all work of the current context is done (`cuCtxSynchronize`).
     fn synchronize(&self) -> Result<(), i32>;
     /// Free and total memory of the current context's device, in bytes (`cuMemGetInfo_v2`).
@@ -109,11 +114,13 @@ pub trait Execute: Driver {
     fn free(&self, memory: Memory) -> Result<(), i32>;
     /// Memory of the host that is pinned (`cuMemHostAlloc`), all zero.
     fn allocate_pinned(&self, bytes: u64) -> Result<Pinned, i32>;
-    /// Gives it back (`cuMemFreeHost`).
+    /// Gives it back (`cuMemFreeHost`), when the device has done its copies.
     fn free_pinned(&self, pinned: Pinned) -> Result<(), i32>;
-    /// Writes into pinned memory, on the host.
+    /// Writes into pinned memory, on the host. As long as it is not known that the copies that were queued with it are
+    /// done, it answers 600: wait for their stream or for the context first, or ask [`stream_done`](Self::stream_done).
+    /// An event says nothing here.
     fn write_pinned(&self, pinned: Pinned, offset: u64, data: &[u8]) -> Result<(), i32>;
-    /// Reads pinned memory, on the host.
+    /// Reads pinned memory, on the host; 600 as for writing.
     fn read_pinned(&self, pinned: Pinned, offset: u64, data: &mut [u8]) -> Result<(), i32>;
     /// Copies pageable memory to the device (`cuMemcpyHtoDAsync_v2`), and waits for the stream.
     fn upload(&self, to: Memory, offset: u64, data: &[u8], stream: StreamHandle) -> Result<(), i32>;
@@ -180,7 +187,8 @@ pub trait Execute: Driver {
 
     /// Records what is queued on the stream from here on, in place of doing it (`cuStreamBeginCapture_v2`).
     fn begin_capture(&self, stream: StreamHandle) -> Result<(), i32>;
-    /// Ends the recording and makes it ready to be started (`cuStreamEndCapture`, `cuGraphInstantiateWithFlags`).
+    /// Ends the recording and makes it ready to be started (`cuStreamEndCapture`, `cuGraphInstantiateWithFlags`). Only
+    /// the thread that began it can end it; another one is answered 908.
     fn end_capture(&self, stream: StreamHandle) -> Result<GraphHandle, i32>;
     /// Queues the recorded work (`cuGraphLaunch`).
     fn launch_graph(&self, graph: GraphHandle, stream: StreamHandle) -> Result<(), i32>;

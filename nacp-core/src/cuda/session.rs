@@ -28,7 +28,8 @@ pub(crate) fn called<T>(call: &'static str, answer: Result<T, i32>) -> Result<T,
     answer.map_err(|code| Refused { call, fault: Fault::from_code(code), log: String::new() })
 }
 
-/// A context on a device, current in this thread until it is dropped or another one is made current.
+/// A context on a device, current in this thread until it is dropped or another one is made current. What was current
+/// before is so again when it is dropped, in the thread that opened it. Sessions are dropped in the reverse order.
 pub(crate) struct Session<'d> {
     driver: &'d dyn Execute,
     device: i32,
@@ -40,18 +41,21 @@ impl<'d> Session<'d> {
     /// Takes part in the context that all libraries of this process share.
     pub(crate) fn open(driver: &'d dyn Execute, device: i32) -> Result<Self, Refused> {
         let context = called("cuDevicePrimaryCtxRetain", driver.retain(device))?;
-        Self { driver, device, context, own: false }.begin()
+        Self::begin(driver, device, context, false)
     }
 
     /// A context of its own.
     pub(crate) fn open_own(driver: &'d dyn Execute, device: i32) -> Result<Self, Refused> {
         let context = called("cuCtxCreate", driver.create_context(device))?;
-        Self { driver, device, context, own: true }.begin()
+        Self::begin(driver, device, context, true)
     }
 
-    fn begin(self) -> Result<Self, Refused> {
-        self.activate()?;
-        Ok(self)
+    fn begin(driver: &'d dyn Execute, device: i32, context: ContextHandle, own: bool) -> Result<Self, Refused> {
+        let pushed = called("cuCtxPushCurrent", driver.push_current(context));
+        if pushed.is_err() {
+            give_back(driver, device, context, own);
+        }
+        pushed.map(|()| Self { driver, device, context, own })
     }
 
     /// Makes its context the current one of this thread.
@@ -124,13 +128,17 @@ impl<'d> Session<'d> {
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        let left = called("cuCtxSetCurrent", self.driver.set_current(None)).and(if self.own {
-            called("cuCtxDestroy", self.driver.destroy_context(self.context))
-        } else {
-            called("cuDevicePrimaryCtxRelease", self.driver.release(self.device))
-        });
-        told(left);
+        told(called("cuCtxPopCurrent", self.driver.pop_current()));
+        give_back(self.driver, self.device, self.context, self.own);
     }
+}
+
+fn give_back(driver: &dyn Execute, device: i32, context: ContextHandle, own: bool) {
+    told(if own {
+        called("cuCtxDestroy", driver.destroy_context(context))
+    } else {
+        called("cuDevicePrimaryCtxRelease", driver.release(device))
+    });
 }
 
 /// Says in the log what could not be given back; nobody is there to be told otherwise.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::bodies;
-use super::hands::ASKED;
+use super::executor::ASKED;
 use super::task::{Answer, Says, line, read};
 use super::worker::{Given, Worker};
 use crate::clock::SystemClock;

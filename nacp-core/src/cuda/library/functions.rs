@@ -6,8 +6,8 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use super::Need;
 use super::manifest::Symbol;
 use super::open::{Opened, find};
+use super::registry::Raw;
 use crate::cuda::Version;
-use crate::cuda::registry::Raw;
 
 /// An address in the space of a device (`CUdeviceptr`).
 pub(super) type Address = usize;
@@ -81,6 +81,7 @@ functions! {
         primary_state(c_int, *mut c_uint, *mut c_int) = "cuDevicePrimaryCtxGetState" (7, 0);
         context_create(*mut Raw, c_uint, c_int) = "cuCtxCreate_v2" (3, 2);
         context_destroy(Raw) = "cuCtxDestroy_v2" (4, 0);
+        context_push(Raw) = "cuCtxPushCurrent_v2" (4, 0);
         context_pop(*mut Raw) = "cuCtxPopCurrent_v2" (4, 0);
         context_set(Raw) = "cuCtxSetCurrent" (4, 0);
         context_get(*mut Raw) = "cuCtxGetCurrent" (4, 0);
@@ -122,6 +123,7 @@ functions! {
     }
     Graph {
         capture_begin(Raw, c_uint) = "cuStreamBeginCapture_v2" (10, 1);
+        capture_status(Raw, *mut c_int) = "cuStreamIsCapturing" (10, 0);
         capture_end(Raw, *mut Raw) = "cuStreamEndCapture" (10, 0);
         graph_instantiate(*mut Raw, Raw, u64) = "cuGraphInstantiateWithFlags" (11, 4);
         graph_destroy(Raw) = "cuGraphDestroy" (10, 0);

@@ -1,18 +1,23 @@
 //! The CUDA driver's library, opened at run time, as a [`Driver`](super::Driver) and as an [`Execute`](super::Execute).
 //!
 //! `walk` decides which file is taken and `open` loads it, `functions` looks up what it exports and `manifest` says what
-//! is missing for which check. `ask` and `run` call the functions. What runs is checked first: the registry knows every
+//! is missing for which check. `ask`, `run`, `pinned` and `capture` call the functions. What runs is checked first: the registry knows every
 //! object that this library made and that was not taken back, so that no handle, address or length that is wrong ever
 //! reaches the driver, whoever made it up.
 
 mod ask;
+mod capture;
+mod codes;
 mod current;
 mod functions;
 mod jit;
 mod manifest;
 mod open;
+mod pinned;
 mod place;
+mod registry;
 mod run;
+mod transfer;
 mod walk;
 
 use std::fmt;
@@ -24,8 +29,8 @@ pub use place::Compiler;
 pub(crate) use place::hits;
 pub use walk::Loaded;
 
-use crate::cuda::registry::Registry;
 use crate::error::Result;
+use registry::Registry;
 
 /// The driver's library of this machine, opened at run time.
 ///
@@ -34,8 +39,9 @@ use crate::error::Result;
 ///
 /// Every call of [`Execute`](super::Execute) is safe whatever it is given: handles and memory are looked up among those
 /// that this value handed out. Handles are numbers of this value and not addresses of the driver; none is used twice. A
-/// stream, an event, a piece of memory or a context that another thread waits for at this moment is not taken back: the
-/// call answers 600 (`CUDA_ERROR_NOT_READY`).
+/// stream, an event, a piece of memory or a context that another thread uses at this moment, in a call that waits or in one
+/// that queues work, is not taken back: the call answers 600 (`CUDA_ERROR_NOT_READY`). What the driver did not take back is
+/// still there, and can be given back again.
 pub struct Library {
     loaded: Loaded,
     manifest: Manifest,

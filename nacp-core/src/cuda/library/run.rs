@@ -2,61 +2,26 @@
 #![expect(unsafe_code, reason = "calls foreign functions")]
 
 use std::ffi::{CString, c_void};
+use std::sync::Arc;
 
 use super::Library;
 use super::ask::{NOT_FOUND, answer, sentence};
+use super::codes::{untouched, waited};
 use super::current::done;
 use super::functions::Address;
 use super::jit;
+use super::registry::{Held, INVALID_CONTEXT, INVALID_HANDLE, INVALID_VALUE, NOT_READY, Use};
+use super::transfer::{size, within};
 use crate::cuda::kernels::{Argument, Image, Kernel, Launch};
-use crate::cuda::registry::{Held, INVALID_CONTEXT, INVALID_HANDLE, INVALID_VALUE, NOT_READY, Raw};
 use crate::cuda::{
     ContextHandle, Driver, EventHandle, Execute, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned,
     StreamHandle,
 };
 
-/// `CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED`.
-const CAPTURE_UNSUPPORTED: i32 = 900;
 /// `CU_STREAM_NON_BLOCKING`: the default stream does not hold it up.
 const NON_BLOCKING: u32 = 1;
-/// `CU_STREAM_CAPTURE_MODE_THREAD_LOCAL`: other threads may go on as they like.
-const THREAD_LOCAL: u32 = 1;
 /// The most arguments that a kernel of NACP has, with room for more.
 const ARGUMENTS: usize = 16;
-
-/// A piece of memory and a stream that a call waits with.
-struct Transfer {
-    address: Address,
-    stream: Raw,
-    _held: [Held; 2],
-}
-
-/// A number of bytes or an address as the driver takes it.
-fn size(number: u64) -> Result<usize, i32> {
-    usize::try_from(number).map_err(|_| INVALID_VALUE)
-}
-
-/// Whether `length` bytes from `offset` on are within `bytes`.
-fn within(offset: u64, length: usize, bytes: u64) -> Result<(), i32> {
-    let end = u64::try_from(length).ok().and_then(|length| offset.checked_add(length));
-    if end.is_some_and(|end| end <= bytes) { Ok(()) } else { Err(INVALID_VALUE) }
-}
-
-impl Library {
-    /// Checks a copy between the device and pageable memory of the host.
-    fn transfer(&self, memory: Memory, offset: u64, length: usize, stream: StreamHandle) -> Result<Transfer, i32> {
-        let state = self.registry.read();
-        let queue = state.stream(stream)?;
-        let piece = state.memory(memory)?;
-        within(offset, length, memory.bytes)?;
-        state.may_use(queue, piece)?;
-        if queue.records {
-            return Err(CAPTURE_UNSUPPORTED);
-        }
-        let address = size(memory.address.checked_add(offset).ok_or(INVALID_VALUE)?)?;
-        Ok(Transfer { address, stream: queue.raw, _held: [piece.used.hold(), queue.used.hold()] })
-    }
-}
 
 impl Execute for Library {
     fn driver(&self) -> &dyn Driver {
@@ -90,9 +55,14 @@ impl Execute for Library {
 
     fn release(&self, device: i32) -> Result<(), i32> {
         let function = self.functions.primary_release.ok_or(NOT_FOUND)?;
-        self.registry.write().take_primary(device)?;
-        // SAFETY: this library retained it once more than it released it, and with the last one forgot what is in it.
-        done(unsafe { function(device) })
+        let part = self.registry.write().take_primary(device)?;
+        // SAFETY: this library retained it once more than it released it, and with the last one took out what is in it.
+        let code = unsafe { function(device) };
+        // Here 201 means that there is no such context any more.
+        if untouched(code) && code != INVALID_CONTEXT {
+            self.registry.write().keep_primary(part);
+        }
+        done(code)
     }
 
     fn primary_active(&self, device: i32) -> Result<bool, i32> {
@@ -119,9 +89,14 @@ impl Execute for Library {
 
     fn destroy_context(&self, context: ContextHandle) -> Result<(), i32> {
         let function = self.functions.context_destroy.ok_or(NOT_FOUND)?;
-        let raw = self.registry.write().take_context(context)?;
-        // SAFETY: the registry had it and has forgotten it with all that is in it; nobody waits in it.
-        done(unsafe { function(raw) })
+        let ended = self.registry.write().take_context(context)?;
+        // SAFETY: the registry had it and has taken it out with all that is in it; nobody uses anything of it.
+        let code = unsafe { function(ended.raw) };
+        // Here 201 means that there is no such context any more.
+        if untouched(code) && code != INVALID_CONTEXT {
+            self.registry.write().keep_context(ended);
+        }
+        done(code)
     }
 
     fn set_current(&self, context: Option<ContextHandle>) -> Result<(), i32> {
@@ -136,11 +111,29 @@ impl Execute for Library {
         self.set_raw(raw)
     }
 
+    fn push_current(&self, context: ContextHandle) -> Result<(), i32> {
+        let (raw, _held) = {
+            let state = self.registry.read();
+            let context = state.context(context)?;
+            (context.raw, context.used.hold())
+        };
+        self.push_raw(raw)
+    }
+
+    fn pop_current(&self) -> Result<(), i32> {
+        self.pop_raw()
+    }
+
     fn synchronize(&self) -> Result<(), i32> {
         let function = self.functions.context_synchronize.ok_or(NOT_FOUND)?;
-        let _current = self.current()?;
+        let current = self.current()?;
+        let queued = current.progress.queued();
         // SAFETY: it takes nothing; the current context is held.
-        done(unsafe { function() })
+        let code = unsafe { function() };
+        if waited(code) {
+            current.progress.reached(queued);
+        }
+        done(code)
     }
 
     fn memory_info(&self) -> Result<(u64, u64), i32> {
@@ -181,136 +174,79 @@ impl Execute for Library {
     fn free(&self, memory: Memory) -> Result<(), i32> {
         let function = self.functions.free.ok_or(NOT_FOUND)?;
         let address = size(memory.address)?;
-        self.registry.write().take_memory(memory)?;
-        // SAFETY: the registry had this whole allocation and has forgotten it; nobody waits with it.
-        done(unsafe { function(address) })
+        self.registry.read().memory(memory)?;
+        let _current = self.current()?;
+        let taken = self.registry.write().take_memory(memory)?;
+        // SAFETY: the registry had this whole allocation and has taken it out; nobody uses it.
+        let code = unsafe { function(address) };
+        if untouched(code) {
+            self.registry.write().keep_memory(taken);
+        }
+        done(code)
     }
 
     fn allocate_pinned(&self, bytes: u64) -> Result<Pinned, i32> {
-        let function = self.functions.allocate_pinned.ok_or(NOT_FOUND)?;
-        let current = self.current()?;
-        let length = size(bytes)?;
-        let mut start: *mut c_void = std::ptr::null_mut();
-        // SAFETY: the call writes one pointer to a local; 0 asks for plain pinned memory.
-        done(unsafe { function(&raw mut start, length, 0) })?;
-        if start.is_null() {
-            return Err(INVALID_VALUE);
-        }
-        // SAFETY: a successful call leaves the start of `length` bytes that nobody else knows yet.
-        unsafe { start.cast::<u8>().write_bytes(0, length) };
-        let address = u64::try_from(start.expose_provenance()).map_err(|_| INVALID_VALUE)?;
-        Ok(self.registry.write().add_pinned(address, bytes, current.serial))
+        self.pin(bytes)
     }
 
     fn free_pinned(&self, pinned: Pinned) -> Result<(), i32> {
-        let function = self.functions.free_pinned.ok_or(NOT_FOUND)?;
-        let address = size(pinned.address)?;
-        let waits_in = {
-            let mut state = self.registry.write();
-            let piece = state.pinned(pinned)?;
-            let context = state.context_of_pinned(piece)?;
-            let waits_in = piece.was_queued().then(|| (context.raw, context.used.hold()));
-            state.take_pinned(pinned)?;
-            waits_in
-        };
-        if let Some((context, _held)) = waits_in {
-            self.drain(context)?;
-        }
-        // SAFETY: the registry had this whole allocation and has forgotten it; the device has done all copies of it.
-        done(unsafe { function(std::ptr::with_exposed_provenance_mut(address)) })
+        self.unpin(pinned)
     }
 
     fn write_pinned(&self, pinned: Pinned, offset: u64, data: &[u8]) -> Result<(), i32> {
-        let _alone = self.registry.host();
-        let state = self.registry.read();
-        state.pinned(pinned)?;
-        within(offset, data.len(), pinned.bytes)?;
-        let start: *mut u8 = std::ptr::with_exposed_provenance_mut(size(pinned.address.wrapping_add(offset))?);
-        // SAFETY: the registry has these bytes and its lock is held, so that they stay; no other thread of the host
-        // touches them; no reference to them is ever made.
-        unsafe { start.copy_from_nonoverlapping(data.as_ptr(), data.len()) };
-        Ok(())
+        self.write_on_host(pinned, offset, data)
     }
 
     fn read_pinned(&self, pinned: Pinned, offset: u64, data: &mut [u8]) -> Result<(), i32> {
-        let _alone = self.registry.host();
-        let state = self.registry.read();
-        state.pinned(pinned)?;
-        within(offset, data.len(), pinned.bytes)?;
-        let start: *const u8 = std::ptr::with_exposed_provenance(size(pinned.address.wrapping_add(offset))?);
-        // SAFETY: as for writing.
-        unsafe { start.copy_to_nonoverlapping(data.as_mut_ptr(), data.len()) };
-        Ok(())
+        self.read_on_host(pinned, offset, data)
     }
 
     fn upload(&self, to: Memory, offset: u64, data: &[u8], stream: StreamHandle) -> Result<(), i32> {
         let function = self.functions.upload.ok_or(NOT_FOUND)?;
-        let wait = self.functions.stream_synchronize.ok_or(NOT_FOUND)?;
+        self.functions.stream_synchronize.ok_or(NOT_FOUND)?;
         let way = self.transfer(to, offset, data.len(), stream)?;
         // SAFETY: memory and stream are held and long enough; `data` is borrowed until the wait below has ended.
         let queued = unsafe { function(way.address, data.as_ptr().cast(), data.len(), way.stream) };
-        // SAFETY: the stream is held.
-        let waited = unsafe { wait(way.stream) };
+        let waited = self.wait(way.stream, &way.progress);
         done(queued)?;
-        done(waited)
+        waited
     }
 
     fn download(&self, data: &mut [u8], from: Memory, offset: u64, stream: StreamHandle) -> Result<(), i32> {
         let function = self.functions.download.ok_or(NOT_FOUND)?;
-        let wait = self.functions.stream_synchronize.ok_or(NOT_FOUND)?;
+        self.functions.stream_synchronize.ok_or(NOT_FOUND)?;
         let way = self.transfer(from, offset, data.len(), stream)?;
         // SAFETY: memory and stream are held and long enough; `data` is borrowed until the wait below has ended.
         let queued = unsafe { function(data.as_mut_ptr().cast(), way.address, data.len(), way.stream) };
-        // SAFETY: the stream is held.
-        let waited = unsafe { wait(way.stream) };
+        let waited = self.wait(way.stream, &way.progress);
         done(queued)?;
-        done(waited)
+        waited
     }
 
     fn upload_pinned(&self, to: Memory, from: Pinned, bytes: u64, stream: StreamHandle) -> Result<(), i32> {
-        let function = self.functions.upload.ok_or(NOT_FOUND)?;
-        let state = self.registry.read();
-        let (queue, piece, host) = (state.stream(stream)?, state.memory(to)?, state.pinned(from)?);
-        let length = size(bytes)?;
-        within(0, length, to.bytes.min(from.bytes))?;
-        state.may_use(queue, piece)?;
-        state.may_copy(queue, host)?;
-        state.touches(queue, piece);
-        state.copies(queue, host, from);
-        let start: *const c_void = std::ptr::with_exposed_provenance(size(from.address)?);
-        // SAFETY: stream and both pieces are in the registry, whose lock is held, and long enough; neither is given
-        // back before the device has done its copies.
-        done(unsafe { function(size(to.address)?, start, length, queue.raw) })
+        self.queue_upload(to, from, bytes, stream)
     }
 
     fn download_pinned(&self, to: Pinned, from: Memory, bytes: u64, stream: StreamHandle) -> Result<(), i32> {
-        let function = self.functions.download.ok_or(NOT_FOUND)?;
-        let state = self.registry.read();
-        let (queue, piece, host) = (state.stream(stream)?, state.memory(from)?, state.pinned(to)?);
-        let length = size(bytes)?;
-        within(0, length, to.bytes.min(from.bytes))?;
-        state.may_use(queue, piece)?;
-        state.may_copy(queue, host)?;
-        state.touches(queue, piece);
-        state.copies(queue, host, to);
-        let start: *mut c_void = std::ptr::with_exposed_provenance_mut(size(to.address)?);
-        // SAFETY: as for uploading.
-        done(unsafe { function(start, size(from.address)?, length, queue.raw) })
+        self.queue_download(to, from, bytes, stream)
     }
 
     fn copy(&self, to: Memory, from: Memory, bytes: u64, stream: StreamHandle) -> Result<(), i32> {
         let function = self.functions.copy.ok_or(NOT_FOUND)?;
-        let state = self.registry.read();
-        let queue = state.stream(stream)?;
         let length = size(bytes)?;
         within(0, length, to.bytes.min(from.bytes))?;
-        for memory in [to, from] {
-            let piece = state.memory(memory)?;
-            state.may_use(queue, piece)?;
-            state.touches(queue, piece);
-        }
-        // SAFETY: stream and both pieces are in the registry, whose lock is held, and long enough.
-        done(unsafe { function(size(to.address)?, size(from.address)?, length, queue.raw) })
+        let (raw, _held) = {
+            let state = self.registry.read();
+            let (queue, target, source) = (state.stream(stream)?, state.memory(to)?, state.memory(from)?);
+            for piece in [target, source] {
+                state.may_use(queue, piece)?;
+                state.touches(queue, piece);
+            }
+            (queue.raw, [&queue.used, &target.used, &source.used].map(Use::hold))
+        };
+        let (to, from) = (size(to.address)?, size(from.address)?);
+        // SAFETY: stream and both pieces are held and long enough.
+        done(unsafe { function(to, from, length, raw) })
     }
 
     fn copy_peer(
@@ -321,35 +257,42 @@ impl Execute for Library {
         stream: StreamHandle,
     ) -> Result<(), i32> {
         let function = self.functions.copy_peer.ok_or(NOT_FOUND)?;
-        let state = self.registry.read();
-        let queue = state.stream(stream)?;
         let length = size(bytes)?;
         within(0, length, to.0.bytes.min(from.0.bytes))?;
-        for (memory, context) in [to, from] {
-            let piece = state.memory(memory)?;
-            state.lives_in(piece, context)?;
-            state.touches(queue, piece);
-        }
-        let (there, here) = (state.context(to.1)?, state.context(from.1)?);
-        if !queue.is_of(to.1) && !queue.is_of(from.1) {
-            return Err(INVALID_HANDLE);
-        }
+        let (raw, there, here, _held) = {
+            let state = self.registry.read();
+            let (queue, target, source) = (state.stream(stream)?, state.memory(to.0)?, state.memory(from.0)?);
+            for (piece, context) in [(target, to.1), (source, from.1)] {
+                state.lives_in(piece, context)?;
+                state.touches(queue, piece);
+            }
+            let (there, here) = (state.context(to.1)?, state.context(from.1)?);
+            if !queue.is_of(to.1) && !queue.is_of(from.1) {
+                return Err(INVALID_HANDLE);
+            }
+            let used = [&queue.used, &target.used, &source.used, &there.used, &here.used];
+            (queue.raw, there.raw, here.raw, used.map(Use::hold))
+        };
         let (to, from) = (size(to.0.address)?, size(from.0.address)?);
-        // SAFETY: stream, contexts and both pieces are in the registry, whose lock is held, and long enough.
-        done(unsafe { function(to, there.raw, from, here.raw, length, queue.raw) })
+        // SAFETY: stream, contexts and both pieces are held and long enough.
+        done(unsafe { function(to, there, from, here, length, raw) })
     }
 
     fn fill(&self, memory: Memory, word: u32, words: u64, stream: StreamHandle) -> Result<(), i32> {
         let function = self.functions.fill.ok_or(NOT_FOUND)?;
-        let state = self.registry.read();
-        let (queue, piece) = (state.stream(stream)?, state.memory(memory)?);
-        if words.checked_mul(4).is_none_or(|bytes| bytes > memory.bytes) {
-            return Err(INVALID_VALUE);
-        }
-        state.may_use(queue, piece)?;
-        state.touches(queue, piece);
-        // SAFETY: stream and piece are in the registry, whose lock is held, and the piece is long enough.
-        done(unsafe { function(size(memory.address)?, word, size(words)?, queue.raw) })
+        let (raw, _held) = {
+            let state = self.registry.read();
+            let (queue, piece) = (state.stream(stream)?, state.memory(memory)?);
+            if words.checked_mul(4).is_none_or(|bytes| bytes > memory.bytes) {
+                return Err(INVALID_VALUE);
+            }
+            state.may_use(queue, piece)?;
+            state.touches(queue, piece);
+            (queue.raw, [queue.used.hold(), piece.used.hold()])
+        };
+        let (address, words) = (size(memory.address)?, size(words)?);
+        // SAFETY: stream and piece are held, and the piece is long enough.
+        done(unsafe { function(address, word, words, raw) })
     }
 
     fn load(&self, image: Image, cold: bool) -> Result<ModuleHandle, (i32, String)> {
@@ -371,9 +314,18 @@ impl Execute for Library {
 
     fn unload(&self, module: ModuleHandle) -> Result<(), i32> {
         let function = self.functions.module_unload.ok_or(NOT_FOUND)?;
-        let raw = self.registry.write().take_module(module)?;
-        // SAFETY: the registry had it and has forgotten it with its kernels.
-        done(unsafe { function(raw) })
+        self.registry.read().module(module)?;
+        let _current = self.current()?;
+        let taken = self.registry.write().take_module(module)?;
+        // SAFETY: the registry had it and has taken it out; none of its kernels is being started.
+        let code = unsafe { function(taken.object.raw) };
+        let mut state = self.registry.write();
+        if untouched(code) {
+            state.keep_module(taken);
+        } else {
+            state.forget_functions(module);
+        }
+        done(code)
     }
 
     fn function(&self, module: ModuleHandle, kernel: Kernel) -> Result<FunctionHandle, i32> {
@@ -396,6 +348,7 @@ impl Execute for Library {
 
     fn launch(&self, function: FunctionHandle, launch: &Launch, stream: StreamHandle) -> Result<(), i32> {
         let start = self.functions.launch.ok_or(NOT_FOUND)?;
+        let mut pieces = [const { None::<Held> }; ARGUMENTS];
         let state = self.registry.read();
         let (known, queue) = (state.function(function)?, state.stream(stream)?);
         if known.kernel != launch.kernel() || launch.arguments().len() > ARGUMENTS {
@@ -404,12 +357,14 @@ impl Execute for Library {
         state.may_launch(queue, known)?;
         let mut values = [[0u8; 8]; ARGUMENTS];
         let mut places = [std::ptr::null_mut(); ARGUMENTS];
-        for ((argument, value), place) in launch.arguments().iter().zip(&mut values).zip(&mut places) {
+        let room = values.iter_mut().zip(&mut places).zip(&mut pieces);
+        for (argument, ((value, place), held)) in launch.arguments().iter().zip(room) {
             match *argument {
                 Argument::Memory(memory) => {
                     let piece = state.memory(memory)?;
                     state.may_use(queue, piece)?;
                     state.touches(queue, piece);
+                    *held = Some(piece.used.hold());
                     *value = memory.address.to_ne_bytes();
                 }
                 Argument::U64(number) => *value = number.to_ne_bytes(),
@@ -421,11 +376,14 @@ impl Execute for Library {
             *place = (&raw mut *value).cast::<c_void>();
         }
         state.runs(queue, known);
+        let _held = [state.module_of(known)?.used.hold(), queue.used.hold()];
+        let (kernel, raw) = (known.raw, queue.raw);
+        drop(state);
         let (grid, block) = (launch.grid(), launch.block());
         let (places, none) = (places.as_mut_ptr(), std::ptr::null_mut());
-        // SAFETY: kernel and stream are in the registry, whose lock is held. The kernel is that of the launch, which
-        // brings its arguments in order, and every piece of memory that it names is long enough for what the kernel does.
-        done(unsafe { start(known.raw, grid, 1, 1, block, 1, 1, 0, queue.raw, places, none) })
+        // SAFETY: the kernel's module, the stream and all memory are held. The kernel is that of the launch, which brings
+        // its arguments in order, and every piece of memory that it names is long enough for what the kernel does.
+        done(unsafe { start(kernel, grid, 1, 1, block, 1, 1, 0, raw, places, none) })
     }
 
     fn create_stream(&self, priority: i32) -> Result<StreamHandle, i32> {
@@ -440,29 +398,40 @@ impl Execute for Library {
 
     fn destroy_stream(&self, stream: StreamHandle) -> Result<(), i32> {
         let function = self.functions.stream_destroy.ok_or(NOT_FOUND)?;
-        let raw = self.registry.write().take_stream(stream)?;
-        // SAFETY: the registry had it and has forgotten it; nobody waits for it.
-        done(unsafe { function(raw) })
+        self.registry.read().stream(stream)?;
+        let _current = self.current()?;
+        let taken = self.registry.write().take_stream(stream)?;
+        // SAFETY: the registry had it and has taken it out; nobody uses it.
+        let code = unsafe { function(taken.object.raw) };
+        if untouched(code) {
+            self.registry.write().keep_stream(taken);
+        }
+        done(code)
     }
 
     fn synchronize_stream(&self, stream: StreamHandle) -> Result<(), i32> {
-        let function = self.functions.stream_synchronize.ok_or(NOT_FOUND)?;
-        let (raw, _held) = {
+        let (raw, progress, _held) = {
             let state = self.registry.read();
             let stream = state.stream(stream)?;
-            (stream.raw, stream.used.hold())
+            (stream.raw, Arc::clone(&stream.progress), stream.used.hold())
         };
-        // SAFETY: the stream is held.
-        done(unsafe { function(raw) })
+        self.wait(raw, &progress)
     }
 
     fn stream_done(&self, stream: StreamHandle) -> Result<bool, i32> {
         let function = self.functions.stream_query.ok_or(NOT_FOUND)?;
-        let state = self.registry.read();
-        let raw = state.stream(stream)?.raw;
-        // SAFETY: the stream is in the registry, whose lock is held.
+        let (raw, progress, _held) = {
+            let state = self.registry.read();
+            let stream = state.stream(stream)?;
+            (stream.raw, Arc::clone(&stream.progress), stream.used.hold())
+        };
+        let queued = progress.queued();
+        // SAFETY: the stream is held.
         match unsafe { function(raw) } {
-            0 => Ok(true),
+            0 => {
+                progress.reached(queued);
+                Ok(true)
+            }
             NOT_READY => Ok(false),
             code => Err(code),
         }
@@ -479,10 +448,13 @@ impl Execute for Library {
 
     fn priority(&self, stream: StreamHandle) -> Result<i32, i32> {
         let function = self.functions.stream_priority.ok_or(NOT_FOUND)?;
-        let state = self.registry.read();
-        let raw = state.stream(stream)?.raw;
+        let (raw, _held) = {
+            let state = self.registry.read();
+            let stream = state.stream(stream)?;
+            (stream.raw, stream.used.hold())
+        };
         let mut priority = 0;
-        // SAFETY: the stream is in the registry, whose lock is held; the call writes one int to the address of a local.
+        // SAFETY: the stream is held; the call writes one int to the address of a local.
         let code = unsafe { function(raw, &raw mut priority) };
         answer(code, priority)
     }
@@ -499,19 +471,28 @@ impl Execute for Library {
 
     fn destroy_event(&self, event: EventHandle) -> Result<(), i32> {
         let function = self.functions.event_destroy.ok_or(NOT_FOUND)?;
-        let raw = self.registry.write().take_event(event)?;
-        // SAFETY: the registry had it and has forgotten it; nobody waits for it.
-        done(unsafe { function(raw) })
+        self.registry.read().event(event)?;
+        let _current = self.current()?;
+        let taken = self.registry.write().take_event(event)?;
+        // SAFETY: the registry had it and has taken it out; nobody uses it.
+        let code = unsafe { function(taken.object.raw) };
+        if untouched(code) {
+            self.registry.write().keep_event(taken);
+        }
+        done(code)
     }
 
     fn record(&self, event: EventHandle, stream: StreamHandle) -> Result<(), i32> {
         let function = self.functions.event_record.ok_or(NOT_FOUND)?;
-        let state = self.registry.read();
-        let (mark, queue) = (state.event(event)?, state.stream(stream)?);
-        state.may_record(queue, mark)?;
-        state.marks(queue, event);
-        // SAFETY: both are in the registry, whose lock is held.
-        done(unsafe { function(mark.raw, queue.raw) })
+        let (mark, queue, _held) = {
+            let state = self.registry.read();
+            let (mark, queue) = (state.event(event)?, state.stream(stream)?);
+            state.may_record(queue, mark)?;
+            state.marks(queue, event);
+            (mark.raw, queue.raw, [mark.used.hold(), queue.used.hold()])
+        };
+        // SAFETY: both are held.
+        done(unsafe { function(mark, queue) })
     }
 
     fn synchronize_event(&self, event: EventHandle) -> Result<(), i32> {
@@ -527,66 +508,49 @@ impl Execute for Library {
 
     fn elapsed(&self, start: EventHandle, end: EventHandle) -> Result<f32, i32> {
         let function = self.functions.event_elapsed.ok_or(NOT_FOUND)?;
-        let state = self.registry.read();
-        let (start, end) = (state.event(start)?, state.event(end)?);
-        state.may_compare(start, end)?;
+        let (start, end, _held) = {
+            let state = self.registry.read();
+            let (start, end) = (state.event(start)?, state.event(end)?);
+            state.may_compare(start, end)?;
+            (start.raw, end.raw, [start.used.hold(), end.used.hold()])
+        };
         let mut milliseconds = 0.0;
-        // SAFETY: both are in the registry, whose lock is held; the call writes one float to the address of a local.
-        let code = unsafe { function(&raw mut milliseconds, start.raw, end.raw) };
+        // SAFETY: both are held; the call writes one float to the address of a local.
+        let code = unsafe { function(&raw mut milliseconds, start, end) };
         answer(code, milliseconds)
     }
 
     fn begin_capture(&self, stream: StreamHandle) -> Result<(), i32> {
-        let functions = &self.functions;
-        let function = functions.capture_begin.ok_or(NOT_FOUND)?;
-        functions.capture_end.and(functions.graph_instantiate).and(functions.graph_destroy).ok_or(NOT_FOUND)?;
-        let mut state = self.registry.write();
-        let queue = state.stream(stream)?;
-        queue.used.idle()?;
-        // SAFETY: the stream is in the registry, whose lock is held.
-        done(unsafe { function(queue.raw, THREAD_LOCAL) })?;
-        state.begin_recording(stream);
-        Ok(())
+        self.begin_recording(stream)
     }
 
     fn end_capture(&self, stream: StreamHandle) -> Result<GraphHandle, i32> {
-        let end = self.functions.capture_end.ok_or(NOT_FOUND)?;
-        let instantiate = self.functions.graph_instantiate.ok_or(NOT_FOUND)?;
-        let destroy = self.functions.graph_destroy.ok_or(NOT_FOUND)?;
-        let mut state = self.registry.write();
-        let raw = state.stream(stream)?.raw;
-        let (mut graph, mut ready) = (0, 0);
-        // SAFETY: the stream is in the registry, whose lock is held; the call writes one handle to a local.
-        let ended = unsafe { end(raw, &raw mut graph) };
-        if ended != 0 || graph == 0 {
-            state.drop_recording(stream);
-            return Err(if ended == 0 { INVALID_CONTEXT } else { ended });
-        }
-        // SAFETY: the graph is the one that was just made; the call writes one handle to a local.
-        let made = unsafe { instantiate(&raw mut ready, graph, 0) };
-        // SAFETY: nobody else knows this graph; what was made of it stands for itself.
-        let _given_back = unsafe { destroy(graph) };
-        if made != 0 {
-            state.drop_recording(stream);
-            return Err(made);
-        }
-        state.add_graph(ready, stream)
+        self.end_recording(stream)
     }
 
     fn launch_graph(&self, graph: GraphHandle, stream: StreamHandle) -> Result<(), i32> {
         let function = self.functions.graph_launch.ok_or(NOT_FOUND)?;
-        let state = self.registry.read();
-        let (recorded, queue) = (state.graph(graph)?, state.stream(stream)?);
-        state.may_start(queue, recorded)?;
-        state.starts(queue, recorded);
-        // SAFETY: both are in the registry, whose lock is held, and so is all that the recorded work touches.
-        done(unsafe { function(recorded.raw, queue.raw) })
+        let (recorded, queue, _held, _touched) = {
+            let state = self.registry.read();
+            let (recorded, queue) = (state.graph(graph)?, state.stream(stream)?);
+            state.may_start(queue, recorded)?;
+            let touched = state.starts(queue, recorded)?;
+            (recorded.raw, queue.raw, [recorded.used.hold(), queue.used.hold()], touched)
+        };
+        // SAFETY: both are held, and so is all that the recorded work touches.
+        done(unsafe { function(recorded, queue) })
     }
 
     fn destroy_graph(&self, graph: GraphHandle) -> Result<(), i32> {
         let function = self.functions.graph_exec_destroy.ok_or(NOT_FOUND)?;
-        let raw = self.registry.write().take_graph(graph)?;
-        // SAFETY: the registry had it and has forgotten it; the driver keeps it while it runs.
-        done(unsafe { function(raw) })
+        self.registry.read().graph(graph)?;
+        let _current = self.current()?;
+        let taken = self.registry.write().take_graph(graph)?;
+        // SAFETY: the registry had it and has taken it out; the driver keeps it while it runs.
+        let code = unsafe { function(taken.object.raw) };
+        if untouched(code) {
+            self.registry.write().keep_graph(taken);
+        }
+        done(code)
     }
 }

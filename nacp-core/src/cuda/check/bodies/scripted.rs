@@ -234,6 +234,8 @@ impl Execute for Scripted {
     fn create_context(&self, _: i32) -> Result<ContextHandle, i32> { Err(NOT_THERE) }
     fn destroy_context(&self, _: ContextHandle) -> Result<(), i32> { Err(NOT_THERE) }
     fn set_current(&self, _: Option<ContextHandle>) -> Result<(), i32> { Ok(()) }
+    fn push_current(&self, _: ContextHandle) -> Result<(), i32> { Ok(()) }
+    fn pop_current(&self) -> Result<(), i32> { Ok(()) }
     fn synchronize(&self) -> Result<(), i32> { Ok(()) }
     fn memory_info(&self) -> Result<(u64, u64), i32> {
         self.call("memory_info", |state| (state.free, self.script.memory))

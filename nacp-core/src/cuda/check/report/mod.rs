@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use compare::{Change, Comparison};
+pub use compare::{Change, ReportComparison};
 pub(super) use verdict::verdict;
 
 use super::{CheckId, Level};
@@ -272,7 +272,7 @@ impl Report {
     }
 
     /// What became better or worse since an earlier report of the same machine.
-    pub fn compare(&self, earlier: &Self) -> Comparison {
+    pub fn compare(&self, earlier: &Self) -> ReportComparison {
         compare::compare(earlier, self)
     }
 

@@ -222,6 +222,8 @@ impl Execute for Fake {
         create_context(i32) -> ContextHandle;
         destroy_context(ContextHandle) -> ();
         set_current(Option<ContextHandle>) -> ();
+        push_current(ContextHandle) -> ();
+        pop_current() -> ();
         synchronize() -> ();
         memory_info() -> (u64, u64);
         enable_peer(ContextHandle) -> ();

@@ -82,11 +82,17 @@ impl Execute for VirtualDevice {
         Ok(())
     }
     fn set_current(&self, context: Option<ContextHandle>) -> Result<(), i32> {
+        let _nothing_below = self.pop_current();
+        context.map_or(Ok(()), |context| self.push_current(context))
+    }
+    fn push_current(&self, context: ContextHandle) -> Result<(), i32> {
+        self.state.lock().unwrap().current.push((std::thread::current().id(), context));
+        Ok(())
+    }
+    fn pop_current(&self) -> Result<(), i32> {
         let (thread, mut state) = (std::thread::current().id(), self.state.lock().unwrap());
-        match context {
-            Some(context) => state.current.insert(thread, context),
-            None => state.current.remove(&thread),
-        };
+        let top = state.current.iter().rposition(|(of, _)| *of == thread).ok_or(201)?;
+        state.current.remove(top);
         Ok(())
     }
     fn synchronize(&self) -> Result<(), i32> {
@@ -116,7 +122,8 @@ impl Execute for VirtualDevice {
     }
     fn free(&self, memory: Memory) -> Result<(), i32> {
         let mut state = self.state.lock().unwrap();
-        assert!(state.current.contains_key(&std::thread::current().id()), "memory was freed without a context");
+        let thread = std::thread::current().id();
+        assert!(state.current.iter().any(|(of, _)| *of == thread), "memory was freed without a context");
         state.memory.remove(&memory.address).ok_or(400)?;
         state.taken -= memory.bytes;
         Ok(())

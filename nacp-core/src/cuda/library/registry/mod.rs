@@ -1,15 +1,24 @@
 //! What a driver handed out and has not taken back: the rules that make its calls safe for whoever makes them.
 //!
-//! A call reads here what its handles stand for and holds the lock until the driver has taken the work. A call that
-//! waits for the device lets the lock go and holds on to the objects instead ([`Held`]), so that nobody takes them away
-//! meanwhile.
+//! A call reads here what its handles stand for, lets the lock go before it asks the driver, and holds on to the objects
+//! instead ([`Held`]), so that nobody takes them away meanwhile. A driver that does not come back keeps nobody from
+//! working with other objects.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod copies;
+mod holds;
+mod taken;
+
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::ThreadId;
 
-use super::kernels::Kernel;
+pub(crate) use copies::{Copying, Progress, Touched};
+use holds::Watch;
+pub(crate) use holds::{Held, Use};
+
+use crate::cuda::kernels::Kernel;
 use crate::cuda::{
     ContextHandle, EventHandle, FunctionHandle, GraphHandle, Memory, ModuleHandle, Pinned, StreamHandle,
 };
@@ -59,31 +68,6 @@ impl Hasher for Spread {
 
 type Map<T> = HashMap<Serial, T, BuildHasherDefault<Spread>>;
 
-/// Counts who waits with an object.
-#[derive(Debug, Default)]
-pub(crate) struct Use(Arc<AtomicU32>);
-
-/// As long as it lives, the object is not taken back.
-pub(crate) struct Held(Arc<AtomicU32>);
-
-impl Use {
-    pub(crate) fn hold(&self) -> Held {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        Held(Arc::clone(&self.0))
-    }
-
-    /// Refuses while somebody waits.
-    pub(crate) fn idle(&self) -> Result<(), i32> {
-        if self.0.load(Ordering::Acquire) == 0 { Ok(()) } else { Err(NOT_READY) }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 pub(crate) struct Context {
     pub(crate) raw: Raw,
     pub(crate) used: Use,
@@ -91,6 +75,7 @@ pub(crate) struct Context {
     primary: Option<(i32, u32)>,
     /// The contexts whose memory it may use.
     peers: Vec<Serial>,
+    pub(crate) progress: Arc<Progress>,
 }
 
 pub(crate) struct Module {
@@ -111,8 +96,9 @@ pub(crate) struct Function {
 pub(crate) struct Stream {
     pub(crate) raw: Raw,
     pub(crate) used: Use,
-    /// Whether what is queued is recorded and not done.
-    pub(crate) records: bool,
+    /// The thread that began to record what is queued in place of doing it. Only it can end that.
+    pub(crate) recorder: Option<ThreadId>,
+    pub(crate) progress: Arc<Progress>,
     context: Serial,
     recording: Mutex<Vec<Recorded>>,
 }
@@ -125,13 +111,14 @@ pub(crate) struct Event {
 
 pub(crate) struct Graph {
     pub(crate) raw: Raw,
+    pub(crate) used: Use,
     context: Serial,
     recorded: Vec<Recorded>,
 }
 
 /// What recorded work will touch when it is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Recorded {
+pub(crate) struct Recorded {
     serial: Serial,
     /// Where it begins, if it is pinned memory.
     pinned: Option<u64>,
@@ -143,8 +130,8 @@ pub(crate) struct Piece {
     serial: Serial,
     bytes: u64,
     context: Serial,
-    /// Whether the device may still be copying: only then is there something to wait for before it is given back.
-    queued: AtomicBool,
+    /// Who touches it, if it is pinned.
+    pub(crate) touched: Touched,
 }
 
 /// Allocations by where they begin.
@@ -179,18 +166,11 @@ impl Pieces {
     }
 
     /// Only a whole allocation is given back.
-    fn take(&mut self, address: u64, bytes: u64) -> Result<Serial, i32> {
+    fn take(&mut self, address: u64, bytes: u64) -> Result<Piece, i32> {
         let piece = self.at.get(&address).filter(|piece| piece.bytes == bytes).ok_or(INVALID_HANDLE)?;
         piece.used.idle()?;
-        let serial = piece.serial;
-        self.at.remove(&address);
         self.order.remove(&address);
-        Ok(serial)
-    }
-
-    fn retain(&mut self, mut keep: impl FnMut(&Piece) -> bool) {
-        let order = &mut self.order;
-        self.at.retain(|address, piece| keep(piece) || !order.remove(address));
+        self.at.remove(&address).ok_or(INVALID_HANDLE)
     }
 }
 
@@ -204,8 +184,8 @@ pub(crate) struct State {
     graphs: Map<Graph>,
     memory: Pieces,
     pinned: Pieces,
-    /// What a recording may name: memory, modules, events.
-    alive: HashSet<Serial, BuildHasherDefault<Spread>>,
+    /// All that lives in contexts, among it what recordings name.
+    alive: Map<Watch>,
 }
 
 #[derive(Default)]
@@ -265,9 +245,14 @@ impl State {
         found.map(|(serial, context)| (*serial, context)).ok_or(INVALID_CONTEXT)
     }
 
-    /// The context in which a piece of pinned memory was made.
-    pub(crate) fn context_of_pinned(&self, piece: &Piece) -> Result<&Context, i32> {
+    /// The context in which a piece was made.
+    pub(crate) fn context_of(&self, piece: &Piece) -> Result<&Context, i32> {
         self.contexts.get(&piece.context).ok_or(INVALID_HANDLE)
+    }
+
+    /// The module of a kernel.
+    pub(crate) fn module_of(&self, function: &Function) -> Result<&Module, i32> {
+        self.modules.get(&function.module).ok_or(INVALID_HANDLE)
     }
 
     /// A kernel that was asked for before.
@@ -300,9 +285,7 @@ impl State {
     }
 
     pub(crate) fn may_start(&self, stream: &Stream, graph: &Graph) -> Result<(), i32> {
-        same(stream.context, graph.context)?;
-        let all = graph.recorded.iter().all(|recorded| self.alive.contains(&recorded.serial));
-        if all { Ok(()) } else { Err(INVALID_HANDLE) }
+        same(stream.context, graph.context)
     }
 
     pub(crate) fn may_compare(&self, one: &Event, other: &Event) -> Result<(), i32> {
@@ -330,33 +313,48 @@ impl State {
         stream.note(|| Recorded { serial: event.raw(), pinned: None });
     }
 
-    /// Notes that work of this stream copies pinned memory.
-    pub(crate) fn copies(&self, stream: &Stream, piece: &Piece, pinned: Pinned) {
-        piece.queued.store(true, Ordering::Release);
+    /// Notes that work of this stream copies pinned memory, which nobody on the host may touch from here on.
+    pub(crate) fn copies(&self, stream: &Stream, piece: &Piece, pinned: Pinned) -> Result<Option<Copying>, i32> {
         stream.note(|| Recorded { serial: piece.serial, pinned: Some(pinned.address) });
+        if stream.records() { Ok(None) } else { self.begins(stream, piece).map(Some) }
     }
 
-    /// Notes that this stream starts recorded work.
-    pub(crate) fn starts(&self, stream: &Stream, graph: &Graph) {
+    fn begins(&self, stream: &Stream, piece: &Piece) -> Result<Copying, i32> {
+        let context = self.contexts.get(&stream.context).ok_or(INVALID_HANDLE)?;
+        piece.touched.begin_copy(&stream.progress, &context.progress)
+    }
+
+    /// Notes that this stream starts recorded work, and holds all that it touches. What is gone is refused.
+    pub(crate) fn starts(&self, stream: &Stream, graph: &Graph) -> Result<Starting, i32> {
+        let mut starting = Starting { held: Vec::new(), copies: Vec::new() };
         for recorded in &graph.recorded {
-            if let Some(piece) = recorded.pinned.and_then(|address| self.pinned.inside(address, 0).ok()) {
-                piece.queued.store(true, Ordering::Release);
-            }
+            let held = self.alive.get(&recorded.serial).and_then(Watch::hold).ok_or(INVALID_HANDLE)?;
+            starting.held.push(held);
             stream.note(|| *recorded);
+            if let Some(address) = recorded.pinned.filter(|_| !stream.records()) {
+                let piece = self.pinned.inside(address, 0)?;
+                starting.copies.push(self.begins(stream, piece)?);
+            }
         }
+        Ok(starting)
     }
 
     // --- objects come
 
-    fn serial(&mut self) -> Serial {
+    /// A number for an object of a context.
+    fn serial(&mut self, used: &Use) -> Serial {
         let serial = next_serial();
-        self.alive.insert(serial);
+        self.alive.insert(serial, used.watch());
         serial
     }
 
     pub(crate) fn add_context(&mut self, raw: Raw) -> ContextHandle {
-        let serial = self.serial();
-        self.contexts.insert(serial, Context { raw, used: Use::default(), primary: None, peers: Vec::new() });
+        self.new_context(raw, None)
+    }
+
+    fn new_context(&mut self, raw: Raw, primary: Option<(i32, u32)>) -> ContextHandle {
+        let (serial, progress) = (next_serial(), Arc::default());
+        self.contexts.insert(serial, Context { raw, used: Use::default(), primary, peers: Vec::new(), progress });
         ContextHandle::from_raw(serial)
     }
 
@@ -371,10 +369,7 @@ impl State {
                 _ => {}
             }
         }
-        let serial = self.serial();
-        let primary = Some((device, 1));
-        self.contexts.insert(serial, Context { raw, used: Use::default(), primary, peers: Vec::new() });
-        ContextHandle::from_raw(serial)
+        self.new_context(raw, Some((device, 1)))
     }
 
     pub(crate) fn add_peer(&mut self, context: Serial, peer: ContextHandle) {
@@ -384,20 +379,26 @@ impl State {
     }
 
     pub(crate) fn add_memory(&mut self, address: u64, bytes: u64, context: Serial) -> Memory {
-        let serial = self.serial();
-        self.memory.insert(address, Piece::new(serial, bytes, context));
+        let piece = self.piece(bytes, context);
+        self.memory.insert(address, piece);
         Memory { address, bytes }
     }
 
     pub(crate) fn add_pinned(&mut self, address: u64, bytes: u64, context: Serial) -> Pinned {
-        let serial = self.serial();
-        self.pinned.insert(address, Piece::new(serial, bytes, context));
+        let piece = self.piece(bytes, context);
+        self.pinned.insert(address, piece);
         Pinned { address, bytes }
     }
 
+    fn piece(&mut self, bytes: u64, context: Serial) -> Piece {
+        let used = Use::default();
+        Piece { serial: self.serial(&used), used, bytes, context, touched: Touched::default() }
+    }
+
     pub(crate) fn add_module(&mut self, raw: Raw, context: Serial) -> ModuleHandle {
-        let serial = self.serial();
-        self.modules.insert(serial, Module { raw, used: Use::default(), context, functions: Vec::new() });
+        let used = Use::default();
+        let serial = self.serial(&used);
+        self.modules.insert(serial, Module { raw, used, context, functions: Vec::new() });
         ModuleHandle::from_raw(serial)
     }
 
@@ -416,161 +417,61 @@ impl State {
     }
 
     pub(crate) fn add_stream(&mut self, raw: Raw, context: Serial) -> StreamHandle {
-        let serial = self.serial();
-        let recording = Mutex::default();
-        self.streams.insert(serial, Stream { raw, used: Use::default(), records: false, context, recording });
+        let (used, progress, recording) = (Use::default(), Arc::default(), Mutex::default());
+        let serial = self.serial(&used);
+        self.streams.insert(serial, Stream { raw, used, recorder: None, progress, context, recording });
         StreamHandle::from_raw(serial)
     }
 
     pub(crate) fn add_event(&mut self, raw: Raw, context: Serial) -> EventHandle {
-        let serial = self.serial();
-        self.events.insert(serial, Event { raw, used: Use::default(), context });
+        let used = Use::default();
+        let serial = self.serial(&used);
+        self.events.insert(serial, Event { raw, used, context });
         EventHandle::from_raw(serial)
     }
 
     /// From here on what is queued on the stream is recorded.
     pub(crate) fn begin_recording(&mut self, stream: StreamHandle) {
         if let Some(stream) = self.streams.get_mut(&stream.raw()) {
-            stream.records = true;
+            stream.recorder = Some(std::thread::current().id());
+            stream.recording.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 
-    /// Recorded work, made of what its stream recorded.
-    pub(crate) fn add_graph(&mut self, raw: Raw, stream: StreamHandle) -> Result<GraphHandle, i32> {
-        let (context, recorded) = self.end_recording(stream)?;
-        let serial = self.serial();
-        self.graphs.insert(serial, Graph { raw, context, recorded });
-        Ok(GraphHandle::from_raw(serial))
-    }
-
-    /// The stream does again what is queued.
-    pub(crate) fn drop_recording(&mut self, stream: StreamHandle) {
-        let _ = self.end_recording(stream);
-    }
-
-    fn end_recording(&mut self, stream: StreamHandle) -> Result<(Serial, Vec<Recorded>), i32> {
+    /// The stream does again what is queued. Gives what it recorded.
+    pub(crate) fn end_recording(&mut self, stream: StreamHandle) -> Result<(Serial, Vec<Recorded>), i32> {
         let stream = self.streams.get_mut(&stream.raw()).ok_or(INVALID_HANDLE)?;
-        stream.records = false;
+        stream.recorder = None;
         let recorded = stream.recording.get_mut().unwrap_or_else(PoisonError::into_inner);
         Ok((stream.context, std::mem::take(recorded)))
     }
 
-    // --- objects go
-
-    /// A context of its own, with all that lives in it.
-    pub(crate) fn take_context(&mut self, handle: ContextHandle) -> Result<Raw, i32> {
-        let context = self.context(handle)?;
-        if context.primary.is_some() {
-            return Err(INVALID_CONTEXT);
-        }
-        self.end_context(handle.raw())
-    }
-
-    /// One part in the shared context of a device; with the last one goes all that lives in it.
-    pub(crate) fn take_primary(&mut self, device: i32) -> Result<(), i32> {
-        let mut contexts = self.contexts.iter_mut();
-        let (serial, count) = contexts
-            .find_map(|(serial, context)| {
-                let (of, count) = context.primary.as_mut()?;
-                (*of == device).then_some((*serial, count))
-            })
-            .ok_or(INVALID_CONTEXT)?;
-        if *count > 1 {
-            *count -= 1;
-            return Ok(());
-        }
-        self.end_context(serial).map(|_| ())
-    }
-
-    fn end_context(&mut self, serial: Serial) -> Result<Raw, i32> {
-        let context = self.contexts.get(&serial).ok_or(INVALID_HANDLE)?;
-        context.used.idle()?;
-        let pieces = self.memory.at.values().chain(self.pinned.at.values());
-        let users = pieces.map(|it| (it.context, &it.used));
-        let users = users.chain(self.streams.values().map(|it| (it.context, &it.used)));
-        let users = users.chain(self.events.values().map(|it| (it.context, &it.used)));
-        let mut users = users.chain(self.modules.values().map(|it| (it.context, &it.used)));
-        users.try_for_each(|(context, used)| if context == serial { used.idle() } else { Ok(()) })?;
-        let raw = context.raw;
-        let alive = &mut self.alive;
-        self.contexts.remove(&serial);
-        alive.remove(&serial);
-        self.functions.retain(|_, it| it.context != serial);
-        for pieces in [&mut self.memory, &mut self.pinned] {
-            pieces.retain(|it| it.context != serial || !alive.remove(&it.serial));
-        }
-        self.modules.retain(|at, it| it.context != serial || !alive.remove(at));
-        self.streams.retain(|at, it| it.context != serial || !alive.remove(at));
-        self.events.retain(|at, it| it.context != serial || !alive.remove(at));
-        self.graphs.retain(|at, it| it.context != serial || !alive.remove(at));
-        Ok(raw)
-    }
-
-    pub(crate) fn take_memory(&mut self, memory: Memory) -> Result<(), i32> {
-        let serial = self.memory.take(memory.address, memory.bytes)?;
-        self.alive.remove(&serial);
-        Ok(())
-    }
-
-    pub(crate) fn take_pinned(&mut self, pinned: Pinned) -> Result<(), i32> {
-        let serial = self.pinned.take(pinned.address, pinned.bytes)?;
-        self.alive.remove(&serial);
-        Ok(())
-    }
-
-    pub(crate) fn take_module(&mut self, handle: ModuleHandle) -> Result<Raw, i32> {
-        let module = self.module(handle)?;
-        module.used.idle()?;
-        let raw = module.raw;
-        self.modules.remove(&handle.raw());
-        self.functions.retain(|_, it| it.module != handle.raw());
-        self.alive.remove(&handle.raw());
-        Ok(raw)
-    }
-
-    pub(crate) fn take_stream(&mut self, handle: StreamHandle) -> Result<Raw, i32> {
-        let stream = self.stream(handle)?;
-        stream.used.idle()?;
-        let raw = stream.raw;
-        self.streams.remove(&handle.raw());
-        self.alive.remove(&handle.raw());
-        Ok(raw)
-    }
-
-    pub(crate) fn take_event(&mut self, handle: EventHandle) -> Result<Raw, i32> {
-        let event = self.event(handle)?;
-        event.used.idle()?;
-        let raw = event.raw;
-        self.events.remove(&handle.raw());
-        self.alive.remove(&handle.raw());
-        Ok(raw)
-    }
-
-    pub(crate) fn take_graph(&mut self, handle: GraphHandle) -> Result<Raw, i32> {
-        let raw = self.graph(handle)?.raw;
-        self.graphs.remove(&handle.raw());
-        self.alive.remove(&handle.raw());
-        Ok(raw)
+    /// Recorded work, made of what a stream recorded.
+    pub(crate) fn add_graph(&mut self, raw: Raw, (context, recorded): (Serial, Vec<Recorded>)) -> GraphHandle {
+        let used = Use::default();
+        let serial = self.serial(&used);
+        self.graphs.insert(serial, Graph { raw, used, context, recorded });
+        GraphHandle::from_raw(serial)
     }
 }
 
-impl Piece {
-    fn new(serial: Serial, bytes: u64, context: Serial) -> Self {
-        Self { used: Use::default(), serial, bytes, context, queued: AtomicBool::new(false) }
-    }
-
-    /// Whether the device was asked to copy it.
-    pub(crate) fn was_queued(&self) -> bool {
-        self.queued.load(Ordering::Acquire)
-    }
+/// What recorded work touches, held while it is being started.
+pub(crate) struct Starting {
+    held: Vec<Held>,
+    copies: Vec<Copying>,
 }
 
 impl Stream {
     /// Adds to the recording, if there is one.
     fn note(&self, recorded: impl FnOnce() -> Recorded) {
-        if self.records {
+        if self.records() {
             self.recording.lock().unwrap_or_else(PoisonError::into_inner).push(recorded());
         }
+    }
+
+    /// Whether what is queued is recorded and not done.
+    pub(crate) fn records(&self) -> bool {
+        self.recorder.is_some()
     }
 
     /// Whether it belongs to this context.
