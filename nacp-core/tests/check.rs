@@ -280,18 +280,19 @@ fn a_program_that_runs_no_checks_is_told_from_a_driver_that_fails() {
     let sh = |text: &str| Isolation::Child(Program::new("/bin/sh").arg("-c").arg(text));
     for (isolation, expected) in [
         (
-            sh("echo hello; echo $NACP_CHECK $CUDA_DEVICE_ORDER >&2"),
-            "the program does not run checks: status=exit status: 0 stderr=\"1 PCI_BUS_ID\" stdout=\"hello\"; call \
-             nacp_core::answer() first in main",
+            sh("echo hello; echo $NACP_CHECK ${CUDA_DEVICE_ORDER-unset} >&2"),
+            "the program does not run checks: status=exit status: 0 stderr=\"1 unset\" stdout=\"hello\"; its main must begin \
+             with nacp_core::answer(), in C with nacp_probe_answer()",
         ),
         (
             sh("echo hello; exec sleep 600"),
-            "the program does not run checks: it says nothing stdout=\"hello\"; call nacp_core::answer() first in main",
+            "the program does not run checks: it says nothing stdout=\"hello\"; its main must begin with \
+             nacp_core::answer(), in C with nacp_probe_answer()",
         ),
         (
             sh(r#"echo '{"nacp_check":7,"answer":"here"}'"#),
             "the program does not run checks: the child's answer cannot be read: version 7, not 1; run the same \
-             version of NACP; call nacp_core::answer() first in main",
+             version of NACP; its main must begin with nacp_core::answer(), in C with nacp_probe_answer()",
         ),
         (
             Isolation::Child(Program::new("/nowhere/program")),
@@ -345,5 +346,39 @@ fn no_thread_and_no_child_is_left_when_it_is_over() {
     while !threads().is_empty() {
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", threads());
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_child_whose_parent_is_killed_ends_too_although_its_driver_hangs() {
+    // Who is killed is a child of this test that checks in a child of its own.
+    const HERE: &str = "NACP_TEST_CHECK_ORPHAN";
+    if let Some(mark) = std::env::var_os(HERE) {
+        let hangs = [("NACP_SIM_CUDA_HANG", "kernel nacp_fma"), ("NACP_TEST_ORPHAN", mark.to_str().unwrap())];
+        let report = check(Level::Standard, "rtx3050ti-laptop-wsl2", &hangs).only([CheckId::DetBits]).run();
+        panic!("nobody killed it\n{report}");
+    }
+    let mark = format!("orphan-{}", std::process::id());
+    let mut parent = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_child_whose_parent_is_killed_ends_too_although_its_driver_hangs", "--nocapture"])
+        .env(HERE, &mark)
+        .env("NACP_SIM_CUDA_DIR", library().parent().unwrap())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let marked = format!("NACP_TEST_ORPHAN={mark}");
+    let began = Instant::now();
+    while living(&marked).is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(60), "no child was started");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Until the kernel hangs, or nearly: before that the child ends by itself too.
+    std::thread::sleep(Duration::from_secs(2));
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let began = Instant::now();
+    while !living(&marked).is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", living(&marked));
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +23,9 @@ use crate::runtime::wait_blocking;
 
 /// How often a waiting thread looks for signals: Ctrl-C is answered within this time.
 const SIGNAL_POLL: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether a run that was given up is over: for a second.
+const LAST_POLLS: u32 = 20;
 
 /// What Python asks for.
 #[derive(Debug, Deserialize)]
@@ -127,8 +130,25 @@ pub(crate) fn check(py: Python<'_>, wanted: &str, listener: Option<Py<PyAny>>) -
             }
         })();
         cancelled.store(true, Ordering::Relaxed);
+        if told.is_err() {
+            // A program that ends now would leave a child behind that still has to be killed.
+            py.detach(|| until_over(&said));
+        }
         told
     })
+}
+
+/// Waits for the run to end, for so long as a run that was given up takes at most, and a moment.
+fn until_over(said: &Mutex<Receiver<Word>>) {
+    let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut left = LAST_POLLS;
+    while left > 0 {
+        match said.recv_timeout(SIGNAL_POLL) {
+            Ok(Word::Step(_)) => {}
+            Err(RecvTimeoutError::Timeout) => left -= 1,
+            Ok(Word::Report(_)) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
 }
 
 fn step(progress: &Progress) -> Option<Value> {

@@ -209,7 +209,8 @@ impl<M> Child<M> {
             let group = format!("kill -KILL -{}", process.id());
             let mut shell = Command::new("/bin/sh");
             shell.args(["-c", &group]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            // Without a shell the child alone is killed, below.
+            // Without a shell the child alone is killed, below. What it started for a check ends by itself when it
+            // reads the end of its standard input.
             if let Ok(mut shell) = shell.spawn()
                 && !ends(&mut shell, DEATH, &self.clock)
             {

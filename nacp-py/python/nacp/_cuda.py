@@ -40,8 +40,8 @@ def check(
     'pass'
 
     Args:
-        level: "quick": does it work, below 2 seconds; "standard": how fast, and does it repeat, below 30; "full": all
-            memory and all multiprocessors, for minutes, on an idle GPU.
+        level: "quick": does it work, below 2 seconds a device; "standard": how fast, and does it repeat, below 30;
+            "full": all memory and all multiprocessors, for minutes, on an idle GPU.
         devices: The devices to check; None for all.
         only: The checks to do, such as `det.bits`, with what they build on; None for all of the level.
         cuda: The CUDA version that your programs were built with, such as `12.8`: `drv.runtime_fit` says whether the
@@ -49,7 +49,7 @@ def check(
         sass: The architectures that your programs are compiled for, such as `sm_90`: `dev.arch_fit` says whether a
             device runs them.
         ptx: The PTX that your programs bring, by its version and target, such as `("8.0", "compute_80")`.
-        limit: How many seconds all may take together; None for the limit of the level.
+        limit: How many seconds all may take together; None for the limit of the level, which is for one device.
         isolate: Whether children touch the driver, so that one that hangs or crashes takes only them with it, and
             this process can still fork and choose its devices. "auto" does so where there is a driver.
         library: The file of the driver's library; None for the one that the loader finds.

@@ -27,8 +27,8 @@ pub enum Isolation {
     #[default]
     Thread,
     /// In a child, which is killed when it hangs; a fresh one does the other checks. The program calls
-    /// [`nacp_core::answer`](crate::answer) first in its `main`. It is started with this process's environment,
-    /// `NACP_CHECK=1` and `CUDA_DEVICE_ORDER=PCI_BUS_ID`.
+    /// [`nacp_core::answer`](crate::answer) first in its `main`. It is started with this process's environment and
+    /// `NACP_CHECK=1`, so that it sees the devices that this process sees.
     Child(Program),
 }
 
@@ -144,7 +144,9 @@ impl<'a> Check<'a> {
         self
     }
 
-    /// How long all may take together, in place of [`Level::limit`]; with more time each check has more in proportion.
+    /// How long all may take together on all devices, starting the driver included, in place of [`Level::limit`], which is
+    /// for one. With more time each check has more in proportion, and each device has the same part of what is left;
+    /// starting the driver has half at most.
     /// [`run`](Self::run) comes back at most half a second later, whatever the driver does, or two and a half where the
     /// kernel holds a child that was killed.
     pub fn limit(mut self, limit: Duration) -> Self {

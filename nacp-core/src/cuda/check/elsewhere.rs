@@ -6,7 +6,7 @@ use super::Elsewhere;
 use super::executor::{Executor, Reply};
 use super::task::{Answer, Setup, Task};
 use crate::child::{Group, Program};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::cuda::{KernelDigest, Profile};
 use crate::gpu::GpuId;
 
@@ -15,20 +15,21 @@ use crate::gpu::GpuId;
 pub(super) struct Another<'a> {
     pub(super) program: &'a Program,
     pub(super) setup: &'a Setup,
-    /// How long it may take.
-    pub(super) limit: Duration,
+    /// The clock of the check.
+    pub(super) clock: &'a dyn Clock,
+    /// When it must have answered: before the check itself must.
+    pub(super) until: Duration,
 }
 
 impl Elsewhere for Another<'_> {
     fn digests(&self, device: &GpuId, profile: Profile) -> Result<Vec<KernelDigest>, String> {
-        let clock = SystemClock::new();
         let setup = Setup { elsewhere: None, ..self.setup.clone() };
         // In the group of the child: who kills the child in time kills this one with it.
         let mut executor = Executor::child(self.program, &setup, Group::Ours)
             .map_err(|error| format!("{} cannot be started: {error}", self.program.path().display()))?;
         executor.give(Task::Digests { device: device.clone(), profile });
         loop {
-            let left = self.limit.saturating_sub(clock.monotonic());
+            let left = self.until.saturating_sub(self.clock.monotonic());
             match executor.wait(left) {
                 Some(Reply::Answer(Answer::Digests(digests))) => return digests,
                 Some(Reply::Answer(_)) => {}

@@ -16,7 +16,7 @@ pub(super) const ASKED: &str = "NACP_CHECK";
 /// How often who ends is looked for.
 const TICK: Duration = Duration::from_millis(5);
 /// How a program becomes a child of the checks.
-pub(super) const FIRST: &str = "call nacp_core::answer() first in main";
+pub(super) const FIRST: &str = "its main must begin with nacp_core::answer(), in C with nacp_probe_answer()";
 
 /// One who is given tasks and answers them, one at a time.
 pub(super) enum Executor {
@@ -69,8 +69,8 @@ impl Executor {
     /// A child. It is killed when this value is dropped.
     pub(super) fn child(program: &Program, setup: &Setup, group: Group) -> std::io::Result<Self> {
         let command = program.command(|command| {
-            // A child that counts as this process does would count NVML's devices in another order.
-            command.env(ASKED, "1").env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+            // CUDA_DEVICE_ORDER stays as it is: with CUDA_VISIBLE_DEVICES=0 another order means another device.
+            command.env(ASKED, "1");
         });
         let mut child = Child::converse(command, group, read)?;
         // One that does not listen ends or stays silent, and that is told then.

@@ -69,7 +69,7 @@ checks! {
     /// It has the functions that the checks need.
     LibSymbols = "lib.symbols", Quick, Machine, 0.5;
     /// The driver starts.
-    DrvInit = "drv.init", Quick, Machine, 1.5;
+    DrvInit = "drv.init", Quick, Machine, 10.0;
     /// Its version, in the library and in the kernel.
     DrvVersion = "drv.version", Quick, Machine, 0.5;
     /// Whether it serves the CUDA version that the caller wants.
@@ -82,7 +82,7 @@ checks! {
     CtxCreate = "ctx.create", Quick, Device, 1.8;
     /// Compute mode, MPS, MIG, ECC: what shares or limits the device.
     CtxState = "ctx.state", Quick, Device, 0.2;
-    /// The driver compiles and loads PTX; how long it takes cold and warm.
+    /// The driver compiles and loads PTX, and how long it takes.
     ModPtxJit = "mod.ptx_jit", Quick, Device, 1.5;
     /// Memory can be had and given back, and none is lost.
     MemAlloc = "mem.alloc", Quick, Device, 0.5;
@@ -126,7 +126,13 @@ checks! {
 
 impl CheckId {
     /// The most time that it may take on a level, for one device.
+    ///
+    /// That of [`DrvInit`](Self::DrvInit) is the same on each, and no part of [`Level::limit`]: without persistence mode
+    /// the driver starts all GPUs of the machine first, which takes seconds.
     pub fn limit(self, level: Level) -> Duration {
+        if self == Self::DrvInit {
+            return Duration::from_secs_f64(self.seconds());
+        }
         let factor = match level {
             Level::Quick => 1.0,
             Level::Standard => 2.0,

@@ -12,9 +12,9 @@ use crate::error::{Error, ErrorKind, Result, nearest};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Does CUDA work at all: below 2 seconds.
+    /// Does CUDA work at all: below 2 seconds for each device.
     Quick,
-    /// And how fast, and does it repeat: below 30 seconds.
+    /// And how fast, and does it repeat: below 30 seconds for each device.
     Standard,
     /// All memory, all multiprocessors, for minutes: asks for an idle GPU.
     Full,
@@ -24,7 +24,8 @@ impl Level {
     /// All, the least first.
     pub const ALL: [Self; 3] = [Self::Quick, Self::Standard, Self::Full];
 
-    /// The most time that all its checks may take together.
+    /// The most time that all its checks may take together on a machine with one device. With several the whole run has
+    /// so much for each. Starting the driver has a limit of its own; see [`CheckId::limit`](super::CheckId::limit).
     pub fn limit(self) -> Duration {
         Duration::from_secs(match self {
             Self::Quick => 2,

@@ -8,7 +8,7 @@ impl CheckId {
         match self {
             Self::LibOpen => "a driver's library loads",
             Self::LibSymbols => "it has what every check needs; what single checks lack is listed",
-            Self::DrvInit => "`cuInit` answers 0",
+            Self::DrvInit => "`cuInit` answers 0; warns above 1 s",
             Self::DrvVersion => "CUDA 12.0 or newer, and the kernel's driver is the library's",
             Self::DrvRuntimeFit => "the wanted CUDA version runs; not asked for: skipped",
             Self::DevEnumerate => "there is a device, each answers, and NVML tells the same",

@@ -13,13 +13,18 @@ use super::schedule::{Schedule, Step, skip, sticky};
 use super::surroundings::{environment, kernel_driver};
 use super::task::{Answer, Checked, Setup, Task};
 use super::worker::Given;
-use super::{CheckId, CheckReport, Facts, Level, Outcome, Progress, Report, Skip, Status, answer};
+use super::{CheckId, CheckReport, Facts, Level, Outcome, Progress, Report, Scope, Skip, Status, answer};
 use crate::child::Group;
 use crate::cuda::Probe;
 use crate::error::{Error, ErrorKind};
+use crate::gpu::GpuId;
 
 /// How long after its limit a check or a run may end at most: a driver that hangs is not waited for any longer.
 pub(super) const GRACE: Duration = Duration::from_millis(250);
+/// How long a program that runs checks may take to its first word.
+const FIRST_WORD: Duration = Duration::from_secs(5);
+/// Why a driver is slow to start, most often.
+const PERSISTENCE: &str = "without persistence mode the driver starts its GPUs anew for each program: nvidia-persistenced, or nvidia-smi -pm 1, keeps them started";
 /// How often the caller's flag is looked at.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -30,10 +35,19 @@ enum Lost {
     Gone(Gone),
 }
 
+/// The time of one device within a level.
+struct Share {
+    device: Option<GpuId>,
+    level: Level,
+    time: Duration,
+    until: Duration,
+}
+
 struct Run<'a> {
     check: Check<'a>,
     began: Duration,
     until: Duration,
+    share: Option<Share>,
     schedule: Schedule,
     reports: Vec<CheckReport>,
     executor: Option<Executor>,
@@ -61,6 +75,7 @@ pub(super) fn run(check: Check<'_>) -> Report {
     let mut run = Run {
         began,
         until,
+        share: None,
         schedule: Schedule::new(wanted),
         reports: Vec::new(),
         executor: None,
@@ -94,6 +109,7 @@ impl Run<'_> {
 
     fn step(&mut self, step: Step) {
         let begun = self.now();
+        self.divide(&step, begun);
         let asked = match self.not_to_try(&step) {
             Some(status) => Err(status),
             None => {
@@ -110,12 +126,20 @@ impl Run<'_> {
             }
             Err(status) => (status, Vec::new(), Vec::new(), self.now() - begun),
         };
+        if step.id == CheckId::DrvInit {
+            self.not_counted(self.now() - begun);
+        }
         if sticky(&status) {
             self.spoiled(&step);
         }
         self.schedule.record(step.clone(), &status);
         if step.id == CheckId::DevEnumerate {
             let (devices, missing) = self.check.choose(self.probe.as_ref());
+            // The level's limit is for one device.
+            if self.check.limit.is_none() {
+                let more = u32::try_from(devices.len().saturating_sub(1)).unwrap_or(u32::MAX);
+                self.until = self.until.saturating_add(self.check.level.limit().saturating_mul(more));
+            }
             self.schedule.open(devices);
             let status = match (missing, status) {
                 (Some(reason), Status::Pass | Status::Warn { .. }) => Status::Fail { reason },
@@ -149,10 +173,53 @@ impl Run<'_> {
         if self.check.is_cancelled() {
             return Some(skip(Skip::Cancelled, "the caller gave up"));
         }
-        if self.now() >= self.until {
+        let now = self.now();
+        if now >= self.until {
             return Some(self.out_of_time());
         }
-        None
+        let share = self.share.as_ref().filter(|share| now >= share.until)?;
+        let reason = format!("the {:?} of its device in level {} were over before it began", share.time, share.level);
+        Some(skip(Skip::Deadline, reason))
+    }
+
+    /// Gives a device that begins a level the same part of what is left as each that is still to come.
+    fn divide(&mut self, step: &Step, now: Duration) {
+        if step.id.scope() != Scope::Device {
+            self.share = None;
+            return;
+        }
+        let level = step.id.level();
+        if self.share.as_ref().is_some_and(|share| share.device == step.device && share.level == level) {
+            return;
+        }
+        let devices = u32::try_from(self.schedule.to_do(step.id)).unwrap_or(u32::MAX);
+        let time = self.until.saturating_sub(now) / devices;
+        self.share = Some(Share { device: step.device.clone(), level, time, until: now.saturating_add(time) });
+    }
+
+    /// Until when the present step may go on.
+    fn until(&self) -> Duration {
+        self.share.as_ref().map_or(self.until, |share| share.until.min(self.until))
+    }
+
+    /// Starting the driver is not part of a level's time: how long it takes is the machine's matter.
+    fn not_counted(&mut self, took: Duration) {
+        if self.check.limit.is_some() {
+            return;
+        }
+        self.until = self.until.saturating_add(took);
+        if let Some(share) = &mut self.share {
+            share.until = share.until.saturating_add(took);
+        }
+    }
+
+    /// How long the driver may take to start: of a caller's limit not more than half of what is left.
+    fn start_limit(&self) -> Duration {
+        let limit = self.limit(CheckId::DrvInit);
+        match self.check.limit {
+            Some(_) => limit.min(self.until.saturating_sub(self.now()) / 2),
+            None => limit,
+        }
     }
 
     /// The most time of one check: more in proportion where the caller gives more to all.
@@ -174,10 +241,10 @@ impl Run<'_> {
         if step.id == CheckId::DevEnumerate {
             self.look()?;
         }
-        let left = self.until.saturating_sub(self.now());
-        let share = u32::try_from(self.schedule.to_do(step.id)).unwrap_or(u32::MAX);
-        let fair = if step.id.level() == Level::Full { left / share } else { left };
-        let limit = self.limit(step.id).min(fair);
+        let limit = match step.id {
+            CheckId::DrvInit => self.start_limit(),
+            id => self.limit(id).min(self.until().saturating_sub(self.now())),
+        };
         let hold = step.device.as_ref().is_some_and(|device| self.schedule.works(CheckId::CtxCreate, device));
         let among = if step.device.is_none() { self.schedule.concerned(step).cloned().collect() } else { Vec::new() };
         let task = Task::Check { id: step.id, device: step.device.clone(), among, seconds: limit.as_secs_f64(), hold };
@@ -208,7 +275,7 @@ impl Run<'_> {
         let executor = self.start().map_err(|reason| self.end(skip(Skip::Blocked, reason)))?;
         self.executor = Some(executor);
         // A first word: that the program is one that answers.
-        let limit = self.until.saturating_sub(self.now());
+        let limit = FIRST_WORD.min(self.until.saturating_sub(self.now()));
         match self.hear(limit) {
             Ok(_) => {}
             Err(Lost::Gone(gone)) if gone.crashed => {
@@ -236,9 +303,10 @@ impl Run<'_> {
         if !self.again {
             return Ok(());
         }
-        let limit = self.limit(CheckId::LibOpen).saturating_add(self.limit(CheckId::DrvInit));
-        let limit = limit.min(self.until.saturating_sub(self.now()));
-        let reason = match self.ask(Task::Prepare, limit) {
+        let (limit, begun) = (self.limit(CheckId::LibOpen).saturating_add(self.start_limit()), self.now());
+        let prepared = self.ask(Task::Prepare, limit);
+        self.not_counted(self.now() - begun);
+        let reason = match prepared {
             Ok(Answer::Prepared(Ok(()))) => return self.look(),
             Ok(Answer::Prepared(Err(reason))) => reason,
             Ok(_) => "it answers something else".to_owned(),
@@ -246,7 +314,7 @@ impl Run<'_> {
                 self.executor = None;
                 return Err(skip(Skip::Cancelled, "the caller gave up"));
             }
-            Err(Lost::Late) => format!("it does not start within {limit:?}"),
+            Err(Lost::Late) => format!("it does not start within {limit:?}; {PERSISTENCE}"),
             Err(Lost::Gone(gone)) => gone.reason,
         };
         self.executor = None;
@@ -366,6 +434,7 @@ impl Run<'_> {
         }
         let thread = matches!(executor, Some(Executor::Thread(_)));
         drop(executor);
+        let slow = if step.id == CheckId::DrvInit { format!("; {PERSISTENCE}") } else { String::new() };
         match lost {
             Lost::Gone(Gone { reason, crashed: true }) => Status::Fail {
                 reason: format!("the driver crashed the process: {reason}; reinstall or update the NVIDIA driver"),
@@ -388,12 +457,13 @@ impl Run<'_> {
                 ));
                 skip(
                     Skip::Deadline,
-                    format!("the driver did not come back within {limit:?}; let the checks run in a child"),
+                    format!("the driver did not come back within {limit:?}{slow}; let the checks run in a child"),
                 )
             }
-            Lost::Late => {
-                skip(Skip::Deadline, format!("the driver did not come back within {limit:?}; its process was killed"))
-            }
+            Lost::Late => skip(
+                Skip::Deadline,
+                format!("the driver did not come back within {limit:?}; its process was killed{slow}"),
+            ),
         }
     }
 

@@ -16,8 +16,9 @@ pub(super) struct Step {
 
 /// The order of the steps, and what their ends mean for those after them.
 ///
-/// First the machine, then one device after the other, then what is about all devices, and at last what belongs to the
-/// level full alone, so that the minutes that it takes come out of nobody else's time.
+/// First the machine, then level after level, and within a level one device after the other: that all devices work is
+/// known before any is measured. What is about all devices comes before the level full, whose minutes come out of
+/// nobody else's time.
 #[derive(Debug)]
 pub(super) struct Schedule {
     wanted: Vec<CheckId>,
@@ -60,20 +61,22 @@ impl Schedule {
     pub(super) fn open(&mut self, devices: Vec<GpuId>) {
         let named: Vec<Option<GpuId>> =
             if devices.is_empty() { vec![None] } else { devices.iter().cloned().map(Some).collect() };
-        let of = |scope: Scope, last: bool| {
-            let mine = move |id: &&CheckId| id.scope() == scope && (id.level() == Level::Full) == last;
+        let of = |scope: Scope, level: Level| {
+            let mine = move |id: &&CheckId| id.scope() == scope && id.level() == level;
             self.wanted.iter().filter(mine).copied().collect::<Vec<_>>()
         };
-        let each = |checks: &[CheckId]| {
-            let on = |device: &Option<GpuId>| {
-                checks.iter().map(|id| Step { id: *id, device: device.clone() }).collect::<Vec<_>>()
-            };
-            named.iter().flat_map(on).collect::<Vec<_>>()
-        };
-        let devices_first = each(&of(Scope::Device, false));
-        let together = of(Scope::Devices, false).into_iter().map(|id| Step { id, device: None });
-        let last = each(&of(Scope::Device, true));
-        self.steps.extend(devices_first.into_iter().chain(together).chain(last));
+        let mut steps = Vec::new();
+        for level in Level::ALL {
+            if level == Level::Full {
+                let together = Level::ALL.into_iter().flat_map(|level| of(Scope::Devices, level));
+                steps.extend(together.map(|id| Step { id, device: None }));
+            }
+            let checks = of(Scope::Device, level);
+            for device in &named {
+                steps.extend(checks.iter().map(|id| Step { id: *id, device: device.clone() }));
+            }
+        }
+        self.steps.extend(steps);
         self.devices = Some(devices);
     }
 
@@ -92,9 +95,11 @@ impl Schedule {
         Some(step)
     }
 
-    /// For how many devices the check of this step is still to be done, this one included.
+    /// How many devices the level of this check is still to be done for, that of the present step included.
     pub(super) fn to_do(&self, id: CheckId) -> usize {
-        self.steps.get(self.at.saturating_sub(1)..).unwrap_or(&[]).iter().filter(|step| step.id == id).count().max(1)
+        let left = self.steps.get(self.at.saturating_sub(1)..).unwrap_or(&[]).iter();
+        let same = left.filter(|step| step.id.scope() == Scope::Device && step.id.level() == id.level());
+        same.map(|step| &step.device).collect::<BTreeSet<_>>().len().max(1)
     }
 
     /// Why this step need not be tried.

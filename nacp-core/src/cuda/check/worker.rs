@@ -16,6 +16,9 @@ use crate::cuda::{Device, Execute, Library, determinism, probe_with};
 use crate::error::{Error, Result};
 use crate::gpu::{Fields, Gpu, GpuId, Source};
 
+/// How long before the end of a check another process must have answered, at most.
+const ANOTHER: Duration = Duration::from_secs(1);
+
 /// What does each check; none for one that nobody does.
 pub(super) type Bodies = fn(CheckId) -> bodies::Body;
 
@@ -131,11 +134,11 @@ impl Worker {
             }
         };
         let clock = &*self.given.clock;
-        let another = self.setup.elsewhere.as_ref().map(|program| Another {
-            program,
-            setup: &self.setup,
-            limit: until.saturating_sub(clock.monotonic()),
-        });
+        // A tenth of the time is left to end the other process and to tell what it did not do.
+        let margin = (until.saturating_sub(clock.monotonic()) / 10).min(ANOTHER);
+        let until_there = until.saturating_sub(margin);
+        let another = self.setup.elsewhere.as_ref();
+        let another = another.map(|program| Another { program, setup: &self.setup, clock, until: until_there });
         let mut facts = Cow::Borrowed(&self.facts);
         if !among.is_empty()
             && let Some(probe) = &mut facts.to_mut().probe

@@ -47,6 +47,10 @@ pub(crate) struct Runs {
     pub(crate) multiprocessors: BTreeSet<u32>,
     /// The version of the device's firmware, where it is known.
     pub(crate) vbios: Option<String>,
+    /// What the CPU computes, where it was computed for these runs: who makes a certificate of them elsewhere need not do
+    /// it again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) reference: Vec<KernelDigest>,
 }
 
 impl Runs {
@@ -60,6 +64,7 @@ impl Runs {
             differences: Vec::new(),
             multiprocessors: BTreeSet::new(),
             vbios: None,
+            reference: Vec::new(),
         }
     }
 
@@ -94,6 +99,9 @@ impl Runs {
         }
         if self.results.is_empty() {
             self.results = other.results;
+        }
+        if self.reference.is_empty() {
+            self.reference = other.reference;
         }
         self.answers.extend(other.answers);
         self.compared.runs += other.compared.runs;

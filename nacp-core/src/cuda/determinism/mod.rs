@@ -65,4 +65,4 @@ pub(crate) use certify::repeat;
 pub(crate) use difference::UNTOLD;
 pub(crate) use evidence::Runs;
 pub(crate) use run::{Runner, UNWRITTEN, handle};
-pub(crate) use suite::{Shape, expected};
+pub(crate) use suite::{Shape, expected, kernels};

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 
 use super::measure::{conclude, device, exact, gpu};
-use crate::cuda::check::{Bench, Metric, Outcome, Skip, Stop, Unit};
+use crate::cuda::check::{Bench, Metric, Outcome, Skip, Status, Stop, Unit};
 use crate::cuda::determinism::{
-    Difference, LanePattern, Profile, Runner, Runs, Shape, SuiteRun, UNTOLD, UNWRITTEN, expected, handle, repeat,
+    Difference, LanePattern, Profile, Runner, Runs, Shape, Suite, SuiteRun, UNTOLD, UNWRITTEN, expected, handle,
+    kernels, repeat,
 };
 use crate::cuda::kernels::{Image, Kernel, Launch};
 use crate::cuda::session::Session;
@@ -41,6 +42,12 @@ fn told(mut outcome: Outcome, bench: &Bench<'_>, device: &Device, mut runs: Runs
     outcome.measured(Metric::once("words_per_run", exact(words), Unit::Count));
     seen(&mut outcome, device, runs.multiprocessors.len());
     runs.vbios = firmware(bench, device);
+    // Known by now where a run came to its end.
+    if !runs.results.is_empty()
+        && let Ok(reference) = Suite::reference(runs.profile, device.compute)
+    {
+        runs.reference = reference;
+    }
     outcome.runs = Some(runs);
     outcome
 }
@@ -64,8 +71,23 @@ pub(crate) fn bits(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     conclude(told(Outcome::pass(), bench, device, runs), ended)
 }
 
-fn once(bench: &Bench<'_>, device: &Device, runs: &mut Runs) -> Result<(), Stop> {
+/// Computes on the CPU what must come out, before the device does: a machine whose CPU is slow is not a driver that hangs.
+fn prepare(bench: &Bench<'_>, device: &Device) -> Result<(), Stop> {
     bench.go_on()?;
+    for kernel in kernels(device.compute) {
+        expected(bench.sizes.profile, kernel)?;
+        bench.go_on().map_err(|stop| match stop.status {
+            Status::Skipped { why: Skip::Deadline, .. } => {
+                Stop::skip(Skip::Deadline, "the CPU reference took too long; give the check more time")
+            }
+            _ => stop,
+        })?;
+    }
+    Ok(())
+}
+
+fn once(bench: &Bench<'_>, device: &Device, runs: &mut Runs) -> Result<(), Stop> {
+    prepare(bench, device)?;
     let session = Session::open(bench.driver, handle(bench.driver, device)?)?;
     let stream = session.stream()?;
     let (shape, mut run) = (Shape::ALL[0], SuiteRun::default());
@@ -82,7 +104,8 @@ pub(crate) fn again(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let device = device(bench)?;
     let mut runs = Runs::new(bench.sizes.profile);
     let mut outcome = Outcome::pass();
-    let ended = repeat(bench.driver, device, &mut runs, bench.sizes.repeats, || bench.go_on());
+    let ended = prepare(bench, device)
+        .and_then(|()| repeat(bench.driver, device, &mut runs, bench.sizes.repeats, || bench.go_on()));
     if ended.is_ok() {
         match bench.elsewhere.map(|elsewhere| elsewhere.digests(&device.id, runs.profile)) {
             None => outcome.read("another process", "not tried: the checks run in one process", "this check"),

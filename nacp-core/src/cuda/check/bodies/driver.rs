@@ -1,5 +1,7 @@
 //! The driver: whether it starts, which it is, and whether it serves what the caller wants.
 
+use std::time::Duration;
+
 use crate::cuda::check::{Bench, Metric, Outcome, Skip, Status, Stop, Unit};
 use crate::cuda::compat::tables::branch_of;
 use crate::cuda::compat::{
@@ -11,6 +13,8 @@ use crate::gpu::ComputeCapability;
 
 /// The least CUDA version of a driver that NACP is made for, unless the caller wants an older one.
 const FLOOR: Version = Version { major: 12, minor: 0 };
+/// A driver whose GPUs are started answers in a part of this.
+const SLOW_START: Duration = Duration::from_secs(1);
 const KERNEL: &str = "/proc/driver/nvidia/version";
 
 /// `drv.init`.
@@ -23,6 +27,15 @@ pub(super) fn init(bench: &Bench<'_>) -> Result<Outcome, Stop> {
         // A driver that was asked before has started long ago.
         let took = bench.clock.monotonic().saturating_sub(begun);
         outcome.measured(Metric::once("start", took.as_secs_f64(), Unit::Seconds));
+        if code == 0 && took > SLOW_START {
+            let remedy = if bench.driver.loaded().wsl {
+                "a driver that sleeps takes long to wake"
+            } else {
+                "without persistence mode each program waits for the GPUs to start; run nvidia-persistenced, or \
+                 nvidia-smi -pm 1, to keep them started"
+            };
+            outcome.warn(format!("the driver took {:.1} s to start; {remedy}", took.as_secs_f64()));
+        }
     }
     let Err(refused) = called("cuInit", if code == 0 { Ok(()) } else { Err(code) }) else {
         return Ok(outcome);

@@ -1,7 +1,7 @@
 //! Programs: whether the driver compiles and loads NACP's PTX, and how long that takes.
 
 use super::{driver, measure};
-use crate::cuda::check::{Bench, Metric, Outcome, Skip, Status, Stop, Unit};
+use crate::cuda::check::{Bench, Level, Metric, Outcome, Skip, Status, Stop, Unit};
 use crate::cuda::compat::{Platform, minimum_driver, ptx_ceiling, tables::TOOLKITS};
 use crate::cuda::kernels::{Image, Kernel};
 use crate::cuda::session::{Refused, Session};
@@ -44,29 +44,50 @@ fn compile(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
             outcome.read(name(image), too_old(device, image), "compute capability");
             continue;
         }
-        bench.go_on()?;
-        load(bench, &session, outcome, image).map_err(|refused| explain(bench, device, image, cuda, refused))?;
+        load(bench, &session, outcome, image).map_err(|ended| match ended {
+            Ended::Refused(refused) => explain(bench, device, image, cuda, refused),
+            Ended::Stopped(stop) => stop,
+        })?;
     }
     Ok(())
 }
 
-/// Loads an image compiled anew, then as often as it takes that the driver knows it, and finds its kernels.
-fn load(bench: &Bench<'_>, session: &Session<'_>, outcome: &mut Outcome, image: Image) -> Result<(), Refused> {
+/// Why loading came to no end.
+enum Ended {
+    Refused(Refused),
+    Stopped(Stop),
+}
+
+/// Loads an image and finds its kernels. On level quick it is loaded once: where the driver keeps nothing of what it
+/// compiles (`CUDA_CACHE_DISABLE=1`, a home that cannot be written) each time is a compilation. On higher levels it is
+/// compiled anew first, then loaded as often as it takes that the driver knows it.
+fn load(bench: &Bench<'_>, session: &Session<'_>, outcome: &mut Outcome, image: Image) -> Result<(), Ended> {
     let timed = |cold| {
+        bench.go_on().map_err(Ended::Stopped)?;
         let begun = bench.clock.monotonic();
-        let module = session.load(image, cold)?;
-        Ok::<_, Refused>((module, bench.clock.monotonic().saturating_sub(begun).as_secs_f64()))
+        let module = session.load(image, cold).map_err(Ended::Refused)?;
+        Ok((module, bench.clock.monotonic().saturating_sub(begun).as_secs_f64()))
     };
-    let (module, cold) = timed(true)?;
-    drop(module);
-    // The driver keeps what it compiled by its text, and this text it may never have seen.
-    drop(timed(false)?);
-    let (module, warm) = timed(false)?;
+    let mut measured = |what, seconds| {
+        outcome.measured(Metric::once(format!("{}_{what}", name(image)), seconds, Unit::Seconds));
+    };
+    let module = if bench.level == Level::Quick {
+        let (module, seconds) = timed(false)?;
+        measured("load", seconds);
+        module
+    } else {
+        let (module, cold) = timed(true)?;
+        drop(module);
+        measured("cold", cold);
+        // The driver keeps what it compiled by its text, and this text it may never have seen.
+        drop(timed(false)?);
+        let (module, warm) = timed(false)?;
+        measured("warm", warm);
+        module
+    };
     for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.image() == image) {
-        module.function(kernel)?;
+        module.function(kernel).map_err(Ended::Refused)?;
     }
-    outcome.measured(Metric::once(format!("{}_cold", name(image)), cold, Unit::Seconds));
-    outcome.measured(Metric::once(format!("{}_warm", name(image)), warm, Unit::Seconds));
     outcome.read(name(image), format!("PTX {} for {} and newer", image.isa(), image.target()), "cuModuleLoadDataEx");
     Ok(())
 }

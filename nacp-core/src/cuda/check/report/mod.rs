@@ -276,6 +276,12 @@ impl Report {
         compare::compare(earlier, self)
     }
 
+    /// The devices of which it is not known whether they work: `det.bits` did not come to its end there, for want of time or
+    /// because somebody else holds them.
+    pub fn unknown(&self) -> Vec<&GpuId> {
+        verdict::unknown(&self.checks).into_iter().flatten().collect()
+    }
+
     /// The report as an error, where it is [`Fail`](Verdict::Fail) or [`Unknown`](Verdict::Unknown), so that a caller
     /// can end with it.
     ///
@@ -293,8 +299,11 @@ impl Report {
             Verdict::Pass | Verdict::Warn => return None,
             Verdict::Fail => self.failures().next(),
             Verdict::Unknown => {
-                let untried =
-                    |report: &&CheckReport| matches!(&report.status, Status::Skipped { why, .. } if !why.is_no_lack());
+                let unknown = self.unknown();
+                let untried = |report: &&CheckReport| {
+                    let here = report.device.as_ref().is_none_or(|device| unknown.contains(&device));
+                    here && matches!(&report.status, Status::Skipped { why, .. } if !why.is_no_lack())
+                };
                 self.checks.iter().find(untried)
             }
         };
@@ -315,6 +324,10 @@ impl Report {
             _ => "it is not known whether CUDA works",
         };
         let mut error = Error::new(kind, "cuda.check", message).with("check", first.id);
+        let unknown: Vec<&str> = self.unknown().into_iter().map(GpuId::as_str).collect();
+        if self.verdict == Verdict::Unknown && unknown.len() > 1 {
+            error = error.with("unknown", unknown.join(","));
+        }
         if let Some(device) = &first.device {
             error = error.with("device", device);
         }
@@ -423,7 +436,7 @@ pub enum Verdict {
     Pass,
     /// It works, with warnings, or a part could not be looked at.
     Warn,
-    /// Nothing could be said: the device is busy, or the time was over before a bit was checked.
+    /// Nothing could be said of a device at least: it is busy, or the time was over before a bit was checked there.
     Unknown,
     /// There is no driver, no device, or something fails.
     Fail,

@@ -96,7 +96,7 @@ fn the_verdict_follows_its_rules() {
     let refused = || Status::Error { call: String::new(), fault: Fault::from_code(1), reason: String::new() };
     let on = |id, status| of(id, Some('a'), status);
     let other = |id, status| of(id, Some('b'), status);
-    let table: [(Vec<CheckReport>, Verdict); 17] = [
+    let table: [(Vec<CheckReport>, Verdict); 18] = [
         (vec![], Verdict::Unknown),
         (vec![of(LibOpen, None, Status::Pass)], Verdict::Pass),
         (vec![of(LibOpen, None, warn())], Verdict::Warn),
@@ -111,7 +111,8 @@ fn the_verdict_follows_its_rules() {
         (vec![on(DetBits, Status::Pass), on(DetTensor, skipped(Skip::Unsupported))], Verdict::Pass),
         (vec![on(DetBits, Status::Pass), on(CheckId::DevArchFit, skipped(Skip::NotAsked))], Verdict::Pass),
         (vec![on(DetBits, Status::Pass), on(DetTensor, skipped(Skip::Deadline))], Verdict::Warn),
-        (vec![on(DetBits, Status::Pass), other(DetBits, skipped(Skip::Busy))], Verdict::Warn),
+        (vec![on(DetBits, Status::Pass), other(DetBits, skipped(Skip::Busy))], Verdict::Unknown),
+        (vec![on(DetBits, Status::Pass), other(DetBits, skipped(Skip::Unsupported))], Verdict::Pass),
         (vec![on(DetBits, Status::Pass), other(DetBits, fails())], Verdict::Fail),
         (vec![on(DetBits, skipped(Skip::Deadline)), on(DetTensor, fails())], Verdict::Fail),
     ];

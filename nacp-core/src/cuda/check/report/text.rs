@@ -30,6 +30,10 @@ pub(super) fn table(report: &Report, width: usize) -> String {
     if let Some(probe) = &report.probe {
         wrap(&mut out, &format!("CUDA {} from {}", probe.driver_version, probe.library), 0, width);
     }
+    let unknown: Vec<&str> = report.unknown().into_iter().map(GpuId::as_str).collect();
+    if !unknown.is_empty() {
+        wrap(&mut out, &format!("not known whether it works: {}", unknown.join(", ")), 0, width);
+    }
     for (device, reports) in report.groups() {
         line(&mut out, "");
         wrap(&mut out, &heading(report, device), 0, width);

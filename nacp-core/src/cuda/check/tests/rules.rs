@@ -43,24 +43,24 @@ fn skipped(why: Skip, reason: &str) -> Status {
 }
 
 #[test]
-fn machine_first_then_device_after_device_then_all_together_and_the_long_one_last() {
+fn machine_first_then_level_after_level_on_each_device_then_all_together_and_the_long_one_last() {
     let (fake, check) = Fake::new(2).check(Level::Full);
     let report = check.run();
     assert_eq!((report.verdict, report.simulated), (Verdict::Pass, true));
     let of = |scope| CheckId::ALL.iter().copied().filter(move |it| it.scope() == scope && *it != CheckId::SdcSoak);
     let mut expected: Vec<(CheckId, Option<GpuId>)> = of(Scope::Machine).map(|it| (it, None)).collect();
-    for device in [id(0), id(1)] {
-        expected.extend(of(Scope::Device).map(|it| (it, Some(device.clone()))));
+    for (level, device) in [Level::Quick, Level::Standard].into_iter().flat_map(|it| [(it, id(0)), (it, id(1))]) {
+        expected.extend(of(Scope::Device).filter(|it| it.level() == level).map(|it| (it, Some(device.clone()))));
     }
     expected.extend(of(Scope::Devices).map(|it| (it, None)));
     expected.extend([id(0), id(1)].map(|device| (CheckId::SdcSoak, Some(device))));
     let done: Vec<_> = report.checks.iter().map(|check| (check.id, check.device.clone())).collect();
     assert_eq!(done, expected);
 
-    // The shared context of a device is made once for all its checks, after the check that makes it itself.
+    // The shared context of a device is made once for all its checks of a level, after the check that makes it itself.
     let calls = fake.called();
     let held: Vec<&String> = calls.iter().filter(|call| call.contains(' ')).collect();
-    let expected = ["retain 0", "release 0", "retain 1", "release 1", "retain 0", "release 0", "retain 1", "release 1"];
+    let expected = ["retain 0", "release 0", "retain 1", "release 1"].repeat(3);
     assert_eq!(held, expected);
     let at = |call: &str| calls.iter().position(|other| other == call).unwrap();
     assert!(at("ctx.create@00") < at("retain 0") && at("retain 0") < at("det.bits@00"), "{calls:?}");

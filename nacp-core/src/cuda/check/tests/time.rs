@@ -41,13 +41,14 @@ fn when_the_time_of_the_level_is_over_the_rest_is_not_begun() {
         .check(Level::Quick);
     check.clock = Arc::clone(&clock) as Arc<dyn Clock>;
     let report = check.run();
-    assert_eq!(report.elapsed, Level::Quick.limit());
+    assert_eq!(report.elapsed, Level::Quick.limit(), "the time of the first device");
     let jit = report.find(CheckId::ModPtxJit, Some(&id(0))).unwrap();
     assert_eq!((why(&jit.status), jit.elapsed), (Some(Skip::Deadline), seconds(0.3)));
-    let late = report.find(CheckId::DevArchFit, Some(&id(1))).unwrap();
-    let reason = "the 2s of the whole run were over before it began".to_owned();
+    let late = report.find(CheckId::MemAlloc, Some(&id(0))).unwrap();
+    let reason = "the 2s of its device in level quick were over before it began".to_owned();
     assert_eq!(late.status, Status::Skipped { why: Skip::Deadline, reason });
-    assert_eq!(report.verdict, Verdict::Unknown, "no bit was checked");
+    assert_eq!(report.find(CheckId::DetBits, Some(&id(1))).unwrap().status, Status::Pass);
+    assert_eq!(report.verdict, Verdict::Unknown, "no bit of the first was checked");
 }
 
 #[test]

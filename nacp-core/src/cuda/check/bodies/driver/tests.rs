@@ -72,6 +72,20 @@ fn the_start_is_timed_where_it_is_the_first() {
 }
 
 #[test]
+fn a_start_of_more_than_a_second_warns_of_persistence_mode() {
+    let slow =
+        |millis| Script { takes: [("init", std::time::Duration::from_millis(millis))].into(), ..Script::default() };
+    assert_eq!(ends(slow(1000), init), "pass");
+    assert_eq!(
+        ends(slow(2300), init),
+        "warn: the driver took 2.3 s to start; without persistence mode each program waits for the GPUs to start; run \
+         nvidia-persistenced, or nvidia-smi -pm 1, to keep them started"
+    );
+    let refusing = Script { refuses: [("init", 100)].into(), ..slow(2300) };
+    assert!(ends(refusing, init).starts_with("error: cuInit"));
+}
+
+#[test]
 fn the_version_is_held_against_the_least_one_and_the_kernels() {
     let with = |version, library, facts| ends(Script { version, library, facts, ..Script::default() }, super::version);
     let same = "/usr/lib/libcuda.so.580.95.05";

@@ -6,7 +6,7 @@ use super::super::scripted::{Script, Scripted};
 use super::*;
 
 fn refusing(call: &'static str, code: i32) -> Script {
-    Script { refuses: [(call, code)].into(), ..Script::default() }
+    Script { refuses: [(call, code)].into(), level: Level::Standard, ..Script::default() }
 }
 
 #[test]
@@ -17,12 +17,29 @@ fn each_image_that_suits_the_device_is_compiled_anew_and_found_again() {
         ("load_tensor_cold", Duration::from_millis(60)),
         ("load_tensor", Duration::from_millis(1)),
     ];
-    let driver = Scripted::new(Script { takes: takes.into(), ..Script::default() });
+    let driver = Scripted::new(Script { takes: takes.into(), level: Level::Standard, ..Script::default() });
     let outcome = driver.check(ptx_jit).unwrap();
     assert_eq!(outcome.status, Status::Pass);
     let metrics: Vec<_> = outcome.metrics.iter().map(|it| (it.name.as_str(), it.value)).collect();
     assert_eq!(metrics, [("base_cold", 0.15), ("base_warm", 0.002), ("tensor_cold", 0.06), ("tensor_warm", 0.001)]);
     assert_eq!((driver.called("load_base"), driver.called("function")), (2, Kernel::ALL.len()));
+}
+
+#[test]
+fn quick_loads_each_image_once_and_looks_at_its_time_between() {
+    let slow = |base| Script {
+        takes: [("load_base", Duration::from_millis(base)), ("load_tensor", Duration::from_millis(60))].into(),
+        ..Script::default()
+    };
+    let driver = Scripted::new(slow(150));
+    let outcome = driver.check(ptx_jit).unwrap();
+    let metrics: Vec<_> = outcome.metrics.iter().map(|it| (it.name.as_str(), it.value)).collect();
+    assert_eq!(metrics, [("base_load", 0.15), ("tensor_load", 0.06)]);
+    let loads = ["load_base", "load_tensor", "load_base_cold", "load_tensor_cold"].map(|call| driver.called(call));
+    assert_eq!(loads, [1, 1, 0, 0]);
+    let driver = Scripted::new(slow(3_600_000));
+    assert_eq!(driver.ends(ptx_jit), "skipped, Deadline: its time was over");
+    assert_eq!(driver.called("load_tensor"), 0);
 }
 
 #[test]

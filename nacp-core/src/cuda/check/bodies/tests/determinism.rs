@@ -171,3 +171,18 @@ fn the_certificate_learns_the_firmware_from_the_management_library() {
     stage.gpu().identity.vbios = crate::gpu::Reading::Known("96.00.74".into());
     assert_eq!(runs(&found(&stage, det::bits)).vbios.as_deref(), Some("96.00.74"));
 }
+
+#[test]
+fn the_runs_bring_what_the_cpu_computed_so_that_a_certificate_needs_no_second_time() {
+    let stage = small(Setup::default());
+    let outcome = found(&stage, det::bits);
+    let runs = runs(&outcome);
+    let device = &stage.devices[0];
+    assert_eq!(runs.reference, Suite::reference(runs.profile, device.compute).unwrap());
+    assert_eq!(runs.reference, runs.results);
+    let wrong = small(wrong(Kernel::Fma, 71));
+    let outcome = found(&wrong, det::bits);
+    let wrong_runs = outcome.runs.as_ref().unwrap();
+    assert_eq!(wrong_runs.reference, runs.reference, "what is right, and not what came out");
+    assert_ne!(wrong_runs.results, runs.reference);
+}
