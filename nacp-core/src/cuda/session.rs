@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::kernels::{Image, Kernel, Launch};
-use super::{ContextHandle, EventHandle, Execute, Fault, FunctionHandle, GraphHandle, Memory, Pinned, StreamHandle};
-use crate::cuda::ModuleHandle;
+use super::{
+    Attribute, ContextHandle, EventHandle, Execute, Fault, FaultKind, FunctionHandle, GraphHandle, Memory,
+    ModuleHandle, Pinned, StreamHandle,
+};
 
 /// A call that the driver refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,9 @@ pub(crate) struct Refused {
     pub(crate) fault: Fault,
     /// What the driver's compiler wrote.
     pub(crate) log: String,
+    /// Whether the device is one that another process can hold: by its compute mode, or by the multi-process service.
+    /// None where it was not asked.
+    pub(crate) can_be_held: Option<bool>,
 }
 
 impl fmt::Display for Refused {
@@ -25,7 +30,17 @@ impl fmt::Display for Refused {
 
 /// Names the call of a refusal.
 pub(crate) fn called<T>(call: &'static str, answer: Result<T, i32>) -> Result<T, Refused> {
-    answer.map_err(|code| Refused { call, fault: Fault::from_code(code), log: String::new() })
+    answer.map_err(|code| Refused { call, fault: Fault::from_code(code), log: String::new(), can_be_held: None })
+}
+
+/// Adds to a refusal whether another process can hold the device.
+fn held(mut refused: Refused, driver: &dyn Execute, device: i32) -> Refused {
+    if refused.fault.kind == FaultKind::DeviceUnavailable {
+        let mode = driver.attribute(Attribute::ComputeMode, device).ok();
+        let service = driver.attribute(Attribute::MpsEnabled, device) == Ok(1);
+        refused.can_be_held = mode.map(|mode| mode != 0 || service);
+    }
+    refused
 }
 
 /// A context on a device, current in this thread until it is dropped or another one is made current.
@@ -39,13 +54,14 @@ pub(crate) struct Session<'d> {
 impl<'d> Session<'d> {
     /// Takes part in the context that all libraries of this process share.
     pub(crate) fn open(driver: &'d dyn Execute, device: i32) -> Result<Self, Refused> {
-        let context = called("cuDevicePrimaryCtxRetain", driver.retain(device))?;
+        let context =
+            called("cuDevicePrimaryCtxRetain", driver.retain(device)).map_err(|it| held(it, driver, device))?;
         Self { driver, device, context, own: false }.begin()
     }
 
     /// A context of its own.
     pub(crate) fn open_own(driver: &'d dyn Execute, device: i32) -> Result<Self, Refused> {
-        let context = called("cuCtxCreate", driver.create_context(device))?;
+        let context = called("cuCtxCreate", driver.create_context(device)).map_err(|it| held(it, driver, device))?;
         Self { driver, device, context, own: true }.begin()
     }
 
@@ -117,7 +133,9 @@ impl<'d> Session<'d> {
     pub(crate) fn load(&self, image: Image, cold: bool) -> Result<Module<'_>, Refused> {
         match self.driver.load(image, cold) {
             Ok(handle) => Ok(Module { session: self, handle }),
-            Err((code, log)) => Err(Refused { call: "cuModuleLoadDataEx", fault: Fault::from_code(code), log }),
+            Err((code, log)) => {
+                Err(Refused { call: "cuModuleLoadDataEx", fault: Fault::from_code(code), log, can_be_held: None })
+            }
         }
     }
 }

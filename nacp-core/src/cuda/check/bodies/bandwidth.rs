@@ -64,7 +64,7 @@ fn measure_between(bench: &Bench<'_>, direction: Direction, outcome: &mut Outcom
         }
         Err(refused) => outcome.warn(format!(
             "pinned memory of the host was refused, so only pageable copies were measured: {refused}; under WSL2 it is \
-             limited, elsewhere see `ulimit -l` and the free memory of the machine"
+             limited, elsewhere look at the free memory of the machine, and of the container"
         )),
     }
     copy.pageable(outcome)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZero;
 
+use super::context::{EXCLUSIVE_PROCESS, EXCLUSIVE_THREAD};
 use super::measure::{conclude, device, exact, gpu};
 use crate::cuda::check::{Bench, Metric, Outcome, Skip, Stop, Unit};
 use crate::cuda::determinism::{
@@ -10,7 +11,7 @@ use crate::cuda::determinism::{
 };
 use crate::cuda::kernels::{Image, Kernel, Launch};
 use crate::cuda::session::Session;
-use crate::cuda::{Device, reference};
+use crate::cuda::{Attribute, Device, reference};
 
 /// Says what differs. Where it cannot be one broken unit, the driver is suspected too.
 pub(super) fn accuse(outcome: &mut Outcome, device: &Device, difference: &Difference) {
@@ -84,7 +85,14 @@ pub(crate) fn again(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let mut outcome = Outcome::pass();
     let ended = repeat(bench.driver, device, &mut runs, bench.sizes.repeats, || bench.go_on());
     if ended.is_ok() {
-        match bench.elsewhere.map(|elsewhere| elsewhere.digests(&device.id, runs.profile)) {
+        let alone = alone(bench, device)?;
+        match bench.elsewhere.filter(|_| !alone).map(|elsewhere| elsewhere.digests(&device.id, runs.profile)) {
+            None if alone => outcome.read(
+                "another process",
+                "not tried: the device is in exclusive mode without the multi-process service, so that a second process gets \
+                 no context",
+                "cuDeviceGetAttribute",
+            ),
             None => outcome.read("another process", "not tried: the checks run in one process", "this check"),
             Some(Ok(digests)) => {
                 runs.add_digests(digests);
@@ -95,6 +103,14 @@ pub(crate) fn again(bench: &Bench<'_>) -> Result<Outcome, Stop> {
         }
     }
     conclude(told(outcome, bench, device, runs), ended)
+}
+
+/// Whether the device has room for one process only.
+fn alone(bench: &Bench<'_>, device: &Device) -> Result<bool, Stop> {
+    let handle = handle(bench.driver, device)?;
+    let mode = bench.driver.attribute(Attribute::ComputeMode, handle);
+    let service = bench.driver.attribute(Attribute::MpsEnabled, handle) == Ok(1);
+    Ok(matches!(mode, Ok(EXCLUSIVE_THREAD | EXCLUSIVE_PROCESS)) && !service)
 }
 
 /// `det.shape`: a row has the same sum in each batch and on each grid.

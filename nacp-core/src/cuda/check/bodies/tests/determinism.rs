@@ -124,6 +124,22 @@ fn another_process_must_give_the_same_digests() {
 }
 
 #[test]
+fn a_device_for_one_process_is_not_asked_from_a_second() {
+    let with = |attributes: &[(i32, i32)]| {
+        let mut stage = small(Setup::default());
+        stage.driver.setup.attributes.extend(attributes.iter().copied());
+        let other = Other(Err("it got no context".into()));
+        det::again(&Bench { elsewhere: Some(&other), ..stage.bench() }).unwrap()
+    };
+    let alone = with(&[(20, 3), (133, 0)]);
+    assert_eq!((reason(&alone), runs(&alone).compared.processes), ("pass".into(), 1));
+    assert!(told(&alone, "another process").starts_with("not tried: the device is in exclusive mode"));
+    for shared in [[(20, 3), (133, 1)], [(20, 0), (133, 0)]] {
+        assert!(reason(&with(&shared)).starts_with("warn: no other process could run the suite"), "{shared:?}");
+    }
+}
+
+#[test]
 fn sums_that_differ_are_told_and_are_no_fault() {
     let outcome = found(&small(Setup::default()), det::atomics);
     assert_eq!((reason(&outcome), value(&outcome, "distinct_sums")), ("pass".into(), 10.0));
