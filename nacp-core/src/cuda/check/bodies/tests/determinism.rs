@@ -187,3 +187,21 @@ fn the_certificate_learns_the_firmware_from_the_management_library() {
     stage.gpu().identity.vbios = crate::gpu::Reading::Known("96.00.74".into());
     assert_eq!(runs(&found(&stage, det::bits)).vbios.as_deref(), Some("96.00.74"));
 }
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn a_cpu_that_does_not_round_as_ieee_754_asks_accuses_no_device() {
+    let test = "cuda::check::bodies::tests::determinism::a_cpu_that_does_not_round_as_ieee_754_asks_accuses_no_device";
+    if !crate::cuda::reference::in_fast_math(test) {
+        return;
+    }
+    let bodies = BODIES.into_iter().filter(|(name, _)| *name != "det.atomics");
+    for (name, body) in bodies.chain([("thr.fma", thr::fma as Body), ("thr.mma", thr::mma)]) {
+        let Status::Skipped { why, reason } = stopped(&small(Setup::default()), body).status else { panic!("{name}") };
+        assert_eq!(why, Skip::Unsupported, "{name}");
+        assert!(
+            reason.starts_with("this CPU does not round as IEEE 754 asks: what=f32: subnormal"),
+            "{name}: {reason}"
+        );
+    }
+}

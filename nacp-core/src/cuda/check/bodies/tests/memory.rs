@@ -113,7 +113,7 @@ fn a_fault_that_was_seen_is_told_even_where_the_time_is_over() {
 #[test]
 fn memory_that_the_system_needs_too_is_tested_in_a_small_part() {
     use crate::cuda::check::{Bench, Level};
-    const FREE: u64 = 8 * MIB;
+    const FREE: u64 = MIB;
     let tested = |level, change: fn(&mut Stage)| {
         let mut stage = stage(Setup { free: FREE, ..Setup::default() });
         stage.sizes.memory_percent = if level == Level::Full { 95 } else { 50 };
@@ -123,7 +123,7 @@ fn memory_that_the_system_needs_too_is_tested_in_a_small_part() {
         let part = outcome.evidence.iter().find(|it| it.what == "memory.part").map(|it| it.value.clone());
         (value(&outcome, "tested") / FREE as f64, part)
     };
-    let integrated = |stage: &mut Stage| drop(stage.driver.setup.attributes.insert(18, 1));
+    let integrated = |stage: &mut Stage| stage.driver.setup.attributes.extend([(18, 1)]);
     let wsl = |stage: &mut Stage| stage.driver = VirtualDevice::new(stage.driver.setup.clone()).under_wsl();
     let wddm = |stage: &mut Stage| {
         stage.gpu().modes.driver_model = crate::gpu::Reading::Known(crate::gpu::DriverModel::Wddm);
