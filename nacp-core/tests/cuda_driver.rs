@@ -83,6 +83,15 @@ fn words(driver: &dyn Execute, memory: Memory, stream: StreamHandle) -> Vec<u32>
     bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
 }
 
+/// Waits until some thread of this process is in this call of the driver, by its trace.
+fn until_in(call: &str) {
+    let (trace, begun) = (std::env::var_os("NACP_SIM_CUDA_TRACE").unwrap(), Instant::now());
+    while !std::fs::read_to_string(&trace).is_ok_and(|calls| calls.lines().any(|line| line == call)) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{call} is never called");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn every_kernel_equals_its_twin_on_the_cpu() {
     both("every_kernel_equals_its_twin_on_the_cpu", |driver, _| {

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::kernels::{Image, Kernel, Launch};
-use super::{ContextHandle, EventHandle, Execute, Fault, FunctionHandle, GraphHandle, Memory, Pinned, StreamHandle};
-use crate::cuda::ModuleHandle;
+use super::{
+    Attribute, ContextHandle, EventHandle, Execute, Fault, FaultKind, FunctionHandle, GraphHandle, Memory,
+    ModuleHandle, Pinned, StreamHandle,
+};
 
 /// A call that the driver refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,9 @@ pub(crate) struct Refused {
     pub(crate) fault: Fault,
     /// What the driver's compiler wrote.
     pub(crate) log: String,
+    /// Whether the device is one that another process can hold: by its compute mode, or by the multi-process service.
+    /// None where it was not asked.
+    pub(crate) can_be_held: Option<bool>,
 }
 
 impl fmt::Display for Refused {
@@ -25,7 +30,17 @@ impl fmt::Display for Refused {
 
 /// Names the call of a refusal.
 pub(crate) fn called<T>(call: &'static str, answer: Result<T, i32>) -> Result<T, Refused> {
-    answer.map_err(|code| Refused { call, fault: Fault::from_code(code), log: String::new() })
+    answer.map_err(|code| Refused { call, fault: Fault::from_code(code), log: String::new(), can_be_held: None })
+}
+
+/// Adds to a refusal whether another process can hold the device.
+fn held(mut refused: Refused, driver: &dyn Execute, device: i32) -> Refused {
+    if refused.fault.kind == FaultKind::DeviceUnavailable {
+        let mode = driver.attribute(Attribute::ComputeMode, device).ok();
+        let service = driver.attribute(Attribute::MpsEnabled, device) == Ok(1);
+        refused.can_be_held = mode.map(|mode| mode != 0 || service);
+    }
+    refused
 }
 
 /// A context on a device, current in this thread until it is dropped or another one is made current. What was current
@@ -40,13 +55,14 @@ pub(crate) struct Session<'d> {
 impl<'d> Session<'d> {
     /// Takes part in the context that all libraries of this process share.
     pub(crate) fn open(driver: &'d dyn Execute, device: i32) -> Result<Self, Refused> {
-        let context = called("cuDevicePrimaryCtxRetain", driver.retain(device))?;
+        let context =
+            called("cuDevicePrimaryCtxRetain", driver.retain(device)).map_err(|it| held(it, driver, device))?;
         Self::begin(driver, device, context, false)
     }
 
     /// A context of its own.
     pub(crate) fn open_own(driver: &'d dyn Execute, device: i32) -> Result<Self, Refused> {
-        let context = called("cuCtxCreate", driver.create_context(device))?;
+        let context = called("cuCtxCreate", driver.create_context(device)).map_err(|it| held(it, driver, device))?;
         Self::begin(driver, device, context, true)
     }
 
@@ -69,10 +85,6 @@ impl<'d> Session<'d> {
 
     pub(crate) fn device(&self) -> i32 {
         self.device
-    }
-
-    pub(crate) fn context(&self) -> ContextHandle {
-        self.context
     }
 
     pub(crate) fn synchronize(&self) -> Result<(), Refused> {
@@ -121,7 +133,9 @@ impl<'d> Session<'d> {
     pub(crate) fn load(&self, image: Image, cold: bool) -> Result<Module<'_>, Refused> {
         match self.driver.load(image, cold) {
             Ok(handle) => Ok(Module { session: self, handle }),
-            Err((code, log)) => Err(Refused { call: "cuModuleLoadDataEx", fault: Fault::from_code(code), log }),
+            Err((code, log)) => {
+                Err(Refused { call: "cuModuleLoadDataEx", fault: Fault::from_code(code), log, can_be_held: None })
+            }
         }
     }
 }
@@ -204,10 +218,6 @@ pub(crate) struct PinnedBuffer<'s> {
 }
 
 impl PinnedBuffer<'_> {
-    pub(crate) fn pinned(&self) -> Pinned {
-        self.pinned
-    }
-
     /// Writes bytes from `offset` on. There is no call of the driver behind it.
     pub(crate) fn write(&self, offset: u64, data: &[u8]) -> Result<(), Refused> {
         called("write to pinned memory", self.session.driver.write_pinned(self.pinned, offset, data))
@@ -232,10 +242,6 @@ pub(crate) struct Stream<'s> {
 }
 
 impl<'s> Stream<'s> {
-    pub(crate) fn handle(&self) -> StreamHandle {
-        self.handle
-    }
-
     pub(crate) fn launch(&self, function: &Function<'_>, launch: &Launch) -> Result<(), Refused> {
         called("cuLaunchKernel", self.session.driver.launch(function.handle, launch, self.handle))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::surroundings::Ours;
 use super::{Evidence, Level, Metric, Sizes, Skip, Status};
 use crate::clock::Clock;
 use crate::cuda::compat::Arch;
@@ -58,6 +59,9 @@ pub(crate) struct Facts {
     pub(crate) wanted_sass: Vec<Arch>,
     /// The PTX that the caller's programs bring: its version and target.
     pub(crate) wanted_ptx: Option<(Version, Arch)>,
+    /// The processes that must not be taken for somebody else's.
+    #[serde(skip)]
+    pub(crate) ours: Ours,
     /// The variables of the environment that CUDA or NVIDIA's tools read.
     pub(crate) environment: BTreeMap<String, String>,
 }
@@ -168,17 +172,34 @@ impl Stop {
     }
 }
 
+/// The multi-process service is not ready, or has all the clients or connections that it serves
+/// (`CUDA_ERROR_MPS_SERVER_NOT_READY`, `…_MAX_CLIENTS_REACHED`, `…_MAX_CONNECTIONS_REACHED`).
+const MPS_BUSY: [i32; 3] = [807, 808, 809];
+
 impl From<Refused> for Stop {
-    /// A device that is held by others is busy and not broken; a function that is not there is no support.
+    /// A device that is held by others is busy and not broken, and so is a multi-process service that is not ready or
+    /// has all the clients that it serves. A device that refuses and that nobody can hold is broken. A function that is
+    /// not there is no support.
     fn from(refused: Refused) -> Self {
-        let Refused { call, fault, log } = refused;
+        let Refused { call, fault, log, can_be_held } = refused;
         let error = fault.error("cuda.check", call);
         let mut reason = error.hint_text().unwrap_or("see the driver's documentation of this number").to_owned();
         if !log.trim().is_empty() {
             reason = format!("{reason}; the compiler wrote: {}", log.trim());
         }
         let status = match fault.kind {
+            FaultKind::DeviceUnavailable if can_be_held == Some(false) => Status::Error {
+                call: call.into(),
+                fault,
+                reason:
+                    "no process can hold it, as its compute mode is the default; reset the GPU (`nvidia-smi -r`), and \
+                         look for an Xid in the kernel's log"
+                        .into(),
+            },
             FaultKind::DeviceUnavailable => {
+                Status::Skipped { why: Skip::Busy, reason: format!("{call}: {fault}; {reason}") }
+            }
+            FaultKind::Mps if MPS_BUSY.contains(&fault.code) => {
                 Status::Skipped { why: Skip::Busy, reason: format!("{call}: {fault}; {reason}") }
             }
             _ if fault.code == 500 => {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::elsewhere::Another;
-use super::surroundings::busy;
+use super::surroundings::{Ours, busy};
 use super::task::{Answer, Checked, Setup, Task, Told};
 use super::{Bench, CheckId, Deadline, Elsewhere, Facts, Outcome, Sizes, Status, Stop, bodies};
 use crate::clock::Clock;
@@ -49,7 +49,7 @@ pub(super) struct Worker {
 impl Worker {
     /// One who stops when `stop` is set.
     pub(super) fn new(setup: Setup, given: Given, stop: Arc<AtomicBool>) -> Self {
-        let facts = setup.facts.clone();
+        let facts = Facts { ours: Ours::here(), ..setup.facts.clone() };
         Self { setup, given, stop, driver: None, facts, telemetry: None, held: None }
     }
 
@@ -231,7 +231,8 @@ fn read_all(source: Option<Arc<dyn Source>>) -> Result<Everything> {
     let gpus = source.inventory()?;
     let mut samples = Vec::new();
     source.sample(Fields::PROCESSES | Fields::UTILIZATION, &mut samples)?;
-    let told = Told { busy: busy(&gpus, &samples) };
+    let ours = if source.is_here() { Ours::here() } else { Ours::default() };
+    let told = Told { busy: busy(&gpus, &samples, &ours) };
     Ok((source, gpus, told))
 }
 

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// A lower number in a file's name is the number of an interface.
+const LEAST_BRANCH: u32 = 300;
+
 /// A version of the NVIDIA driver, such as `580.95.05` (Linux) or `576.57` (Windows).
 ///
 /// It is compared number by number: `570.124.06` is newer than `570.26`. A branch alone (`580`) comes before all its
@@ -58,9 +61,15 @@ impl DriverVersion {
         line.split_whitespace().filter(|word| word.contains('.')).find_map(|word| word.parse().ok())
     }
 
-    /// The version in the name of a file of the driver, such as `libcuda.so.580.95.05`. `libcuda.so.1` has none.
+    /// The version in the name of a file of the driver, such as `libcuda.so.580.95.05`. `libcuda.so.1` has none, nor has
+    /// `libcuda.so.1.1`, which is the library's name on Jetson: no driver that knows CUDA's present interface is of a
+    /// branch below 300.
     pub fn in_file_name(name: &str) -> Option<Self> {
-        name.split_once(".so.")?.1.parse::<Self>().ok().filter(|version| version.minor.is_some())
+        name.split_once(".so.")?
+            .1
+            .parse::<Self>()
+            .ok()
+            .filter(|version| version.minor.is_some() && version.branch >= LEAST_BRANCH)
     }
 }
 
@@ -172,6 +181,9 @@ mod tests {
         for (name, expected) in [
             ("libcuda.so.580.95.05", Some("580.95.05")),
             ("libcuda.so.1", None),
+            ("libcuda.so.1.1", None),
+            ("libcuda.so.299.1", None),
+            ("libcuda.so.300.1", Some("300.1")),
             ("libcuda.so", None),
             ("nvcuda.dll", None),
             ("libcuda.so.x", None),

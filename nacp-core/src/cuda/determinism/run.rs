@@ -174,7 +174,7 @@ pub(crate) fn handle(driver: &dyn Execute, device: &Device) -> Result<i32, Refus
 }
 
 impl From<Refused> for Error {
-    fn from(Refused { call, fault, log }: Refused) -> Self {
+    fn from(Refused { call, fault, log, .. }: Refused) -> Self {
         let error = fault.error("cuda.determinism", call);
         if log.trim().is_empty() { error } else { error.with("log", log.trim()) }
     }

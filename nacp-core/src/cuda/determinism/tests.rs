@@ -403,3 +403,19 @@ mod comparing {
         assert!(simulated.to_string().starts_with("simulated: NVIDIA H100"));
     }
 }
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn a_cpu_that_does_not_round_as_ieee_754_asks_calls_no_certificate_wrong() {
+    let test = "cuda::determinism::tests::a_cpu_that_does_not_round_as_ieee_754_asks_calls_no_certificate_wrong";
+    if !crate::cuda::reference::in_fast_math(test) {
+        return;
+    }
+    let verification = right().verify();
+    assert!(verification.wrong().next().is_none() && !verification.is_verified(), "{verification}");
+    for name in ["results", "scope"] {
+        let field = verification.fields.iter().find(|field| field.field == name).unwrap();
+        let Verified::Unknown { why } = &field.verified else { panic!("{field:?}") };
+        assert!(why.starts_with("this CPU does not round as IEEE 754 asks"), "{why}");
+    }
+}

@@ -166,9 +166,9 @@ fn the_line_of_a_product_is_read_from_its_name() {
 
 #[test]
 fn mma_sync_reaches_the_peak_only_where_it_is_the_native_instruction() {
-    let share = |text| mma_sync_share(compute(text)).map(|share| share.value);
+    let share = |text| mma_sync_share(compute(text)).map(|share| share.value).ok();
     assert_eq!((share("7.5"), share("8.9"), share("12.0")), (Some(1.0), Some(1.0), Some(1.0)));
-    assert_eq!((share("9.0"), share("10.0"), share("13.0")), (Some(0.6), None, None));
+    assert_eq!((share("9.0"), share("10.0"), share("13.0")), (None, None, None));
 }
 
 #[test]

@@ -77,21 +77,25 @@ fn judge(outcome: &mut Outcome, lost: &[u64]) {
     }
 }
 
-/// Memory of the host that the device reads by itself. WSL2 has little of it, and programs do without.
+/// Memory of the host that the device reads by itself. There may be little of it, and programs do without.
 fn pinned(bench: &Bench<'_>, session: &Session<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
     bench.go_on()?;
     let begun = bench.clock.monotonic();
     let pinned = match session.pinned(PIECE) {
         Ok(pinned) => pinned,
-        Err(refused) if bench.driver.loaded().wsl => {
+        Err(refused) => {
+            let remedy = if bench.driver.loaded().wsl {
+                "WSL2 limits it: give WSL2 more memory in .wslconfig"
+            } else {
+                "look at the free memory of the machine, and of the container"
+            };
             outcome.warn(format!(
-                "no pinned memory of {}: {refused}; WSL2 limits it, and copies from pageable memory are slower: give WSL2 more \
-                 memory in .wslconfig",
+                "no pinned memory of {}: {refused}; programs do without it, and their copies from pageable memory are slower; \
+                 {remedy}",
                 Bytes(PIECE)
             ));
             return Ok(());
         }
-        Err(refused) => return Err(refused.into()),
     };
     let took = bench.clock.monotonic().saturating_sub(begun);
     outcome.measured(Metric::once("allocate_pinned", took.as_secs_f64(), Unit::Seconds));

@@ -64,7 +64,7 @@ fn measure_between(bench: &Bench<'_>, direction: Direction, outcome: &mut Outcom
         }
         Err(refused) => outcome.warn(format!(
             "pinned memory of the host was refused, so only pageable copies were measured: {refused}; under WSL2 it is \
-             limited, elsewhere see `ulimit -l` and the free memory of the machine"
+             limited, elsewhere look at the free memory of the machine, and of the container"
         )),
     }
     copy.pageable(outcome)
@@ -95,12 +95,15 @@ impl Copy<'_> {
             }
             Direction::ToHost => measure::fill(self.bench, self.memory, seed, self.stream)?,
         }
+        let work = || match self.direction {
+            Direction::ToDevice => self.stream.upload(self.memory, host, bytes),
+            Direction::ToHost => self.stream.download(host, self.memory, bytes),
+        };
+        let mut last = 0.0;
         let mut once = |timed: bool, speeds: &mut Vec<f64>| -> Result<(), Stop> {
             self.bench.go_on()?;
-            let seconds = measure::timed(self.stream, self.marks, watch, || match self.direction {
-                Direction::ToDevice => self.stream.upload(self.memory, host, bytes),
-                Direction::ToHost => self.stream.download(host, self.memory, bytes),
-            })?;
+            let seconds = measure::timed(self.stream, self.marks, work)?;
+            last = seconds;
             speeds.extend(measure::rate(bytes, seconds).filter(|_| timed));
             Ok(())
         };
@@ -108,6 +111,7 @@ impl Copy<'_> {
         for round in 0..WARM_UP + self.bench.sizes.repeats {
             once(round >= WARM_UP, &mut speeds)?;
         }
+        watch.during(self.stream, last, work)?;
         let found = match self.direction {
             Direction::ToDevice => measure::differences(self.bench, self.memory, bytes, seed, self.stream)?,
             Direction::ToHost => {
@@ -260,12 +264,14 @@ fn measure_on_device(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Sto
     let mut best: Option<f64> = None;
     let mut measured = |name: &str, outcome: &mut Outcome, work: &dyn Fn() -> Result<(), Refused>| {
         to.fill(STALE, &stream)?;
-        let mut speeds = Vec::new();
+        let (mut speeds, mut last) = (Vec::new(), 0.0);
         for round in 0..WARM_UP + bench.sizes.repeats {
             bench.go_on()?;
-            let seconds = measure::timed(&stream, &marks, &mut watch, work)?;
+            let seconds = measure::timed(&stream, &marks, work)?;
+            last = seconds;
             speeds.extend(measure::rate(bytes, seconds).filter(|_| round >= WARM_UP));
         }
+        watch.during(&stream, last, work)?;
         verdict(outcome, name, bytes, measure::differences(bench, &to, bytes, seed, &stream)?);
         let both: Vec<f64> = speeds.iter().map(|speed| 2.0 * speed).collect();
         outcome.measured(Metric::of(name, speeds, Unit::BytesPerSecond).map(|metric| metric.by("bytes counted once")));

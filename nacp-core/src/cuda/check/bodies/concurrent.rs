@@ -11,6 +11,7 @@ use crate::cuda::session::Session;
 /// `ctx.concurrent`: two contexts on two threads give the same bits at the same time.
 pub(crate) fn contexts(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let device = device(bench)?;
+    super::measure::reference()?;
     let handle = handle(bench.driver, device)?;
     let (driver, deadline, sizes) = (bench.driver, bench.deadline, bench.sizes);
     let work = move |shape: Shape| -> (Runs, Result<(), Stop>) {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::measure;
+use crate::cuda::check::surroundings::{Ours, computes};
 use crate::cuda::check::{Bench, Metric, Outcome, Skip, Status, Stop, Unit};
 use crate::cuda::compat::Product;
 use crate::cuda::session::Session;
 use crate::cuda::{Attribute, Device, Level};
-use crate::gpu::{Fields, Gpu, Process, ProcessKind, Reading};
+use crate::gpu::{Fields, Gpu, Process, Reading};
 
 /// A context that takes longer is worth a word.
 const SLOW: Duration = Duration::from_millis(1500);
@@ -16,9 +17,9 @@ const SLOW: Duration = Duration::from_millis(1500);
 const KEPT_OUT: [i32; 2] = [46, 101];
 
 /// Who may have contexts, as the driver numbers it.
-const EXCLUSIVE_THREAD: i32 = 1;
+pub(super) const EXCLUSIVE_THREAD: i32 = 1;
 const PROHIBITED: i32 = 2;
-const EXCLUSIVE_PROCESS: i32 = 3;
+pub(super) const EXCLUSIVE_PROCESS: i32 = 3;
 
 /// `ctx.create`.
 pub(super) fn create(bench: &Bench<'_>) -> Result<Outcome, Stop> {
@@ -40,7 +41,7 @@ pub(super) fn create(bench: &Bench<'_>) -> Result<Outcome, Stop> {
                     format!(
                         "{refused}: the device is in exclusive mode and another process holds it{}; wait for it, use MPS, \
                          or set the default mode with `nvidia-smi -i {} -c DEFAULT`",
-                        named(&others(bench, device)),
+                        who(bench, device),
                         device.id
                     ),
                 ),
@@ -95,9 +96,18 @@ fn others(bench: &Bench<'_>, device: &Device) -> Vec<Process> {
     if source.sample(Fields::PROCESSES, &mut samples).is_err() {
         return Vec::new();
     }
-    let own = if source.is_here() { std::process::id() } else { 0 };
+    let wddm = measure::through_windows(bench, Some(gpu));
+    let ours = if source.is_here() { bench.facts.ours.clone() } else { Ours::default() };
     let processes = samples.into_iter().filter(|it| it.id == gpu.id).filter_map(|it| it.processes.known().cloned());
-    processes.flatten().filter(|it| it.kind != ProcessKind::Graphics && it.pid != own).collect()
+    processes.flatten().filter(|it| computes(it, wddm) && ours.is_other(it.pid)).collect()
+}
+
+/// Who holds the device, where that is known.
+fn who(bench: &Bench<'_>, device: &Device) -> String {
+    match bench.facts.ours {
+        Ours::Known(_) => named(&others(bench, device)),
+        Ours::Namespaced => " (which one is hidden by a namespace of this process: ask on the machine itself)".into(),
+    }
 }
 
 fn named(processes: &[Process]) -> String {
@@ -113,7 +123,7 @@ pub(super) fn state(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let gpu = measure::gpu(bench, &device.id);
     let mut state = State { bench, device, outcome: Outcome::pass(), worth_knowing: Vec::new() };
     let attribute = |which| bench.driver.attribute(which, handle).ok();
-    state.compute_mode(attribute(Attribute::ComputeMode));
+    state.compute_mode(attribute(Attribute::ComputeMode), attribute(Attribute::MpsEnabled) == Some(1));
     state.mps(attribute(Attribute::MpsEnabled));
     state.partition(gpu);
     state.ecc(attribute(Attribute::EccEnabled), gpu);
@@ -139,7 +149,7 @@ struct State<'a> {
 }
 
 impl State<'_> {
-    fn compute_mode(&mut self, mode: Option<i32>) {
+    fn compute_mode(&mut self, mode: Option<i32>, service: bool) {
         let Some(mode) = mode else { return };
         let name = match mode {
             0 => "default",
@@ -151,7 +161,12 @@ impl State<'_> {
         self.outcome.read("compute_mode", format!("{name} ({mode})"), "cuDeviceGetAttribute");
         match mode {
             PROHIBITED => self.outcome.fail(prohibited(self.device)),
-            EXCLUSIVE_THREAD | EXCLUSIVE_PROCESS => {
+            // With the multi-process service it is the mode that NVIDIA recommends: the service alone holds the device.
+            EXCLUSIVE_THREAD | EXCLUSIVE_PROCESS if !service => {
+                if self.bench.facts.ours == Ours::Namespaced {
+                    let text = "a namespace hides which processes of the device are this one's: none is named";
+                    self.outcome.read("processes", text, "/proc/self/ns/pid");
+                }
                 let others = others(self.bench, self.device);
                 if !others.is_empty() {
                     self.worth_knowing.push(format!(

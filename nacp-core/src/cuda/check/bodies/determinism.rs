@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::num::NonZero;
 
-use super::measure::{conclude, device, exact, gpu};
+use super::context::{EXCLUSIVE_PROCESS, EXCLUSIVE_THREAD};
+use super::measure::{conclude, device, exact, gpu, reference};
 use crate::cuda::check::{Bench, Metric, Outcome, Skip, Status, Stop, Unit};
 use crate::cuda::determinism::{
     Difference, LanePattern, Profile, Runner, Runs, Shape, Suite, SuiteRun, UNTOLD, UNWRITTEN, expected, handle,
     kernels, repeat,
 };
 use crate::cuda::kernels::{Image, Kernel, Launch};
+use crate::cuda::reference::mma;
 use crate::cuda::session::Session;
-use crate::cuda::{Device, reference};
+use crate::cuda::{Attribute, Device};
 
 /// Says what differs. Where it cannot be one broken unit, the driver is suspected too.
 pub(super) fn accuse(outcome: &mut Outcome, device: &Device, difference: &Difference) {
@@ -66,6 +68,7 @@ fn seen(outcome: &mut Outcome, device: &Device, seen: usize) {
 /// `det.bits`: every word of the suite is what the CPU computes.
 pub(crate) fn bits(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let device = device(bench)?;
+    reference()?;
     let mut runs = Runs::new(bench.sizes.profile);
     let ended = once(bench, device, &mut runs);
     conclude(told(Outcome::pass(), bench, device, runs), ended)
@@ -102,12 +105,20 @@ fn once(bench: &Bench<'_>, device: &Device, runs: &mut Runs) -> Result<(), Stop>
 /// `det.repeat`: other streams, other blocks, another context and another process give the same digest.
 pub(crate) fn again(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let device = device(bench)?;
+    reference()?;
     let mut runs = Runs::new(bench.sizes.profile);
     let mut outcome = Outcome::pass();
     let ended = prepare(bench, device)
         .and_then(|()| repeat(bench.driver, device, &mut runs, bench.sizes.repeats, || bench.go_on()));
     if ended.is_ok() {
-        match bench.elsewhere.map(|elsewhere| elsewhere.digests(&device.id, runs.profile)) {
+        let alone = alone(bench, device)?;
+        match bench.elsewhere.filter(|_| !alone).map(|elsewhere| elsewhere.digests(&device.id, runs.profile)) {
+            None if alone => outcome.read(
+                "another process",
+                "not tried: the device is in exclusive mode without the multi-process service, so that a second process gets \
+                 no context",
+                "cuDeviceGetAttribute",
+            ),
             None => outcome.read("another process", "not tried: the checks run in one process", "this check"),
             Some(Ok(digests)) => {
                 runs.add_digests(digests);
@@ -120,8 +131,17 @@ pub(crate) fn again(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     conclude(told(outcome, bench, device, runs), ended)
 }
 
+/// Whether the device has room for one process only.
+fn alone(bench: &Bench<'_>, device: &Device) -> Result<bool, Stop> {
+    let handle = handle(bench.driver, device)?;
+    let mode = bench.driver.attribute(Attribute::ComputeMode, handle);
+    let service = bench.driver.attribute(Attribute::MpsEnabled, handle) == Ok(1);
+    Ok(matches!(mode, Ok(EXCLUSIVE_THREAD | EXCLUSIVE_PROCESS)) && !service)
+}
+
 /// `det.shape`: a row has the same sum in each batch and on each grid.
 pub(crate) fn shape(bench: &Bench<'_>) -> Result<Outcome, Stop> {
+    reference()?;
     let mut outcome = Outcome::pass();
     let ended = batches(bench, &mut outcome);
     conclude(outcome, ended)
@@ -209,6 +229,7 @@ pub(crate) fn tensor(bench: &Bench<'_>) -> Result<Outcome, Stop> {
         let reason = format!("compute capability {} has none that this check can use", device.compute);
         return Err(Stop::skip(Skip::Unsupported, reason));
     }
+    reference()?;
     let mut outcome = Outcome::pass();
     let mut took_part = BTreeSet::new();
     let ended = products(bench, device, &mut took_part, &mut outcome);
@@ -241,7 +262,7 @@ fn products(
     let stream = session.stream()?;
     let (out, sms) = (session.allocate(4 * u64::from(words))?, session.allocate(4 * u64::from(blocks))?);
     let launch = Launch::mma(out.memory(), sms.memory(), 4 * blocks, steps, Profile::SEED)?;
-    let right = reference::mma(0..4 * blocks, steps, Profile::SEED, threads());
+    let right = mma(0..4 * blocks, steps, Profile::SEED, threads());
     for round in 1..=ROUNDS {
         bench.go_on()?;
         out.fill(UNWRITTEN, &stream)?;

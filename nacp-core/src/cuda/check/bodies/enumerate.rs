@@ -55,6 +55,12 @@ fn list(outcome: &mut Outcome, probe: &Probe) {
     }
 }
 
+/// Why it is not known how a GPU is partitioned.
+fn unknown_parts(gpu: &Gpu) -> Option<String> {
+    let whole = gpu.mig.mode.known().is_some_and(|mode| !mode.current);
+    gpu.mig.devices.unknown().filter(|_| !whole).map(|why| why.to_string())
+}
+
 /// What programs can use of a GPU: itself, or its partitions.
 fn usable(gpu: &Gpu) -> Vec<(&GpuId, Option<&MigDevice>)> {
     if gpu.mig.mode.known().is_some_and(|mode| mode.current) {
@@ -72,7 +78,9 @@ fn compare(bench: &Bench<'_>, outcome: &mut Outcome, probe: &Probe, gpus: &[Gpu]
     for gpu in gpus {
         let partitioned = gpu.mig.mode.known().is_some_and(|mode| mode.current);
         let parts = usable(gpu);
-        if parts.is_empty() {
+        if let Some(why) = unknown_parts(gpu).filter(|_| parts.is_empty()) {
+            outcome.read("partitions", format!("{}: unknown, {why}", gpu.id), NVML);
+        } else if parts.is_empty() {
             outcome.warn(format!(
                 "{} is in MIG mode and has no partition that programs can use; make one with `nvidia-smi mig -cgi … -C`, or \
                  leave MIG mode",
@@ -82,7 +90,7 @@ fn compare(bench: &Bench<'_>, outcome: &mut Outcome, probe: &Probe, gpus: &[Gpu]
         for (id, part) in parts {
             match probe.devices.iter().find(|device| device.id == *id) {
                 Some(device) => same(outcome, device, gpu, part),
-                None => match why_hidden(bench, gpu, partitioned) {
+                None => match why_hidden(bench, probe, gpu, partitioned) {
                     Some(why) => outcome.read("not_in_cuda", format!("{id}: {why}"), NVML),
                     None if probe.silent.is_empty() => outcome.fail(format!(
                         "the management library lists {id} ({}) and CUDA does not; see whether the driver still serves this \
@@ -95,7 +103,13 @@ fn compare(bench: &Bench<'_>, outcome: &mut Outcome, probe: &Probe, gpus: &[Gpu]
         }
     }
     let known = |id: &GpuId| gpus.iter().flat_map(usable).any(|(other, _)| other == id);
+    let unknown = gpus.iter().find_map(unknown_parts);
     for device in probe.devices.iter().filter(|device| !known(&device.id)) {
+        if let Some(why) = unknown.as_ref().filter(|_| measure::is_mig(&device.id)) {
+            let text = format!("{}: whether it is a partition of a GPU is unknown, {why}", device.id);
+            outcome.read("not_in_nvml", text, NVML);
+            continue;
+        }
         outcome.fail(format!(
             "CUDA lists {} ({}) and the management library does not; the two libraries are not of the same driver",
             device.id, device.name
@@ -114,14 +128,18 @@ fn compare(bench: &Bench<'_>, outcome: &mut Outcome, probe: &Probe, gpus: &[Gpu]
 }
 
 /// Why CUDA may leave out what the management library lists.
-fn why_hidden(bench: &Bench<'_>, gpu: &Gpu, partitioned: bool) -> Option<String> {
+fn why_hidden(bench: &Bench<'_>, probe: &Probe, gpu: &Gpu, partitioned: bool) -> Option<String> {
     if let Some(variable) = hiding(bench) {
         return Some(format!("{variable} leaves it out"));
     }
     if gpu.modes.compute == Reading::Known(ComputeMode::Prohibited) {
         return Some("its compute mode prohibits programs".into());
     }
-    partitioned.then(|| "CUDA shows a process one partition only".into())
+    if partitioned {
+        return Some("CUDA shows a process one partition only".into());
+    }
+    let part = probe.devices.iter().any(|device| measure::is_mig(&device.id));
+    part.then(|| "CUDA lists no whole GPU where it lists a MIG device".into())
 }
 
 /// One device as both libraries tell it.

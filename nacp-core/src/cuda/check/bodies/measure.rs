@@ -2,17 +2,31 @@
 //! recognised wherever it turns up.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::cuda::check::{Bench, Metric, Outcome, Skip, Status, Stop, Unit};
 use crate::cuda::efficiency::{AT_MAX_CLOCK, AT_OBSERVED_CLOCK, Peak, Unknown};
 use crate::cuda::session::{Buffer, Event, Refused, Session, Stream, called};
-use crate::cuda::{Attribute, Device, FaultKind};
+use crate::cuda::{Attribute, Device, FaultKind, reference};
 use crate::gpu::{DriverModel, Fields, Gpu, GpuId, PcieLink, Reading, Sample};
 
 /// How much data is made or compared at once.
 pub(super) const CHUNK: u64 = 1 << 20;
 /// What memory holds before something is copied to it, so that old data never passes for new.
 pub(super) const STALE: u32 = 0xdead_beef;
+
+/// How many readings under load are enough, and how often one is tried for.
+const READINGS: u32 = 3;
+const ATTEMPTS: u32 = 8;
+/// The most pieces of work that are queued for one reading.
+const QUEUED: f64 = 4096.0;
+
+/// How many pieces of work of so many seconds last this long, and one more.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is clamped")]
+pub(super) fn queued(wanted: Duration, seconds: f64) -> u32 {
+    let count = if seconds > 0.0 { (wanted.as_secs_f64() / seconds).ceil() } else { 0.0 };
+    1 + count.clamp(0.0, QUEUED) as u32
+}
 
 /// The device of this check.
 pub(super) fn device<'a>(bench: &Bench<'a>) -> Result<&'a Device, Stop> {
@@ -35,6 +49,11 @@ pub(super) fn handle(bench: &Bench<'_>, device: &Device) -> Result<i32, Refused>
 pub(super) fn gpu<'a>(bench: &Bench<'a>, id: &GpuId) -> Option<&'a Gpu> {
     let part = |gpu: &Gpu| gpu.mig.devices.known().is_some_and(|devices| devices.iter().any(|device| device.id == *id));
     bench.facts.gpus.as_deref()?.iter().find(|gpu| gpu.id == *id || part(gpu))
+}
+
+/// Whether the CPU computes what a device in order computes; where it does not, it must accuse none.
+pub(super) fn reference() -> Result<(), Stop> {
+    reference::float_environment().map_err(|error| Stop::skip(Skip::Unsupported, error.to_string()))
 }
 
 /// Whether a device is a partition of a GPU.
@@ -91,18 +110,15 @@ pub(super) fn rate(amount: u64, seconds: f64) -> Option<f64> {
     (seconds > 0.0).then(|| exact(amount) / seconds)
 }
 
-/// Queues some work between two marks, looks at the device while it works, waits, and tells how long it took on the
-/// device's clock.
+/// Queues some work between two marks, waits, and tells how long it took on the device's clock.
 pub(super) fn timed(
     stream: &Stream<'_>,
     marks: &(Event<'_>, Event<'_>),
-    watch: &mut Watch<'_>,
     work: impl FnOnce() -> Result<(), Refused>,
 ) -> Result<f64, Refused> {
     stream.record(&marks.0)?;
     work()?;
     stream.record(&marks.1)?;
-    watch.look(stream);
     marks.1.synchronize()?;
     marks.1.seconds_since(&marks.0)
 }
@@ -117,6 +133,7 @@ pub(super) struct Watch<'a> {
     memory: Vec<f64>,
     link: Option<PcieLink>,
     silent: &'static str,
+    readings: u32,
 }
 
 impl<'a> Watch<'a> {
@@ -128,7 +145,37 @@ impl<'a> Watch<'a> {
             (_, None) => "the management library does not know this device",
             _ => "nothing was read while the device worked",
         };
-        Self { bench, gpu, fields, samples: Vec::new(), sm: Vec::new(), memory: Vec::new(), link: None, silent }
+        let (sm, memory, link, readings) = (Vec::new(), Vec::new(), None, 0);
+        Self { bench, gpu, fields, samples: Vec::new(), sm, memory, link, silent, readings }
+    }
+
+    /// Repeats work that takes this long back to back until a few readings are in that were taken while it ran. The
+    /// library answers for all GPUs of the machine, so an answer may take longer than the work: then more is queued.
+    pub(super) fn during(
+        &mut self,
+        stream: &Stream<'_>,
+        seconds: f64,
+        work: impl Fn() -> Result<(), Refused>,
+    ) -> Result<(), Stop> {
+        if self.bench.telemetry.is_none() || self.gpu.is_none() || self.fields.is_empty() {
+            return Ok(());
+        }
+        let mut answer = Duration::ZERO;
+        let attempts = if self.bench.sizes.simulated { 1 } else { ATTEMPTS };
+        for _ in 0..attempts {
+            self.bench.go_on()?;
+            for _ in 0..queued(answer.mul_f64(2.0).min(self.bench.deadline.left() / 4), seconds) {
+                work()?;
+            }
+            let begun = self.bench.clock.monotonic();
+            self.look(stream);
+            answer = answer.max(self.bench.clock.monotonic().saturating_sub(begun));
+            stream.synchronize()?;
+            if self.readings >= READINGS {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Reads, and keeps what was read if the stream still had work afterwards: an idle device lowers its clocks and
@@ -146,6 +193,7 @@ impl<'a> Watch<'a> {
             return;
         }
         let Some(sample) = self.samples.iter().find(|sample| sample.id == *gpu) else { return };
+        self.readings += 1;
         if let Some(clocks) = sample.clocks.known().filter(|_| self.fields.contains(Fields::CLOCKS)) {
             self.sm.push(f64::from(clocks.sm));
             self.memory.push(f64::from(clocks.memory));

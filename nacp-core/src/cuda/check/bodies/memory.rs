@@ -7,11 +7,11 @@
 //! twenty beginnings: neighbours at distances that no other pattern has, and caches that hide a fault.
 
 use super::measure::{self, exact};
-use crate::cuda::FaultKind;
 use crate::cuda::check::{Bench, Metric, Outcome, Stop, Unit};
 use crate::cuda::kernels::{DIFFERENCES, Image, Launch, Pattern};
 use crate::cuda::reference::PatternDifferences;
 use crate::cuda::session::{Buffer, Module, Refused, Session, Stream};
+use crate::cuda::{Attribute, Device, FaultKind, Level};
 
 /// The largest piece of memory that is asked for at once.
 const PIECE: u64 = 1 << 30;
@@ -36,12 +36,18 @@ fn test(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
     let errors = session.allocate(DIFFERENCES)?;
     let (free, _) = session.memory_info()?;
     let hundredth = free / 100;
-    let wanted = (hundredth * u64::from(bench.sizes.memory_percent)).min(bench.sizes.memory_most) / 16 * 16;
+    let percent = percent(bench, shared(bench, device, session.device()));
+    let wanted = (hundredth * u64::from(percent)).min(bench.sizes.memory_most) / 16 * 16;
     let pieces = take(bench, &session, wanted)?;
     let taken: u64 = pieces.iter().map(|piece| piece.memory().bytes).sum();
     outcome.measured(Metric::once("tested", exact(taken), Unit::Bytes));
     outcome.measured(Metric::once("pieces", exact(pieces.len() as u64), Unit::Count));
     outcome.read("memory.free", free, "cuMemGetInfo");
+    if percent < bench.sizes.memory_percent {
+        let whole = bench.sizes.memory_percent;
+        let text = format!("{percent} % of what is free, in place of {whole} %: the system needs this memory too");
+        outcome.read("memory.part", text, "this check");
+    }
     if taken < wanted / 2 {
         outcome.warn(format!(
             "only a part of the memory that is free could be had: bytes={taken} wanted={wanted}; other programs took \
@@ -54,6 +60,39 @@ fn test(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
     let ended = tester.all(outcome, &mut checked);
     outcome.measured(Metric::once("checked", exact(checked), Unit::Bytes));
     ended
+}
+
+/// Who else needs the memory that CUDA calls free.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shared {
+    /// The programs that use the device.
+    No,
+    /// The system's display driver, which moves memory out of the way for others (WSL2, WDDM).
+    Display,
+    /// All of the machine: it is the machine's own memory, and where it runs out, the system ends programs.
+    Machine,
+}
+
+fn shared(bench: &Bench<'_>, device: &Device, handle: i32) -> Shared {
+    let is = |attribute, value| bench.driver.attribute(attribute, handle) == Ok(value);
+    if is(Attribute::Integrated, 1) {
+        return Shared::Machine;
+    }
+    let windows = cfg!(windows) && is(Attribute::TccDriver, 0);
+    let display = windows || measure::through_windows(bench, measure::gpu(bench, &device.id));
+    if display { Shared::Display } else { Shared::No }
+}
+
+/// Which part of the free memory is filled, in hundredths.
+fn percent(bench: &Bench<'_>, shared: Shared) -> u32 {
+    let most = match (shared, bench.level) {
+        (Shared::No, _) => 100,
+        (Shared::Display, Level::Full) => 80,
+        (Shared::Display, _) => 50,
+        (Shared::Machine, Level::Full) => 25,
+        (Shared::Machine, _) => 10,
+    };
+    bench.sizes.memory_percent.min(most)
 }
 
 /// Takes this much memory in pieces: smaller ones where a large one is not to be had.

@@ -1,17 +1,24 @@
 //! Whether devices reach each other's memory, and how fast.
 
-use super::measure::{self, STALE, Watch};
+use super::measure::{self, STALE};
 use crate::cuda::Device;
 use crate::cuda::check::{Bench, Metric, Outcome, Skip, Stop, Unit};
 use crate::cuda::efficiency::{self, Peak, Unknown};
-use crate::cuda::session::{Refused, Session, called};
+use crate::cuda::kernels::{DIFFERENCES, Image, Launch, Pattern};
+use crate::cuda::reference::PatternDifferences;
+use crate::cuda::session::{Buffer, Event, Module, Refused, Session, Stream, called};
 use crate::gpu::topology::{Link, Topology};
-use crate::gpu::{Fields, PeerStatus, Reading};
+use crate::gpu::{PeerStatus, Reading};
 
 /// How often something is copied before it is timed.
 const WARM_UP: u32 = 1;
 /// The least that is worth timing.
 const LEAST: u64 = 1 << 20;
+/// The most that is copied at once, and how often: eight devices make 56 pairs, and all of them share the time.
+const MOST: u64 = 32 << 20;
+const REPEATS: u32 = 10;
+/// How many blocks of the kernels that write and compare each multiprocessor gets.
+const BLOCKS: u32 = 8;
 
 /// The devices of the machine that can have peers.
 fn devices<'a>(bench: &Bench<'a>) -> Result<Vec<&'a Device>, Stop> {
@@ -107,57 +114,121 @@ fn copy_all(bench: &Bench<'_>, outcome: &mut Outcome) -> Result<(), Stop> {
     let devices = devices(bench)?;
     measure::label(bench, outcome);
     let topology = topology(bench);
-    for (seed, (from, to)) in (0x5eed_1000..).zip(pairs(&devices)) {
+    // A context takes a part of a second: each device gets one, for all its pairs.
+    let mut sessions = Vec::new();
+    for device in &devices {
+        sessions.push(measure::open(bench, device)?);
+    }
+    let mut ends = Vec::new();
+    for (device, session) in devices.iter().zip(&sessions) {
         bench.go_on()?;
-        let link = topology.as_ref().and_then(|topology| topology.link(&from.id, &to.id));
+        ends.push(End::new(bench, device, session)?);
+    }
+    let pairs = ends.iter().flat_map(|from| ends.iter().map(move |to| (from, to)));
+    let pairs = pairs.filter(|(from, to)| from.device.ordinal != to.device.ordinal);
+    for (seed, (from, to)) in (0x5eed_1000..).zip(pairs) {
+        bench.go_on()?;
+        let link = topology.as_ref().and_then(|topology| topology.link(&from.device.id, &to.device.id));
         copy(bench, (from, to), link, seed, outcome)?;
     }
     Ok(())
 }
 
+/// One device of the pairs: what it sends, where it receives, and the kernels that write and compare on it.
+struct End<'s> {
+    device: &'s Device,
+    session: &'s Session<'s>,
+    stream: Stream<'s>,
+    marks: (Event<'s>, Event<'s>),
+    module: Module<'s>,
+    source: Buffer<'s>,
+    target: Buffer<'s>,
+    errors: Buffer<'s>,
+    grid: u32,
+}
+
+impl<'s> End<'s> {
+    fn new(bench: &Bench<'_>, device: &'s Device, session: &'s Session<'s>) -> Result<Self, Stop> {
+        session.activate()?;
+        let size = bench.sizes.copy.min(MOST);
+        let source = measure::allocate(session, size, LEAST.min(size))?;
+        let target = session.allocate(source.memory().bytes)?;
+        Ok(Self {
+            device,
+            session,
+            stream: session.stream()?,
+            marks: (session.event()?, session.event()?),
+            module: session.load(Image::Base, false)?,
+            source,
+            target,
+            errors: session.allocate(DIFFERENCES)?,
+            grid: device.multiprocessors.clamp(1, 1 << 16) * BLOCKS,
+        })
+    }
+
+    /// Writes what is sent; no two pairs send the same.
+    fn prepare(&self, bytes: u64, seed: u32) -> Result<(), Stop> {
+        self.session.activate()?;
+        let pattern = Pattern::Address(seed);
+        let launch = Launch::pattern_write(self.source.memory(), bytes / 4, pattern, self.grid)?;
+        self.stream.start(&self.module, &launch)?;
+        Ok(self.stream.synchronize()?)
+    }
+
+    /// Forgets what came before, so that old data never passes for new.
+    fn forget(&self) -> Result<(), Refused> {
+        self.session.activate()?;
+        self.target.fill(STALE, &self.stream)?;
+        self.stream.synchronize()
+    }
+
+    /// What of that which arrived is not what was sent.
+    fn differences(&self, bytes: u64, seed: u32) -> Result<PatternDifferences, Stop> {
+        self.session.activate()?;
+        self.errors.write(&PatternDifferences::NONE.to_bytes(), &self.stream)?;
+        let (target, errors) = (self.target.memory(), self.errors.memory());
+        let launch = Launch::pattern_check(target, bytes / 4, Pattern::Address(seed), false, errors, self.grid)?;
+        self.stream.start(&self.module, &launch)?;
+        let mut found = PatternDifferences::NONE.to_bytes();
+        self.errors.read(&mut found, &self.stream)?;
+        Ok(PatternDifferences::from_bytes(found))
+    }
+}
+
 fn copy(
     bench: &Bench<'_>,
-    (from, to): (&Device, &Device),
+    (from, to): (&End<'_>, &End<'_>),
     link: Option<&Link>,
     seed: u32,
     outcome: &mut Outcome,
 ) -> Result<(), Stop> {
-    // Both contexts stand before what lives in them, so that they end after it.
-    let there = measure::open(bench, to)?;
-    let here = measure::open(bench, from)?;
-    let name = format!("{}.{}", from.ordinal, to.ordinal);
+    let (here, there) = (from.session, to.session);
+    let (a, b) = (from.device.ordinal, to.device.ordinal);
+    let name = format!("{a}.{b}");
     let direct = called("cuDeviceCanAccessPeer", bench.driver.can_access_peer(here.device(), there.device()))?;
     if direct {
-        reach(&here, &there)?;
+        reach(here, there)?;
     }
-    let source = measure::allocate(&here, bench.sizes.copy, LEAST.min(bench.sizes.copy))?;
-    let stream = here.stream()?;
-    let marks = (here.event()?, here.event()?);
-    measure::fill(bench, &source, seed, &stream)?;
-    there.activate()?;
-    let bytes = source.memory().bytes;
-    let target = there.allocate(bytes)?;
-    let reader = there.stream()?;
-    target.fill(STALE, &reader)?;
-    reader.synchronize()?;
-    here.activate()?;
-
-    let mut watch = Watch::new(bench, from, Fields::NONE);
+    let bytes = from.source.memory().bytes.min(to.target.memory().bytes);
+    to.forget()?;
+    from.prepare(bytes, seed)?;
     let mut speeds = Vec::new();
-    for round in 0..WARM_UP + bench.sizes.repeats {
+    for round in 0..WARM_UP + bench.sizes.repeats.min(REPEATS) {
         bench.go_on()?;
-        let seconds = measure::timed(&stream, &marks, &mut watch, || stream.copy_peer(&target, &source, bytes))?;
+        let copy = || from.stream.copy_peer(&to.target, &from.source, bytes);
+        let seconds = measure::timed(&from.stream, &from.marks, copy)?;
         speeds.extend(measure::rate(bytes, seconds).filter(|_| round >= WARM_UP));
     }
-    there.activate()?;
-    let found = measure::differences(bench, &target, bytes, seed, &reader)?;
-    match found {
-        Some(found) => outcome.fail(format!(
-            "the data that arrived at another device is not what was sent: from={} to={} bytes={bytes} {found}; \
-             switch off IOMMU and ACS of the PCIe switches, or copy through the host (NCCL_P2P_DISABLE=1)",
-            from.ordinal, to.ordinal
+    match to.differences(bytes, seed)? {
+        PatternDifferences { count: 0, .. } => {
+            outcome.read(format!("verified.{name}"), format!("{bytes} bytes, none differs"), "nacp_pattern_check");
+        }
+        PatternDifferences { count, first, bits } => outcome.fail(format!(
+            "the data that arrived at another device is not what was sent: from={a} to={b} bytes={bytes} words={count} \
+             first={:#x} bits={bits:#010x}; switch off IOMMU and ACS of the PCIe switches, or copy through the host \
+             (NCCL_P2P_DISABLE=1)",
+            first.saturating_mul(4)
         )),
-        None => outcome.read(format!("verified.{name}"), format!("{bytes} bytes, none differs"), "read back"),
     }
     let way = if direct { "from device to device" } else { "through the host: CUDA denies direct access" };
     outcome.read(format!("way.{name}"), way, "cuDeviceCanAccessPeer");

@@ -27,6 +27,7 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// `sdc.soak`: the suite is compared with the CPU, over and over, while another stream keeps all multiprocessors as hot
 /// as multiply-adds make them, whose answers are compared too.
 pub(crate) fn soak(bench: &Bench<'_>) -> Result<Outcome, Stop> {
+    super::measure::reference()?;
     let mut tally = Tally::new(bench);
     let mut outcome = Outcome::pass();
     let ended = rounds(bench, &mut tally, &mut outcome);

@@ -83,7 +83,7 @@ pub(super) fn fma(bench: &Bench<'_>) -> Result<Outcome, Stop> {
     let peak = |device: &Device, clock| efficiency::fp32(device.compute, device.multiprocessors, clock);
     let every = Share { value: 1.0, source: "a multiply-add is the core's own operation" };
     let mut outcome = Outcome::pass();
-    let ended = run(bench, &FMA, &resident, &peak, Some(every), &mut outcome);
+    let ended = run(bench, &FMA, &resident, &peak, Ok(every), &mut outcome);
     measure::conclude(outcome, ended)
 }
 
@@ -110,10 +110,11 @@ fn run(
     work: &Work,
     resident: &dyn Fn(&Session<'_>) -> u32,
     peak: &dyn Fn(&Device, f64) -> Result<Peak, Unknown>,
-    share: Option<Share>,
+    share: Result<Share, Unknown>,
     outcome: &mut Outcome,
 ) -> Result<(), Stop> {
     let device = measure::device(bench)?;
+    measure::reference()?;
     let session = measure::open(bench, device)?;
     measure::label(bench, outcome);
     let stream = session.stream()?;
@@ -125,16 +126,22 @@ fn run(
     let rate = Rate { bench, work, stream: &stream, function: &function, out: &out, items };
 
     let marks = (session.event()?, session.event()?);
-    let mut watch = Watch::new(bench, device, Fields::CLOCKS);
     let simulated = bench.sizes.simulated;
     let launch = (work.launch)(out.memory(), items, work.short)?;
-    let seconds = rate.short(&launch, &marks, &mut watch, outcome)?;
+    let seconds = rate.short(&launch, &marks, outcome)?;
 
-    let steps = if simulated { work.short } else { steps(work.short, seconds, bench.sizes.work_ms) };
+    // The short launch is mostly overhead: a longer one tells how fast the device is.
+    let steps = if simulated {
+        work.short
+    } else {
+        let first = steps(work.short, seconds, bench.sizes.work_ms);
+        let seconds = rate.once(&(work.launch)(out.memory(), items, first)?, &marks)?;
+        steps(first, seconds, bench.sizes.work_ms)
+    };
     let long = (work.launch)(out.memory(), items, steps)?;
-    // What was seen until here was seen while the clocks rose.
+    let (speeds, seconds) = rate.long(&long, steps, &marks, outcome)?;
     let mut watch = Watch::new(bench, device, Fields::CLOCKS);
-    let speeds = rate.long(&long, steps, &marks, &mut watch, outcome)?;
+    watch.during(&stream, seconds, || stream.launch(&function, &long))?;
 
     let metric = Metric::of(work.metric, speeds, Unit::FlopPerSecond);
     let measured = metric.as_ref().map(|metric| metric.value);
@@ -173,11 +180,12 @@ fn judge(
     bench: &Bench<'_>,
     work: &Work,
     (ratio, measured, peak): (f64, f64, &Peak),
-    share: Option<Share>,
+    share: Result<Share, Unknown>,
     outcome: &mut Outcome,
 ) {
-    let Some(share) = share else {
-        return outcome.read("share", "unknown: nothing is published for this architecture", "NACP's tables");
+    let share = match share {
+        Ok(share) => share,
+        Err(reason) => return outcome.read("share", format!("unknown: {reason}"), "NACP's tables"),
     };
     outcome.read("share", format!("{} of the peak: {}", share.value, share.source), "NACP's tables");
     let expected = OF_PEAK * share.value;
@@ -204,9 +212,9 @@ struct Rate<'a> {
 }
 
 impl Rate<'_> {
-    fn once(&self, launch: &Launch, marks: &(Event<'_>, Event<'_>), watch: &mut Watch<'_>) -> Result<f64, Stop> {
+    fn once(&self, launch: &Launch, marks: &(Event<'_>, Event<'_>)) -> Result<f64, Stop> {
         self.bench.go_on()?;
-        Ok(measure::timed(self.stream, marks, watch, || self.stream.launch(self.function, launch))?)
+        Ok(measure::timed(self.stream, marks, || self.stream.launch(self.function, launch))?)
     }
 
     fn words(&self) -> Result<Vec<u32>, Stop> {
@@ -215,16 +223,10 @@ impl Rate<'_> {
     }
 
     /// The short launch, with an item of every block compared; how long it took when the clocks had begun to rise.
-    fn short(
-        &self,
-        launch: &Launch,
-        marks: &(Event<'_>, Event<'_>),
-        watch: &mut Watch<'_>,
-        outcome: &mut Outcome,
-    ) -> Result<f64, Stop> {
+    fn short(&self, launch: &Launch, marks: &(Event<'_>, Event<'_>), outcome: &mut Outcome) -> Result<f64, Stop> {
         self.out.fill(STALE, self.stream)?;
-        self.once(launch, marks, watch)?;
-        let seconds = self.once(launch, marks, watch)?;
+        self.once(launch, marks)?;
+        let seconds = self.once(launch, marks)?;
         let block = self.work.block;
         let blocks = self.items / block;
         // Another item of each block, so that all places of a block are looked at.
@@ -234,22 +236,22 @@ impl Rate<'_> {
         Ok(seconds)
     }
 
-    /// The timed launch; its speeds.
+    /// The timed launch; its speeds, and how long its last round took.
     fn long(
         &self,
         launch: &Launch,
         steps: u32,
         marks: &(Event<'_>, Event<'_>),
-        watch: &mut Watch<'_>,
         outcome: &mut Outcome,
-    ) -> Result<Vec<f64>, Stop> {
-        let mut speeds = Vec::new();
+    ) -> Result<(Vec<f64>, f64), Stop> {
+        let (mut speeds, mut last) = (Vec::new(), 0.0);
         let mut first: Option<Vec<u32>> = None;
         let flops = self.work.flops * f64::from(self.items) * f64::from(steps);
         let rounds = if self.bench.sizes.simulated { self.bench.sizes.repeats } else { ROUNDS };
         for round in 0..=rounds {
             self.out.fill(STALE, self.stream)?;
-            let seconds = self.once(launch, marks, watch)?;
+            let seconds = self.once(launch, marks)?;
+            last = seconds;
             if round > 0 && seconds > 0.0 {
                 speeds.push(flops / seconds);
             }
@@ -268,7 +270,7 @@ impl Rate<'_> {
         }
         let words = first.map_or(0, |words| words.len() as u64);
         outcome.measured(Metric::once("words_repeated", exact(words * u64::from(rounds)), Unit::Count));
-        Ok(speeds)
+        Ok((speeds, last))
     }
 
     /// Compares these items with the CPU's; how many words that were.

@@ -123,7 +123,9 @@ fn act<const NUMBER: usize>(bench: &Bench<'_>) -> Result<Outcome, Stop> {
         Some(Does::Fails) => outcome.fail("it fails"),
         Some(Does::Refuses(code)) => {
             let fault = Fault::from_code(*code);
-            return Err(Stop::from(Refused { call: "cuFake", fault, log: String::new() }).with(outcome));
+            return Err(
+                Stop::from(Refused { call: "cuFake", fault, log: String::new(), can_be_held: None }).with(outcome)
+            );
         }
         Some(Does::Skips(why)) => return Err(Stop::skip(*why, "it skips")),
         Some(Does::Takes(time)) => {

@@ -43,11 +43,15 @@ fn a_refused_allocation_says_what_refused_it() {
     );
     assert!(Scripted::new(refusing("memory_info", 999)).ends(allocate).starts_with("error: cuMemGetInfo: "));
     let pinned = refusing("allocate_pinned", 2);
-    assert!(Scripted::new(pinned.clone()).ends(allocate).starts_with("error: cuMemHostAlloc: "));
+    assert_eq!(
+        Scripted::new(pinned.clone()).ends(allocate),
+        "warn: no pinned memory of 1 MiB: cuMemHostAlloc: not enough memory on the GPU (2); programs do without it, and their \
+         copies from pageable memory are slower; look at the free memory of the machine, and of the container"
+    );
     assert_eq!(
         Scripted::new(Script { library: "/usr/lib/wsl/lib/libcuda.so.1", ..pinned }).ends(allocate),
-        "warn: no pinned memory of 1 MiB: cuMemHostAlloc: not enough memory on the GPU (2); WSL2 limits it, and copies from \
-         pageable memory are slower: give WSL2 more memory in .wslconfig"
+        "warn: no pinned memory of 1 MiB: cuMemHostAlloc: not enough memory on the GPU (2); programs do without it, and their \
+         copies from pageable memory are slower; WSL2 limits it: give WSL2 more memory in .wslconfig"
     );
     assert!(
         Scripted::new(refusing("write_pinned", 1)).ends(allocate).starts_with("fail: pinned memory holds [00, 00, ")

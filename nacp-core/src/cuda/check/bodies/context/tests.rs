@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::scripted::{Script, Scripted};
 use super::*;
 use crate::cuda::check::Facts;
+use crate::gpu::ProcessKind;
 use crate::gpu::{Events, Origin, Pair, Persistent, Sample, Source, Unknown};
 
 const ID: &str = "GPU-abababab-abab-abab-abab-abababababab";
@@ -109,11 +110,12 @@ fn an_exclusive_device_in_use_is_busy_and_a_prohibited_one_fails() {
             )
         );
     }
-    assert_eq!(
-        Scripted::new(refusing(Script::default(), 46)).ends(create),
-        "skipped, Busy: cuDevicePrimaryCtxRetain: the GPU is busy or held back (46); see with `nvidia-smi` whether another \
-         process holds it in exclusive mode"
-    );
+    let busy = "skipped, Busy: cuDevicePrimaryCtxRetain: the GPU is busy or held back (46); see with `nvidia-smi` whether another \
+                process holds it in exclusive mode";
+    assert_eq!(Scripted::new(refusing(attributes(&[(133, 1)]), 46)).ends(create), busy, "the service holds it");
+    let mut silent = refusing(Script::default(), 46);
+    silent.attributes.remove(&20);
+    assert_eq!(Scripted::new(silent).ends(create), busy, "nobody tells the mode");
     assert_eq!(
         Scripted::new(refusing(attributes(&[(20, 3)]), 2)).ends(create),
         "error: cuDevicePrimaryCtxRetain: not enough memory on the GPU (2); free memory on the GPU, or ask for less"
@@ -122,6 +124,43 @@ fn an_exclusive_device_in_use_is_busy_and_a_prohibited_one_fails() {
         Scripted::new(refusing(Script::default(), 500)).ends(create),
         "skipped, Unsupported: this driver has no cuDevicePrimaryCtxRetain"
     );
+}
+
+#[test]
+fn a_device_that_nobody_can_hold_and_that_refuses_is_broken() {
+    assert_eq!(
+        Scripted::new(refusing(Script::default(), 46)).ends(create),
+        "error: cuDevicePrimaryCtxRetain: the GPU is busy or held back (46); no process can hold it, as its compute mode is the \
+         default; reset the GPU (`nvidia-smi -r`), and look for an Xid in the kernel's log"
+    );
+}
+
+#[test]
+fn a_multi_process_service_that_has_all_its_clients_is_busy_and_one_that_is_gone_is_an_error() {
+    for (code, begin) in [
+        (807, "skipped, Busy: "),
+        (808, "skipped, Busy: "),
+        (809, "skipped, Busy: "),
+        (805, "error: "),
+        (806, "error: "),
+    ] {
+        let end = Scripted::new(refusing(attributes(&[(133, 1)]), code)).ends(create);
+        assert!(end.starts_with(begin), "{code}: {end}");
+    }
+}
+
+#[test]
+fn in_a_namespace_nobody_is_accused_by_name() {
+    let namespaced = |mut script: Script| {
+        script.facts.ours = Ours::Namespaced;
+        beside(script, &[(4711, ProcessKind::Compute)], |_| ())
+    };
+    let end = namespaced(refusing(attributes(&[(20, 3)]), 46)).ends(create);
+    assert!(end.contains("another process holds it (which one is hidden by a namespace of this process"), "{end}");
+    assert!(!end.contains("4711"), "{end}");
+    let driver = namespaced(attributes(&[(20, 3)]));
+    assert_eq!(driver.ends(state), "pass");
+    assert!(driver.reads(state, "processes").unwrap().starts_with("a namespace hides"));
 }
 
 #[test]
@@ -160,9 +199,16 @@ fn a_plain_device_passes_and_its_state_is_told() {
 fn compute_mode_matters_where_it_keeps_somebody_out() {
     let prohibited = Scripted::new(attributes(&[(20, 2)])).ends(state);
     assert!(prohibited.starts_with("fail: the compute mode of the device prohibits all programs"), "{prohibited}");
-    let exclusive = |processes: &[(u32, ProcessKind)]| beside(attributes(&[(20, 3)]), processes, |_| ()).ends(state);
+    let of = |mps, processes: &[(u32, ProcessKind)]| {
+        let mut script = attributes(&[(20, 3), (133, mps)]);
+        script.facts.ours = Ours::Known([50, 51].into());
+        beside(script, processes, |_| ())
+    };
+    let exclusive = |processes: &[(u32, ProcessKind)]| of(0, processes).ends(state);
     assert_eq!(exclusive(&[]), "pass");
-    assert_eq!(exclusive(&[(1, ProcessKind::Graphics), (std::process::id(), ProcessKind::Compute)]), "pass");
+    let ours = [(1, ProcessKind::Graphics), (50, ProcessKind::Compute), (51, ProcessKind::Both)];
+    assert_eq!(exclusive(&ours), "pass", "this process and the one that started it");
+    assert_eq!(of(1, &[(7, ProcessKind::Compute)]).ends(state), "pass", "the service's own mode");
     assert_eq!(
         exclusive(&[(7, ProcessKind::Compute), (9, ProcessKind::Both)]),
         "warn: the device is in exclusive mode and another process computes on it (process 7, 9): a second one gets no context"

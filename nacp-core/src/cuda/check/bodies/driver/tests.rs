@@ -91,6 +91,9 @@ fn the_version_is_held_against_the_least_one_and_the_kernels() {
     let same = "/usr/lib/libcuda.so.580.95.05";
     assert_eq!(with(13_000, same, facts(|_| ())), "pass");
     assert_eq!(with(13_000, "/usr/lib/libcuda.so.1", facts(|_| ())), "pass");
+    // Jetson's library; the kernel's driver is of another numbering.
+    let jetson = "/usr/lib/aarch64-linux-gnu/nvidia/libcuda.so.1.1";
+    assert_eq!(with(13_000, jetson, facts(|_| ())), "pass");
     assert_eq!(with(13_000, same, Facts::default()), "pass");
     assert_eq!(
         with(11_080, "/usr/lib/libcuda.so.1", Facts::default()),

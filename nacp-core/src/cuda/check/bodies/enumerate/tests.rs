@@ -197,3 +197,39 @@ fn the_callers_programs_are_judged_for_the_device() {
         "warn: unknown: sm_80: NVIDIA promises nothing for machine code for 8.0 on 8.7: one is part of a system on a chip"
     );
 }
+
+#[test]
+fn beside_a_mig_device_cuda_lists_no_whole_gpu() {
+    let part = || Script { devices: vec![("NVIDIA A MIG 1g.10gb", (9, 0), 0xab)], ..Script::default() };
+    let whole = "GPU-22222222-2222-2222-2222-222222222222";
+    let driver = beside(part(), |gpus| {
+        gpus[0].id = SECOND.parse().unwrap();
+        partition(&mut gpus[0], &[("MIG-abababab-abab-abab-abab-abababababab", 0)]);
+        gpus.push(Gpu::new(whole.parse().unwrap(), 1, "NVIDIA C"));
+    });
+    assert_eq!(driver.ends(enumerate), "pass");
+    let told = format!("{whole}: CUDA lists no whole GPU where it lists a MIG device");
+    assert_eq!(driver.reads(enumerate, "not_in_cuda"), Some(told));
+}
+
+#[test]
+fn partitions_that_nobody_tells_are_unknown_and_no_fault() {
+    let part = || Script { devices: vec![("NVIDIA A MIG 1g.10gb", (9, 0), 0xab)], ..Script::default() };
+    let own = "MIG-abababab-abab-abab-abab-abababababab";
+    let driver = beside(part(), |gpus| {
+        gpus[0].id = SECOND.parse().unwrap();
+        partition(&mut gpus[0], &[]);
+        gpus[0].mig.devices = Reading::Unknown(crate::gpu::Unknown::Namespaced);
+    });
+    assert_eq!(driver.ends(enumerate), "pass");
+    let why = crate::gpu::Unknown::Namespaced;
+    assert_eq!(driver.reads(enumerate, "partitions"), Some(format!("{SECOND}: unknown, {why}")));
+    let text = format!("{own}: whether it is a partition of a GPU is unknown, {why}");
+    assert_eq!(driver.reads(enumerate, "not_in_nvml"), Some(text));
+    // Where the partitions are known and it is none of them, the two libraries do not fit together.
+    let other = beside(part(), |gpus| {
+        gpus[0].id = SECOND.parse().unwrap();
+        partition(&mut gpus[0], &[("MIG-11111111-1111-1111-1111-111111111111", 0)]);
+    });
+    assert!(other.ends(enumerate).starts_with(&format!("fail: CUDA lists {own}")), "{}", other.ends(enumerate));
+}

@@ -108,8 +108,8 @@ fn without_pinned_memory_pageable_copies_are_measured_and_it_is_said() {
     assert_eq!(
         reason(&outcome),
         "warn: pinned memory of the host was refused, so only pageable copies were measured: cuMemHostAlloc: not \
-         enough memory on the GPU (2); under WSL2 it is limited, elsewhere see `ulimit -l` and the free memory of the \
-         machine"
+         enough memory on the GPU (2); under WSL2 it is limited, elsewhere look at the free memory of the machine, \
+         and of the container"
     );
     close(value(&outcome, "pageable"), 8e9);
     assert!(!names(&outcome).contains(&"pinned"));

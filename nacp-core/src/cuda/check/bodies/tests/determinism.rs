@@ -124,6 +124,22 @@ fn another_process_must_give_the_same_digests() {
 }
 
 #[test]
+fn a_device_for_one_process_is_not_asked_from_a_second() {
+    let with = |attributes: &[(i32, i32)]| {
+        let mut stage = small(Setup::default());
+        stage.driver.setup.attributes.extend(attributes.iter().copied());
+        let other = Other(Err("it got no context".into()));
+        det::again(&Bench { elsewhere: Some(&other), ..stage.bench() }).unwrap()
+    };
+    let alone = with(&[(20, 3), (133, 0)]);
+    assert_eq!((reason(&alone), runs(&alone).compared.processes), ("pass".into(), 1));
+    assert!(told(&alone, "another process").starts_with("not tried: the device is in exclusive mode"));
+    for shared in [[(20, 3), (133, 1)], [(20, 0), (133, 0)]] {
+        assert!(reason(&with(&shared)).starts_with("warn: no other process could run the suite"), "{shared:?}");
+    }
+}
+
+#[test]
 fn sums_that_differ_are_told_and_are_no_fault() {
     let outcome = found(&small(Setup::default()), det::atomics);
     assert_eq!((reason(&outcome), value(&outcome, "distinct_sums")), ("pass".into(), 10.0));
@@ -185,4 +201,22 @@ fn the_runs_bring_what_the_cpu_computed_so_that_a_certificate_needs_no_second_ti
     let wrong_runs = outcome.runs.as_ref().unwrap();
     assert_eq!(wrong_runs.reference, runs.reference, "what is right, and not what came out");
     assert_ne!(wrong_runs.results, runs.reference);
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn a_cpu_that_does_not_round_as_ieee_754_asks_accuses_no_device() {
+    let test = "cuda::check::bodies::tests::determinism::a_cpu_that_does_not_round_as_ieee_754_asks_accuses_no_device";
+    if !crate::cuda::reference::in_fast_math(test) {
+        return;
+    }
+    let bodies = BODIES.into_iter().filter(|(name, _)| *name != "det.atomics");
+    for (name, body) in bodies.chain([("thr.fma", thr::fma as Body), ("thr.mma", thr::mma)]) {
+        let Status::Skipped { why, reason } = stopped(&small(Setup::default()), body).status else { panic!("{name}") };
+        assert_eq!(why, Skip::Unsupported, "{name}");
+        assert!(
+            reason.starts_with("this CPU does not round as IEEE 754 asks: what=f32: subnormal"),
+            "{name}: {reason}"
+        );
+    }
 }

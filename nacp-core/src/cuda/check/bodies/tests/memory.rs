@@ -1,3 +1,4 @@
+use super::super::virtual_device::VirtualDevice;
 use super::*;
 
 const MIB: u64 = 1 << 20;
@@ -107,4 +108,40 @@ fn a_fault_that_was_seen_is_told_even_where_the_time_is_over() {
     let outcome = found(&stage, mem::patterns);
     assert!(reason(&outcome).starts_with("fail: memory does not hold"), "{}", reason(&outcome));
     assert_eq!(told(&outcome, "ended_early"), "its time was over");
+}
+
+#[test]
+fn memory_that_the_system_needs_too_is_tested_in_a_small_part() {
+    use crate::cuda::check::{Bench, Level};
+    const FREE: u64 = MIB;
+    let tested = |level, change: fn(&mut Stage)| {
+        let mut stage = stage(Setup { free: FREE, ..Setup::default() });
+        stage.sizes.memory_percent = if level == Level::Full { 95 } else { 50 };
+        change(&mut stage);
+        let outcome = mem::patterns(&Bench { level, ..stage.bench() }).unwrap();
+        assert_eq!(outcome.status, Status::Pass);
+        let part = outcome.evidence.iter().find(|it| it.what == "memory.part").map(|it| it.value.clone());
+        (value(&outcome, "tested") / FREE as f64, part)
+    };
+    let integrated = |stage: &mut Stage| stage.driver.setup.attributes.extend([(18, 1)]);
+    let wsl = |stage: &mut Stage| stage.driver = VirtualDevice::new(stage.driver.setup.clone()).under_wsl();
+    let wddm = |stage: &mut Stage| {
+        stage.gpu().modes.driver_model = crate::gpu::Reading::Known(crate::gpu::DriverModel::Wddm);
+    };
+    let part = |percent: u32, whole: u32| {
+        Some(format!("{percent} % of what is free, in place of {whole} %: the system needs this memory too"))
+    };
+    for (level, change, share, told) in [
+        (Level::Standard, (|_| ()) as fn(&mut Stage), 0.5, None),
+        (Level::Full, |_| (), 0.95, None),
+        (Level::Standard, integrated, 0.1, part(10, 50)),
+        (Level::Full, integrated, 0.25, part(25, 95)),
+        (Level::Standard, wsl, 0.5, None),
+        (Level::Full, wsl, 0.8, part(80, 95)),
+        (Level::Full, wddm, 0.8, part(80, 95)),
+    ] {
+        let (got, said) = tested(level, change);
+        close(got, share);
+        assert_eq!(said, told, "{share}");
+    }
 }

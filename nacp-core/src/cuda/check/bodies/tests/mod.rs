@@ -13,7 +13,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::virtual_device::{self, MEMORY, Setup, Stage};
-use super::{Body, bandwidth as bw, launch as lat, memory as mem, peer as p2p, stream as strm, throughput as thr};
+use super::{
+    Body, bandwidth as bw, launch as lat, measure, memory as mem, peer as p2p, stream as strm, throughput as thr,
+};
 use crate::cuda::check::{Outcome, Skip, Status, Stop};
 use crate::cuda::{Fault, FaultKind};
 

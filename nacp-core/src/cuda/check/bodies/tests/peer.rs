@@ -141,9 +141,27 @@ fn data_that_arrives_changed_at_another_device_is_a_failure() {
     stage.driver.setup.flips.push(("copy_peer", 8, 0x01));
     let reason = reason(&found(&stage, p2p::bandwidth));
     let begin = "fail: the data that arrived at another device is not what was sent: from=0 to=1 bytes=1048576 words=1 \
-                 first=0x8 sent=0x";
+                 first=0x8 bits=";
     assert!(reason.starts_with(begin), "{reason}");
     let end = " bits=0x00000001; switch off IOMMU and ACS of the PCIe switches, or copy through the host \
                (NCCL_P2P_DISABLE=1)";
     assert!(reason.ends_with(end), "{reason}");
+}
+
+#[test]
+fn eight_devices_are_measured_in_time_with_one_context_each() {
+    use crate::cuda::check::{CheckId, Level};
+    let mut stage = stage(Setup { peers: 10e9, access: |_, _| false, ..Setup::default() });
+    let mut devices: Vec<_> = (0..8).map(|ordinal| virtual_device::device(ordinal, "GPU")).collect();
+    devices.iter_mut().for_each(|device| device.multiprocessors = 2);
+    stage.seat(devices);
+    // As many copies as the level wants, of a smaller size; the time is that of the size that it has.
+    stage.sizes.repeats = 10;
+    stage.sizes.copy = 64 << 10;
+    stage.driver.setup.peers = 10e9 * (64.0 / (32.0 * 1024.0));
+    let outcome = found(&stage, p2p::bandwidth);
+    assert_eq!((outcome.status.clone(), stage.driver.calls("retain")), (Status::Pass, 8));
+    assert_eq!(names(&outcome).iter().filter(|name| name.starts_with("bandwidth.")).count(), 56);
+    let took = stage.driver.clock_now();
+    assert!(took < CheckId::P2pBandwidth.limit(Level::Standard) / 2, "half is left for the contexts: {took:?}");
 }

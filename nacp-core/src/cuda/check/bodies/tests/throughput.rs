@@ -25,30 +25,34 @@ fn multiply_adds_are_told_at_both_clocks() {
 #[test]
 fn tensor_units_are_told_by_the_instruction_that_was_used_and_never_as_a_peak() {
     let outcome = found(&stage(Setup { mma: 0.55 * MMA, ..Setup::default() }), thr::mma);
-    assert_eq!(outcome.status, Status::Pass, "0.75 of the 0.6 that mma.sync reaches on Hopper");
+    assert_eq!(outcome.status, Status::Pass);
     close(value(&outcome, "mma_sync_flops"), 0.55 * MMA);
     close(value(&outcome, "ratio_at_max_clock"), 0.55);
-    assert!(told(&outcome, "share").starts_with("0.6 of the peak: mma.sync against wgmma on H100"));
+    assert_eq!(told(&outcome, "share"), "unknown: what mma.sync.m16n8k8 reaches on Hopper has not been measured");
     assert!(names(&outcome).iter().all(|name| !name.contains("peak")));
 }
 
 #[test]
 fn a_slow_device_is_told_at_the_observed_clock_alone() {
     let mut slow = stage(Setup { fma: 0.4 * FMA, mma: 0.3 * MMA, ..Setup::default() });
+    assert_eq!(found(&slow, thr::mma).status, Status::Pass, "on Hopper nobody has measured what is to be expected");
+    // An A100 of the same multiprocessors does half as much in a clock.
+    slow.devices[0].compute = "8.0".parse().unwrap();
+    slow.driver.setup.fma = 0.2 * FMA;
     let hint = "; look whether other programs use the GPU (nvidia-smi), and at what holds its clocks back (nvidia-smi -q \
                 -d PERFORMANCE)";
     assert_eq!(
         reason(&found(&slow, thr::fma)),
         format!(
             "warn: fused multiply-adds of 32 bits reach 0.45 of the peak at the clock that was observed, 0.75 is \
-             expected: 406 GFLOP/s of 2 SM x 128 cores x 2 FLOP x 1755 MHz = 899 GFLOP/s{hint}"
+             expected: 203 GFLOP/s of 2 SM x 64 cores x 2 FLOP x 1755 MHz = 449 GFLOP/s{hint}"
         )
     );
     assert_eq!(
         reason(&found(&slow, thr::mma)),
         format!(
-            "warn: products of mma.sync reach 0.34 of the peak at the clock that was observed, 0.45 is expected: 4.86 \
-             TFLOP/s of 2 SM x 4096 FLOP x 1755 MHz = 14.4 TFLOP/s{hint}"
+            "warn: products of mma.sync reach 0.68 of the peak at the clock that was observed, 0.75 is expected: 4.86 \
+             TFLOP/s of 2 SM x 2048 FLOP x 1755 MHz = 7.19 TFLOP/s{hint}"
         )
     );
     // It is slow because its clock is low: then it does what it can.
@@ -56,7 +60,7 @@ fn a_slow_device_is_told_at_the_observed_clock_alone() {
     for body in [thr::fma as Body, thr::mma] {
         let outcome = found(&slow, body);
         assert_eq!(outcome.status, Status::Pass);
-        assert!(value(&outcome, "ratio_at_max_clock") < 0.45);
+        assert!(value(&outcome, "ratio_at_max_clock") < 0.65);
     }
 }
 
@@ -121,8 +125,9 @@ fn a_wrong_answer_is_a_failure_with_its_lane_and_bits() {
 #[test]
 fn an_answer_that_changes_between_rounds_is_a_failure() {
     let mut stage = stage(Setup::default());
-    // Two launches are short, the third warms up and is compared with the CPU; the fifth is the second that is timed.
-    stage.driver.setup.late_flips.push(("nacp_fma_rate", 5, 4 * 1001, 0x02));
+    // Two launches are short, one tells how long the timed one is to be, the fourth warms up and is compared with the CPU;
+    // the sixth is the second that is timed.
+    stage.driver.setup.late_flips.push(("nacp_fma_rate", 6, 4 * 1001, 0x02));
     let reason = reason(&found(&stage, thr::fma));
     let begin = "fail: the device does not repeat: kernel=nacp_fma_rate round=2 words=1 word=1001 first=0x";
     assert!(reason.starts_with(begin), "{reason}");
@@ -154,4 +159,20 @@ fn the_timed_launch_takes_a_tenth_of_the_time_that_is_wanted() {
     ] {
         assert_eq!(thr::steps(short, seconds, work_ms), steps, "{seconds} s");
     }
+}
+
+#[test]
+fn a_reading_that_takes_longer_than_the_work_makes_the_work_longer() {
+    use std::time::Duration;
+    for (wanted, seconds, count) in
+        [(0, 0.01, 1), (100, 0.01, 11), (100, 0.03, 5), (100, 0.0, 1), (100, f64::NAN, 1), (100, 1e-12, 4097)]
+    {
+        assert_eq!(measure::queued(Duration::from_millis(wanted), seconds), count, "{wanted} ms of {seconds} s");
+    }
+    // The first reading comes too late, for the second one enough is queued.
+    let mut stage = stage(Setup { fma: 0.85 * FMA, ..Setup::default() });
+    stage.telemetry.as_mut().unwrap().takes =
+        Some((std::sync::Arc::clone(&stage.driver.clock), Duration::from_millis(3)));
+    let outcome = found(&stage, thr::fma);
+    close(value(&outcome, "clock_sm"), 1755.0);
 }

@@ -1,9 +1,11 @@
 //! What a check is given: the device, and a management library that tells of it.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::{Setup, VirtualDevice};
+use crate::clock::ManualClock;
 use crate::cuda::check::{Bench, Deadline, Facts, Level, Sizes};
 use crate::cuda::{Device, Loaded, Probe, Profile, Version};
 use crate::error::Result as Answer;
@@ -18,6 +20,8 @@ pub(in crate::cuda::check::bodies) struct Told {
     pub(in crate::cuda::check::bodies) clocks: Option<Clocks>,
     pub(in crate::cuda::check::bodies) link: Option<PcieLink>,
     pub(in crate::cuda::check::bodies) pairs: Vec<Pair>,
+    /// How long an answer takes, on this clock.
+    pub(in crate::cuda::check::bodies) takes: Option<(Arc<ManualClock>, Duration)>,
 }
 
 impl Source for Told {
@@ -31,6 +35,9 @@ impl Source for Told {
         Ok(self.pairs.clone())
     }
     fn sample(&self, _: Fields, samples: &mut Vec<Sample>) -> Answer<()> {
+        if let Some((clock, takes)) = &self.takes {
+            clock.advance(*takes);
+        }
         samples.clear();
         for gpu in &self.gpus {
             let mut sample = Sample::unknown(gpu.id.clone(), Unknown::NotRead);
@@ -102,7 +109,7 @@ impl Stage {
         let origin = Origin { simulated: false, name: "test".into(), driver: None, cuda: None };
         let clocks = Some(Clocks { graphics: 1755, sm: 1755, memory: 2619 });
         let link = Some(PcieLink { generation: 4, width: 16 });
-        self.telemetry = Some(Told { origin, gpus, clocks, link, pairs: Vec::new() });
+        self.telemetry = Some(Told { origin, gpus, clocks, link, pairs: Vec::new(), takes: None });
         self.devices = devices;
     }
 
@@ -117,8 +124,8 @@ impl Stage {
             device: self.devices.first(),
             level: Level::Standard,
             sizes: self.sizes,
-            deadline: Deadline::new(&self.driver.clock, self.until, &self.cancelled),
-            clock: &self.driver.clock,
+            deadline: Deadline::new(&*self.driver.clock, self.until, &self.cancelled),
+            clock: &*self.driver.clock,
             facts: &self.facts,
             telemetry: self.telemetry.as_ref().map(|told| told as &dyn Source),
             elsewhere: None,
