@@ -4,7 +4,7 @@
 mod driver;
 mod stage;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::thread::ThreadId;
 use std::time::Duration;
