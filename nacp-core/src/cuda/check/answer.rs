@@ -40,7 +40,8 @@ fn serve() -> io::Result<()> {
     let (over, is_over) = channel::<()>();
     let to_stop = Arc::clone(&stop);
     let hear = move || {
-        listen(io::stdin().lock(), tell);
+        listen(io::stdin().lock(), &tell);
+        drop(tell);
         to_stop.store(true, Ordering::Relaxed);
         if matches!(is_over.recv_timeout(LAST), Err(RecvTimeoutError::Timeout)) {
             leave(&is_over);
@@ -53,6 +54,7 @@ fn serve() -> io::Result<()> {
 }
 
 /// Ends this process, also where the driver hangs in what it does at its end.
+#[expect(clippy::disallowed_methods, reason = "a child whose parent is gone has nobody to return an error to")]
 fn leave(is_over: &Receiver<()>) {
     let _ = thread::Builder::new().name("nacp-check-end".into()).spawn(|| std::process::exit(1));
     let _ = is_over.recv_timeout(LAST);
@@ -60,7 +62,7 @@ fn leave(is_over: &Receiver<()>) {
 }
 
 /// Hands over what is said, until there is nobody who says anything.
-fn listen(input: impl BufRead, tell: Sender<Says>) {
+fn listen(input: impl BufRead, tell: &Sender<Says>) {
     for text in input.lines() {
         let Ok(text) = text else { return };
         // What cannot be read is not for a child, or of a parent of another version, which will tell by the silence.

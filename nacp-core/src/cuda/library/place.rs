@@ -133,7 +133,7 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let joined = std::env::join_paths([empty.path(), Path::new(""), full.path()]).unwrap();
         assert_eq!(hits(Some(&joined)), [file]);
-        assert_eq!(hits(None), [PathBuf::new(); 0]);
+        assert!(hits(None).is_empty());
     }
 
     #[test]

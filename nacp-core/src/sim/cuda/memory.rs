@@ -64,7 +64,7 @@ mod tests {
     fn what_was_written_is_read_across_pages_and_the_rest_is_what_it_was_filled_with() {
         let mut memory = Sparse::default();
         memory.fill(0x0403_0201);
-        let data: Vec<u8> = (0..200_000_u32).map(|byte| byte as u8).collect();
+        let data: Vec<u8> = (0..=u8::MAX).cycle().take(200_000).collect();
         memory.write(PAGE_BYTES - 3, &data);
         let mut read = vec![9; data.len() + 8];
         memory.read(PAGE_BYTES - 7, &mut read);

@@ -42,7 +42,8 @@ pub(super) fn unknown(reports: &[CheckReport]) -> Vec<Option<&GpuId>> {
     // What no device has says nothing of any.
     let any = devices.values().any(|reports| works(reports));
     let fails = |reports: &[&CheckReport]| reports.iter().any(|report| report.status.fails());
-    let unknown = devices.iter().filter(|(_, reports)| !works(reports) && !fails(reports) && !(any && lacks(reports)));
+    let excused = |reports: &[&CheckReport]| works(reports) || fails(reports) || (any && lacks(reports));
+    let unknown = devices.iter().filter(|(_, reports)| !excused(reports));
     unknown.map(|(device, _)| *device).collect()
 }
 
