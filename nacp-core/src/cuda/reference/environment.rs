@@ -75,40 +75,40 @@ fn look() -> Option<&'static str> {
     wrong.into_iter().find_map(|(wrong, what)| wrong.then_some(what))
 }
 
-/// Runs a test once more in a process whose threads all flush subnormal numbers to zero, as a library of
-/// `-ffast-math` leaves them. True in that process. Where there is no C compiler, nothing is run.
-#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
-pub(crate) fn in_fast_math(test: &str) -> bool {
-    use std::process::Command;
-
-    const CHILD: &str = "NACP_TEST_FAST_MATH";
-    if std::env::var_os(CHILD).is_some() {
-        return true;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let (source, library) = (folder.path().join("fast.c"), folder.path().join("libfast.so"));
-    // What crtfastmath.o does, which a compiler links into a library of -ffast-math (GCC before 13).
-    let text = "__attribute__((constructor)) static void fast(void) {\n\
-                __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);\n}\n";
-    std::fs::write(&source, text).unwrap();
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
-    if !compiled.is_ok_and(|status| status.success()) {
-        return false;
-    }
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test])
-        .env(CHILD, "1")
-        .env("LD_PRELOAD", &library)
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && told.contains("1 passed"), "{told}");
-    false
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// Runs a test once more in a process whose threads all flush subnormal numbers to zero, as a library of
+    /// `-ffast-math` leaves them. True in that process. Where there is no C compiler, nothing is run.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    pub(crate) fn in_fast_math(test: &str) -> bool {
+        use std::process::Command;
+
+        const CHILD: &str = "NACP_TEST_FAST_MATH";
+        if std::env::var_os(CHILD).is_some() {
+            return true;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (source, library) = (folder.path().join("fast.c"), folder.path().join("libfast.so"));
+        // What crtfastmath.o does, which a compiler links into a library of -ffast-math (GCC before 13).
+        let text = "__attribute__((constructor)) static void fast(void) {\n\
+                    __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);\n}\n";
+        std::fs::write(&source, text).unwrap();
+        let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+        if !compiled.is_ok_and(|status| status.success()) {
+            return false;
+        }
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test])
+            .env(CHILD, "1")
+            .env("LD_PRELOAD", &library)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && told.contains("1 passed"), "{told}");
+        false
+    }
 
     #[test]
     fn a_plain_process_rounds_as_ieee_754_asks() {

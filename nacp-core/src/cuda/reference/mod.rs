@@ -39,7 +39,7 @@ use std::ops::Range;
 pub use atomics::atomics;
 pub use environment::float_environment;
 #[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
-pub(crate) use environment::in_fast_math;
+pub(crate) use environment::tests::in_fast_math;
 pub use memory::{PatternDifferences, compare, pattern, pattern_word};
 pub use rate::fma_rate;
 pub use sums::{reduce, rows};
