@@ -1,6 +1,7 @@
 //! The CUDA probe against real library files: the loader is the real one, the driver a simulated one or a stub.
 //!
 //! The library is chosen by the environment, which a process reads once: each case is a child process.
+#![expect(clippy::disallowed_methods, reason = "a test measures real time, and a child ends itself at a panic")]
 #![cfg(all(feature = "cuda", feature = "sim", target_os = "linux"))]
 
 use std::ffi::OsStr;

@@ -2,6 +2,7 @@
 //!
 //! Each case runs twice: against the real library code over the simulated driver's library, in a child process, because
 //! the node is chosen by the environment, which a library reads once; and against the simulated driver of this process.
+#![expect(clippy::disallowed_methods, reason = "a test waits for other threads in real time")]
 #![cfg(all(feature = "cuda", feature = "sim", target_os = "linux"))]
 
 use std::path::{Path, PathBuf};
@@ -62,12 +63,12 @@ fn both(case: &str, body: impl Fn(&dyn Execute, &dyn Execute)) {
 }
 
 /// As [`both`], where each kind of driver is asked in its own words for what goes wrong.
-fn both_with(case: &str, environment: &[(&str, &str)], simulated: sim::Cuda, body: impl Fn(&dyn Execute)) {
+fn both_with(case: &str, environment: &[(&str, &str)], simulated: &sim::Cuda, body: impl Fn(&dyn Execute)) {
     if let Some(library) = child(case, environment) {
         return body(&library);
     }
     assert_eq!(simulated.init(), 0);
-    body(&simulated);
+    body(simulated);
 }
 
 /// A context that is current, and a stream in it.
@@ -362,7 +363,7 @@ fn memory_holds_its_pattern_and_a_difference_is_told() {
 fn one_wrong_bit_is_seen_on_its_device() {
     let flips = [("NACP_SIM_CUDA_FLIP", "device=1 kernel=nacp_fma lane=17 step=3 bit=5")];
     let simulated = sim::Cuda::named("h100x8").unwrap().flipping(1, Kernel::Fma, 17, 5);
-    both_with("one_wrong_bit_is_seen_on_its_device", &flips, simulated, |driver| {
+    both_with("one_wrong_bit_is_seen_on_its_device", &flips, &simulated, |driver| {
         for device in 0..3 {
             let (_, stream) = begin(driver, device);
             let [out, sms] = [256, 64].map(|bytes| driver.allocate(bytes).unwrap());
@@ -382,7 +383,7 @@ fn what_is_too_new_for_the_compiler_is_told_in_its_log() {
     both_with(
         "what_is_too_new_for_the_compiler_is_told_in_its_log",
         &[("NACP_SIM_CUDA_PTX", "5.0")],
-        simulated,
+        &simulated,
         |driver| {
             begin(driver, 0);
             let (code, log) = driver.load(Image::Base, false).unwrap_err();
@@ -399,7 +400,7 @@ fn nobody_takes_away_what_somebody_waits_with() {
     let time = Duration::from_millis(800);
     let simulated = sim::Cuda::named("h100x8").unwrap();
     let simulated = simulated.hanging("cuStreamSynchronize", time).hanging("cuEventSynchronize", time);
-    both_with("nobody_takes_away_what_somebody_waits_with", &slow, simulated, |driver| {
+    both_with("nobody_takes_away_what_somebody_waits_with", &slow, &simulated, |driver| {
         let own = driver.create_context(0).unwrap();
         driver.set_current(Some(own)).unwrap();
         let stream = driver.create_stream(0).unwrap();
@@ -539,7 +540,7 @@ fn after_a_failed_program_everything_is_refused_and_taken_back() {
     let name = "after_a_failed_program_everything_is_refused_and_taken_back";
     let faults = [("NACP_SIM_CUDA_FAULTS", "cuLaunchKernel=700")];
     let simulated = sim::Cuda::named("h100x8").unwrap().failing("cuLaunchKernel", 0, 700);
-    both_with(name, &faults, simulated, |driver| {
+    both_with(name, &faults, &simulated, |driver| {
         let (_, stream) = begin(driver, 0);
         let (memory, pinned) = (driver.allocate(64).unwrap(), driver.allocate_pinned(64).unwrap());
         let event = driver.create_event().unwrap();

@@ -290,7 +290,7 @@ fn the_suite_is_the_one_that_its_version_names() {
     );
 }
 
-const BASE: &str = "ef4bbde81ad7e52bf6c0f9c2443b316f6a4afd590ee4cc493955348c117b7fba";
+const BASE: &str = "fe8eead6c30df32a669a9f67373ba2570c36220467dc39abc1b65ad0823591d1";
 const TENSOR: &str = "6884f6b8870d3cca1cf33720e04660ae684b51ddeee1d9d4581c799a541ea8c3";
 const TINY: &str = "375ef4c04e8b33912f1924414de41f123365b0e4d225ff05b4affd55f40db6de";
 
