@@ -112,6 +112,8 @@ impl Copy<'_> {
             once(round >= WARM_UP, &mut speeds)?;
         }
         watch.during(self.stream, last, work)?;
+        // Only then is the host's memory the host's again: an event does not say so.
+        self.stream.synchronize()?;
         let found = match self.direction {
             Direction::ToDevice => measure::differences(self.bench, self.memory, bytes, seed, self.stream)?,
             Direction::ToHost => {
