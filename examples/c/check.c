@@ -59,7 +59,7 @@ static int show(const nacp_report *report) {
     }
     const char *simulated = nacp_report_is_simulated(report) ? "SIMULATED: nothing is said of any real GPU\n" : "";
     printf("\n%s%.2f s; ", simulated, nacp_report_seconds(report));
-    if (nacp_report_failure(report, &error) != NACP_OK) {
+    if (nacp_report_error(report, &error) != NACP_OK) {
         printf("CUDA does not work here: %s\n", error.message);
         return 1;
     }

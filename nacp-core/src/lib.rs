@@ -1,4 +1,4 @@
-//! NACP, the NVIDIA AI Control Plane: a library that finds the GPUs of a machine, proves that CUDA works on them, says
+//! NACP, the NVIDIA AI Control Plane: a library that finds the GPUs of a machine, checks that CUDA works on them, says
 //! where it runs, gives inference services their GPUs, runs them in containers and routes each request to the right
 //! replica. No daemon, no database and no cluster is needed.
 //!
@@ -54,7 +54,8 @@
 //! | to | use |
 //! |---|---|
 //! | find GPUs and read them | [`gpu`] |
-//! | prove that CUDA works | [`cuda`] |
+//! | check that CUDA works, how fast, and that it repeats | [`cuda`] |
+//! | learn whether a driver, a toolkit and a GPU fit | [`cuda::compat`] |
 //! | learn where this process runs | [`host`] |
 //! | describe what to run | [`service`] |
 //! | decide on which GPU | [`placement`] |
@@ -75,11 +76,11 @@
 //! | feature | for | brings |
 //! |---|---|---|
 //! | `nvml` | discovering GPUs through the NVIDIA driver | nvml-wrapper; the library is opened at run time |
-//! | `cuda` | checking CUDA | libloading, cudarc's list of names |
+//! | `cuda` | the CUDA driver: probe, checks, certificates, the way to cudarc | libloading, cudarc (no CUDA toolkit) |
 //! | `docker` | running containers on Docker or Podman | bollard |
 //! | `gateway` | the HTTP gateway | hyper's server |
 //! | `record` | recording the readings of GPUs to a file, and replaying them | zstd |
-//! | `sim` | simulated GPUs, engine and services | hyper's server |
+//! | `sim` | simulated GPUs, CUDA driver, engine and services | hyper's server |
 //! | `topology-graph` | the links between GPUs as a graph | petgraph |
 //!
 //! # Errors
@@ -157,6 +158,18 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/telemetry.md")]
 struct TelemetryChapter;
+
+#[cfg(all(doctest, feature = "cuda"))]
+#[doc = include_str!("../../docs/cuda.md")]
+struct CudaChapter;
+
+#[cfg(all(doctest, feature = "cuda"))]
+#[doc = include_str!("../../docs/cuda-checks.md")]
+struct ChecksChapter;
+
+#[cfg(all(doctest, feature = "cuda"))]
+#[doc = include_str!("../../docs/cuda-compat.md")]
+struct CompatChapter;
 
 #[cfg(all(doctest, feature = "cuda"))]
 #[doc = include_str!("../../docs/determinism.md")]

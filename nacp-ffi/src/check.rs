@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nacp_core::cuda::check::{Isolation, Program};
+use nacp_core::cuda::compat::Arch;
 use nacp_core::cuda::{Check, CheckId, Level, Progress};
 use nacp_core::gpu::GpuId;
 use nacp_core::{Result, sim};
@@ -86,6 +87,11 @@ pub struct nacp_check_options {
     /// The CUDA version that your programs were built with, such as "12.8": drv.runtime_fit says whether the driver serves
     /// it; NULL for none.
     pub cuda: *const c_char,
+    /// The architectures that your programs are compiled for, with commas between them, such as "sm_80,sm_90a":
+    /// dev.arch_fit says whether a device runs them; NULL for none.
+    pub sass: *const c_char,
+    /// The PTX that your programs bring, by its version and target, such as "8.0:compute_80"; NULL for none.
+    pub ptx: *const c_char,
     /// How long all may take together, in milliseconds; 0 for the limit of the level.
     pub limit_ms: u32,
     /// 1 to do the checks of NACP_LEVEL_FULL also on a device on which others compute.
@@ -145,7 +151,8 @@ impl Listener {
 }
 
 /// Checks CUDA on this machine, and tells what was found. A machine without a driver is no error: it is a report that fails
-/// at its first check. The call takes at most the limit and half a second, whatever the driver does.
+/// at its first check. The call takes at most the limit and half a second, whatever the driver does; two seconds more where
+/// the kernel holds a child that was killed.
 ///
 /// @param options what and how; NULL for NACP_LEVEL_QUICK on all devices of this machine, in a thread
 /// @param[out] report what was found, freed by nacp_report_free; NULL on failure
@@ -204,6 +211,16 @@ fn wanted(call: &Call, options: &nacp_check_options) -> Result<Check<'static>> {
     }
     if let Some(version) = call.optional_text(options.cuda, "options.cuda")? {
         check = check.wants_cuda(version.parse()?);
+    }
+    if let Some(architectures) = list::<Arch>(call, options.sass, "options.sass")? {
+        check = check.wants_sass(architectures);
+    }
+    if let Some(ptx) = call.optional_text(options.ptx, "options.ptx")? {
+        let (version, target) = ptx.split_once(':').ok_or_else(|| {
+            let error = call.invalid("not a version of PTX and its target", "options.ptx");
+            error.with("value", format_args!("{ptx:?}")).hint("write both, for example 8.0:compute_80")
+        })?;
+        check = check.wants_ptx(version.parse()?, target.parse::<Arch>()?);
     }
     if options.limit_ms != 0 {
         check = check.limit(Duration::from_millis(options.limit_ms.into()));

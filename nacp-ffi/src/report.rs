@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::mem::offset_of;
 
-use nacp_core::cuda::check::{Metric, Skip, Status, Unit, Verdict};
+use nacp_core::cuda::check::{Metric, Skip, Status, Verdict};
 use nacp_core::cuda::{CheckReport, Report};
 use nacp_core::gpu::GpuId;
 
@@ -16,13 +16,13 @@ use crate::string::{json, nacp_string};
 use crate::text::Texts;
 
 /// Everything that was done passed.
-pub const NACP_CHECKED_PASS: u32 = 1;
+pub const NACP_REPORT_PASS: u32 = 1;
 /// It works, with warnings, or a part could not be looked at.
-pub const NACP_CHECKED_WARN: u32 = 2;
+pub const NACP_REPORT_WARN: u32 = 2;
 /// Nothing could be said: the device is busy, or the time was over before a bit was checked.
-pub const NACP_CHECKED_UNKNOWN: u32 = 3;
+pub const NACP_REPORT_UNKNOWN: u32 = 3;
 /// There is no driver, no device, or something fails.
-pub const NACP_CHECKED_FAIL: u32 = 4;
+pub const NACP_REPORT_FAIL: u32 = 4;
 
 /// As it should be.
 pub const NACP_CHECK_PASS: u32 = 1;
@@ -156,27 +156,11 @@ fn skip(why: Skip) -> u32 {
     }
 }
 
-fn unit(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Seconds => "seconds",
-        Unit::Bytes => "bytes",
-        Unit::BytesPerSecond => "bytes_per_second",
-        Unit::FlopPerSecond => "flop_per_second",
-        Unit::PerSecond => "per_second",
-        Unit::Megahertz => "megahertz",
-        Unit::Celsius => "celsius",
-        Unit::Watts => "watts",
-        Unit::Ratio => "ratio",
-        Unit::Count => "count",
-        _ => "unknown",
-    }
-}
-
 fn measured(metric: &Metric, texts: &mut Texts) -> nacp_check_metric {
     nacp_check_metric {
         n: metric.n,
         name: texts.lend(&*metric.name),
-        unit: texts.lend(unit(metric.unit)),
+        unit: texts.lend(metric.unit.name()),
         formula: texts.lend_some(metric.formula.as_deref()),
         value: metric.value,
         p99: metric.p99.unwrap_or(f64::NAN),
@@ -197,14 +181,14 @@ impl From<Report> for nacp_report {
 /// All results in one word.
 ///
 /// @param report the report
-/// @return NACP_CHECKED_PASS and the like; 0 for NULL
+/// @return NACP_REPORT_PASS and the like; 0 for NULL
 #[unsafe(no_mangle)]
 pub extern "C" fn nacp_report_verdict(report: Option<&nacp_report>) -> u32 {
     answer(report, 0, |held| match held.report.verdict {
-        Verdict::Pass => NACP_CHECKED_PASS,
-        Verdict::Warn => NACP_CHECKED_WARN,
-        Verdict::Unknown => NACP_CHECKED_UNKNOWN,
-        Verdict::Fail => NACP_CHECKED_FAIL,
+        Verdict::Pass => NACP_REPORT_PASS,
+        Verdict::Warn => NACP_REPORT_WARN,
+        Verdict::Unknown => NACP_REPORT_UNKNOWN,
+        Verdict::Fail => NACP_REPORT_FAIL,
     })
 }
 
@@ -288,15 +272,18 @@ pub unsafe extern "C" fn nacp_report_metric_at(
     })
 }
 
-/// What does not work first, as an error: for programs that only want to know whether they can go on.
+/// Why a program cannot go on, as an error: for those that only want to know whether they can.
 ///
 /// @param report the report
-/// @param[out] error what does not work; NULL if the caller does not care
-/// @return NACP_OK when nothing fails; else the status that fits what does
+/// @param[out] error what does not work, or is not known; NULL if the caller does not care
+/// @return NACP_OK for NACP_REPORT_PASS and NACP_REPORT_WARN. For NACP_REPORT_FAIL: NACP_E_DRIVER_UNAVAILABLE where it is
+///         about the machine, NACP_E_DEVICE_LOST where it is about a device, or what fits the driver's number. For
+///         NACP_REPORT_UNKNOWN: NACP_E_CONFLICT for a busy device, NACP_E_TIMEOUT, NACP_E_CANCELLED, or
+///         NACP_E_UNSUPPORTED
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn nacp_report_failure(report: *const nacp_report, error: *mut nacp_error) -> nacp_status {
+pub unsafe extern "C" fn nacp_report_error(report: *const nacp_report, error: *mut nacp_error) -> nacp_status {
     // SAFETY: the caller keeps the header's rules for pointers.
-    let entry = unsafe { Entry::new("nacp_report_failure", error) };
+    let entry = unsafe { Entry::new("nacp_report_error", error) };
     entry.run(|call| call.shared(report, "report")?.report.error().map_or(Ok(()), Err))
 }
 

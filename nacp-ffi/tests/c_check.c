@@ -45,6 +45,14 @@ static void refusals(void) {
     FAILS(nacp_check(&options, &report, &error), NACP_E_INVALID_ARGUMENT,
           "not a version of CUDA: value=\"twelve\"; write major and minor, for example 13.0");
     options.cuda = NULL;
+    options.ptx = "compute_80";
+    FAILS(nacp_check(&options, &report, &error), NACP_E_INVALID_ARGUMENT,
+          "not a version of PTX and its target: parameter=options.ptx value=\"compute_80\"; write both, for example "
+          "8.0:compute_80");
+    options.ptx = NULL;
+    options.sass = "sm_80,sm_9x";
+    CHECK(nacp_check(&options, &report, &error) == NACP_E_INVALID_ARGUMENT);
+    options.sass = NULL;
     options.simulated = "h100x8";
     options.program = "self";
     FAILS(nacp_check(&options, &report, &error), NACP_E_INVALID_ARGUMENT,
@@ -68,7 +76,7 @@ static void absent(void) {
     nacp_check_options options = NACP_CHECK_OPTIONS_INIT;
     options.library = "/nonexistent/libcuda.so.1";
     WORKS(nacp_check(&options, &report, &error));
-    CHECK(nacp_report_verdict(report) == NACP_CHECKED_FAIL);
+    CHECK(nacp_report_verdict(report) == NACP_REPORT_FAIL);
     CHECK(nacp_report_is_simulated(report) == 0);
     CHECK(nacp_report_seconds(report) < 2);
     nacp_check_result result = NACP_CHECK_RESULT_INIT;
@@ -78,7 +86,7 @@ static void absent(void) {
     WORKS(nacp_report_result_at(report, 1, &result, &error));
     CHECK(result.status == NACP_CHECK_SKIPPED && result.skip == NACP_SKIP_BLOCKED);
     error = fresh;
-    CHECK(nacp_report_failure(report, &error) == NACP_E_DRIVER_UNAVAILABLE);
+    CHECK(nacp_report_error(report, &error) == NACP_E_DRIVER_UNAVAILABLE);
     nacp_report_free(report);
 }
 
@@ -110,9 +118,9 @@ static void works(void) {
     options.user = &heard;
     WORKS(nacp_check(&options, &report, &error));
     CHECK(heard.in_order && heard.ended == nacp_report_result_count(report) && heard.total == heard.ended);
-    CHECK(nacp_report_verdict(report) == NACP_CHECKED_PASS);
+    CHECK(nacp_report_verdict(report) == NACP_REPORT_PASS);
     CHECK(nacp_report_is_simulated(report) == 1);
-    WORKS(nacp_report_failure(report, &error));
+    WORKS(nacp_report_error(report, &error));
 
     bool found = false;
     for (size_t index = 0; index < nacp_report_result_count(report); index++) {
@@ -164,6 +172,27 @@ static void works(void) {
     nacp_report_free(report);
 }
 
+/* A program of the caller's own: what is compiled for another GPU does not run on this one. */
+static void fits(void) {
+    nacp_check_options options = NACP_CHECK_OPTIONS_INIT;
+    options.simulated = "rtx3050ti-laptop-wsl2";
+    options.checks = "dev.arch_fit,drv.runtime_fit";
+    options.sass = "sm_90";
+    options.cuda = "12.8";
+    nacp_report *found = NULL;
+    error = fresh;
+    WORKS(nacp_check(&options, &found, &error));
+    CHECK(nacp_report_verdict(found) == NACP_REPORT_FAIL);
+    CHECK(nacp_report_error(found, &error) == NACP_E_DEVICE_LOST);
+    CHECK(strstr(error.message, "check=dev.arch_fit") != NULL);
+    nacp_report_free(found);
+    options.ptx = "8.0:compute_80";
+    error = fresh;
+    WORKS(nacp_check(&options, &found, &error));
+    CHECK(nacp_report_verdict(found) == NACP_REPORT_PASS);
+    nacp_report_free(found);
+}
+
 static void given_up(void) {
     nacp_report *report = NULL;
     nacp_check_options options = NACP_CHECK_OPTIONS_INIT;
@@ -188,6 +217,7 @@ int main(void) {
     absent();
     error = fresh;
     works();
+    fits();
     given_up();
     CHECK(nacp_report_verdict(NULL) == 0 && nacp_report_result_count(NULL) == 0);
     nacp_report_free(NULL);

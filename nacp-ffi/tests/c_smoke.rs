@@ -87,6 +87,11 @@ fn valgrind_finds_nothing_in_what_gpus_do() {
     under_valgrind("c_watch.c");
 }
 
+#[test]
+fn valgrind_finds_nothing_in_what_the_checks_of_cuda_find() {
+    under_valgrind("c_check.c");
+}
+
 /// The leak test can fail: a program that forgets to free is caught.
 #[test]
 fn a_leak_is_seen() {

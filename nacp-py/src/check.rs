@@ -9,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use nacp_core::cuda::check::{Isolation, Program};
-use nacp_core::cuda::{Check, Level, Progress, Report};
+use nacp_core::cuda::compat::Arch;
+use nacp_core::cuda::{Check, Level, Library, Progress, Report};
 use nacp_core::{Error, ErrorKind, sim};
 use pyo3::prelude::*;
 use serde::Deserialize;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use crate::errors::{Failure, guard};
 use crate::json;
 use crate::number;
+use crate::runtime::wait_blocking;
 
 /// How often a waiting thread looks for signals: Ctrl-C is answered within this time.
 const SIGNAL_POLL: Duration = Duration::from_millis(50);
@@ -30,6 +32,8 @@ struct Wanted {
     devices: Vec<String>,
     checks: Option<Vec<String>>,
     cuda: Option<String>,
+    sass: Vec<String>,
+    ptx: Option<(String, String)>,
     limit: Option<f64>,
     library: Option<PathBuf>,
     simulated: Option<String>,
@@ -48,6 +52,10 @@ impl Wanted {
         if let Some(version) = &self.cuda {
             check = check.wants_cuda(version.parse()?);
         }
+        check = check.wants_sass(all::<Arch>(&self.sass)?);
+        if let Some((version, target)) = &self.ptx {
+            check = check.wants_ptx(version.parse()?, target.parse::<Arch>()?);
+        }
         if let Some(limit) = self.limit {
             check = check.limit(number::seconds("limit", limit)?);
         }
@@ -55,10 +63,10 @@ impl Wanted {
             check = check.library(library);
         }
         if let Some(name) = &self.simulated {
-            let file = sim::NodeFile::shipped(name).or_else(|unknown| match name.contains(['/', '.']) {
-                true => sim::NodeFile::open(name),
-                false => Err(unknown),
-            })?;
+            let file = match name.ends_with(".json") {
+                true => sim::NodeFile::open(name)?,
+                false => sim::NodeFile::shipped(name)?,
+            };
             check = check.telemetry(Arc::new(sim::Node::from(file.clone()))).driver(Arc::new(sim::Cuda::from(file)));
         }
         if let Some((path, arguments)) = self.program {
@@ -83,7 +91,9 @@ enum Word {
 /// one; an exception that it or a signal raises ends the run.
 #[pyfunction]
 #[pyo3(signature = (wanted, listener))]
+#[expect(clippy::needless_pass_by_value, reason = "Python hands over what may be None by value")]
 pub(crate) fn check(py: Python<'_>, wanted: &str, listener: Option<Py<PyAny>>) -> PyResult<String> {
+    let listener = listener.as_ref();
     guard(py, || {
         let wanted: Wanted = serde_json::from_str(wanted).map_err(unreadable)?;
         let cancelled = Arc::new(AtomicBool::new(false));
@@ -106,7 +116,7 @@ pub(crate) fn check(py: Python<'_>, wanted: &str, listener: Option<Py<PyAny>>) -
                 match py.detach(next) {
                     Ok(Word::Report(report)) => return Ok(json::text(&report)?),
                     Ok(Word::Step(step)) => {
-                        if let Some(listener) = &listener {
+                        if let Some(listener) = listener {
                             listener.call1(py, (step.to_string(),))?;
                         }
                     }
@@ -147,6 +157,12 @@ fn no_thread(cause: std::io::Error) -> Error {
 
 fn ended() -> Error {
     Error::new(ErrorKind::Internal, "python.check", "the checks ended without a report")
+}
+
+/// Whether there is a CUDA driver's library that opens. Nothing of it is called.
+#[pyfunction]
+pub(crate) fn cuda_opens(py: Python<'_>, library: Option<PathBuf>) -> PyResult<bool> {
+    wait_blocking(py, move || Ok(library.map_or_else(Library::open, |path| Library::open_at(&path)).is_ok()))
 }
 
 /// A report that was kept as JSON.

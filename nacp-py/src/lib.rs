@@ -38,7 +38,7 @@ mod _nacp {
     #[pymodule_export]
     use crate::certificate::{certificate_compare, certificate_text, certificate_verify, certificate_words};
     #[pymodule_export]
-    use crate::check::{check, report_compare, report_error, report_html, report_markdown, report_text};
+    use crate::check::{check, cuda_opens, report_compare, report_error, report_html, report_markdown, report_text};
     #[pymodule_export]
     use crate::errors::{error_table, panic};
     #[pymodule_export]

@@ -10,6 +10,7 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -46,18 +47,39 @@ def test_the_examples_of_the_book_are_true() -> None:
     assert (ran.failed, ran.attempted > 10) == (0, True)
 
 
-def test_the_notebook_runs() -> None:
-    """Every cell but those that need matplotlib; what a cell shows is its last line."""
-    notebook = json.loads((ROOT / "examples" / "notebooks" / "gpus.ipynb").read_text())
+def run_notebook(name: str) -> dict[str, object]:
+    """Runs every cell but those that need matplotlib, and gives the names that are there at the end."""
+    notebook = json.loads((ROOT / "examples" / "notebooks" / name).read_text())
     names: dict[str, object] = {}
     for cell in notebook["cells"]:
         assert not cell.get("outputs") and not cell.get("execution_count"), "it is committed as it was written"
         if cell["cell_type"] == "code" and "needs-matplotlib" not in cell["metadata"].get("tags", []):
             exec("".join(cell["source"]), names)
+    return names
+
+
+def test_the_notebook_of_gpus_runs() -> None:
+    names = run_notebook("gpus.ipynb")
     history, node, events = names["history"], names["node"], names["events"]
     assert isinstance(history, nacp.History) and isinstance(node, nacp.Node) and isinstance(events, nacp.Events)
     hottest = max(value for value in history["temperature"] if value is not None)
     assert hottest > 80 and node.health({"gpu_max_celsius": 85}).verdict == "watch"
+
+
+def test_the_notebook_of_checks_runs_and_says_that_it_is_simulated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = run_notebook("check.ipynb")
+    report, arrived, changed, steps = names["report"], names["arrived"], names["changed"], names["steps"]
+    assert isinstance(report, nacp.Report) and (report.verdict, report.simulated) == ("pass", True)
+    assert "simulated" in report._repr_html_() and isinstance(steps, list) and steps[-1][0] == steps[-1][1]
+    assert isinstance(arrived, nacp.Certificate) and arrived == report.certificates[0] and arrived.verify().verified
+    assert isinstance(changed, nacp.Certificate) and not changed.verify().verified
+    assert len(list(tmp_path.rglob("*.html"))) == 1 and len(list(tmp_path.rglob("*.json"))) == 3
+    printed = capsys.readouterr().out
+    for part in ("drv.version pass -> fail", "simulated: NVIDIA H100 80GB HBM3", "simulated: the same bits"):
+        assert part in printed, printed
 
 
 def test_the_example_tells_about_the_gpus_of_a_node() -> None:

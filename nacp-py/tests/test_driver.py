@@ -124,3 +124,30 @@ def test_a_slow_driver_does_not_stop_other_threads(script: Script, tmp_path: Pat
     library = folder("NACP_SIM_NVML_DIR", "libnvidia-ml.so.1")
     done = script(program, LD_LIBRARY_PATH=library, NACP_SIM_NODE=str(path))
     assert done.returncode == 0 and done.stdout.startswith(said), (done.stdout, done.stderr)
+
+
+def test_the_driver_is_checked_in_a_child_and_not_started_in_this_process(script: Script) -> None:
+    library = folder("NACP_SIM_CUDA_DIR", "libcuda.so.1")
+    program = """
+import nacp
+report = nacp.check("quick", limit=20, progress=False)
+print(report.verdict, report.simulated, report.checks[-1].id)
+"""
+    done = script(program, LD_LIBRARY_PATH=library, NACP_SIM_NODE="rtx3050ti-laptop-wsl2")
+    assert done.stdout.split() == ["pass", "True", "det.bits"], done
+    # A call that ends its process ends the child's.
+    done = script(program, LD_LIBRARY_PATH=library, NACP_SIM_CUDA_FAULTS="cuInit=crash")
+    assert done.returncode == 0 and done.stdout.split()[:1] == ["fail"], done
+
+
+def test_a_wrong_bit_of_the_driver_is_named(script: Script) -> None:
+    library = folder("NACP_SIM_CUDA_DIR", "libcuda.so.1")
+    program = """
+import nacp
+report = nacp.check("quick", limit=20, progress=False)
+first = report.certificates[0].differences[0]
+print(report.of("det.bits").status, first.kernel, first.lane)
+"""
+    flip = "device=0 kernel=nacp_fma lane=71 step=100 bit=5"
+    done = script(program, LD_LIBRARY_PATH=library, NACP_SIM_NODE="rtx3050ti-laptop-wsl2", NACP_SIM_CUDA_FLIP=flip)
+    assert done.stdout.split() == ["fail", "nacp_fma", "71"], done

@@ -1,8 +1,8 @@
 //! A process that is listened to, and killed in time. Two threads read what it says while its end is awaited.
 #![expect(clippy::disallowed_methods, reason = "a child is waited for, for a stated time")]
 
-mod mouth;
 mod program;
+mod stdin;
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
@@ -15,7 +15,7 @@ pub use self::program::Program;
 #[cfg(feature = "nvml")]
 pub(crate) use self::program::not_started;
 
-use self::mouth::Mouth;
+use self::stdin::Stdin;
 use crate::clock::{Clock, SystemClock};
 
 /// How much a child may print, in bytes: many times what a report of sixteen GPUs has.
@@ -58,16 +58,16 @@ pub(crate) struct Child<M> {
     process: Option<std::process::Child>,
     clock: SystemClock,
     group: Group,
-    /// Nothing for one that is not spoken to.
-    mouth: Option<Mouth>,
+    /// Nothing for one without a standard input.
+    stdin: Option<Stdin>,
     lines: Receiver<Said<M>>,
     /// Keeps the channel open when both readers have ended, so that waiting on it waits.
     _open: Sender<Said<M>>,
     /// How many of the two readers have come to the end.
     closed: u32,
     ended: Option<(ExitStatus, Duration)>,
-    noise: Arc<Mutex<Tail>>,
-    words: Arc<Mutex<Tail>>,
+    stdout_tail: Arc<Mutex<Tail>>,
+    stderr_tail: Arc<Mutex<Tail>>,
 }
 
 /// What a reader hands over.
@@ -79,19 +79,19 @@ enum Said<M> {
 
 impl<M: Send + 'static> Child<M> {
     #[cfg(feature = "nvml")]
-    /// Starts it. What it prints is read with `parse`; nothing is said to it.
+    /// Starts it. What it prints is read with `parse`; its standard input is empty.
     pub(crate) fn start(mut command: Command, group: Group, parse: Parse<M>) -> io::Result<Self> {
         command.stdin(Stdio::null());
         Self::begin(command, group, parse, None)
     }
 
-    /// Starts one that is spoken to through its standard input.
+    /// Starts one that reads its standard input.
     pub(crate) fn converse(mut command: Command, group: Group, parse: Parse<M>) -> io::Result<Self> {
-        let mouth = Mouth::open(&mut command)?;
-        Self::begin(command, group, parse, Some(mouth))
+        let stdin = Stdin::prepare(&mut command)?;
+        Self::begin(command, group, parse, Some(stdin))
     }
 
-    fn begin(mut command: Command, group: Group, parse: Parse<M>, mouth: Option<Mouth>) -> io::Result<Self> {
+    fn begin(mut command: Command, group: Group, parse: Parse<M>, stdin: Option<Stdin>) -> io::Result<Self> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(unix)]
         if group == Group::Own {
@@ -99,26 +99,36 @@ impl<M: Send + 'static> Child<M> {
         }
         let clock = SystemClock::new();
         let mut process = command.spawn()?;
-        // It holds the other end of the mouth, which must close when the child ends.
+        // It holds the other end of the standard input, which must close when the child ends.
         drop(command);
-        let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        let (pipe, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
         let (open, lines) = channel();
-        let (noise, words) = (Arc::default(), Arc::default());
+        let (stdout_tail, stderr_tail) = (Arc::default(), Arc::default());
         let process = Some(process);
-        let mut child =
-            Self { process, clock, group, mouth, lines, _open: open.clone(), closed: 0, ended: None, noise, words };
-        if let Some(mouth) = &mut child.mouth {
-            mouth.take(stdin);
+        let mut child = Self {
+            process,
+            clock,
+            group,
+            stdin,
+            lines,
+            _open: open.clone(),
+            closed: 0,
+            ended: None,
+            stdout_tail,
+            stderr_tail,
+        };
+        if let Some(stdin) = &mut child.stdin {
+            stdin.attach(pipe)?;
         }
         // A failure from here on kills the child.
         if let Some(stdout) = stdout {
-            let (said, noise) = (open.clone(), Arc::clone(&child.noise));
-            let read = move || listen(stdout, parse, &said, &noise);
+            let (said, stdout_tail) = (open.clone(), Arc::clone(&child.stdout_tail));
+            let read = move || read_stdout(stdout, parse, &said, &stdout_tail);
             thread::Builder::new().name("nacp-child-out".into()).spawn(read)?;
         }
         if let Some(stderr) = stderr {
-            let words = Arc::clone(&child.words);
-            let read = move || overhear(stderr, &open, &words);
+            let stderr_tail = Arc::clone(&child.stderr_tail);
+            let read = move || read_stderr(stderr, &open, &stderr_tail);
             thread::Builder::new().name("nacp-child-err".into()).spawn(read)?;
         }
         Ok(child)
@@ -164,27 +174,27 @@ impl<M: Send + 'static> Child<M> {
 }
 
 impl<M> Child<M> {
-    /// Says something to it. Whether it has listened is not known.
+    /// Writes to its standard input. Whether it has read that is not known.
     ///
     /// # Errors
-    /// It has ended, does not read, or is one that is not spoken to.
-    pub(crate) fn say(&mut self, text: &str) -> io::Result<()> {
-        self.mouth.as_mut().ok_or(io::ErrorKind::NotConnected)?.say(text)
+    /// It has ended, does not read, or has no standard input.
+    pub(crate) fn write(&mut self, text: &str) -> io::Result<()> {
+        self.stdin.as_mut().ok_or(io::ErrorKind::NotConnected)?.write(text)
     }
 
-    /// Says no more: it reads the end of its standard input.
-    pub(crate) fn hush(&mut self) {
-        self.mouth = None;
+    /// Closes its standard input: it reads the end.
+    pub(crate) fn close_stdin(&mut self) {
+        self.stdin = None;
     }
 
-    /// The last that it printed besides its messages.
-    pub(crate) fn noise(&self) -> Option<String> {
-        self.noise.lock().unwrap_or_else(PoisonError::into_inner).text()
+    /// The end of what it printed besides its messages.
+    pub(crate) fn stdout_tail(&self) -> Option<String> {
+        self.stdout_tail.lock().unwrap_or_else(PoisonError::into_inner).text()
     }
 
-    /// The last that it wrote to its standard error.
-    pub(crate) fn last_words(&self) -> Option<String> {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner).text()
+    /// The end of what it wrote to its standard error.
+    pub(crate) fn stderr_tail(&self) -> Option<String> {
+        self.stderr_tail.lock().unwrap_or_else(PoisonError::into_inner).text()
     }
 
     /// Kills the child, once, and, where it has a group of its own and the system has a shell, what the child has started.
@@ -200,7 +210,12 @@ impl<M> Child<M> {
             let mut shell = Command::new("/bin/sh");
             shell.args(["-c", &group]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             // Without a shell the child alone is killed, below.
-            let _ = shell.status();
+            if let Ok(mut shell) = shell.spawn()
+                && !ends(&mut shell, DEATH, &self.clock)
+            {
+                let _ = shell.kill();
+                leave(shell);
+            }
         }
         // It may have ended at this very moment.
         let _ = process.kill();
@@ -264,7 +279,7 @@ fn leave(mut process: std::process::Child) {
 }
 
 /// Hands over the lines that are for us and keeps the end of the rest.
-fn listen<M>(stdout: impl Read, parse: Parse<M>, said: &Sender<Said<M>>, noise: &Mutex<Tail>) {
+fn read_stdout<M>(stdout: impl Read, parse: Parse<M>, said: &Sender<Said<M>>, stdout_tail: &Mutex<Tail>) {
     let mut reader = BufReader::new(stdout.take(MOST));
     let mut line = Vec::new();
     while let Ok(length) = reader.read_until(b'\n', &mut line)
@@ -273,7 +288,7 @@ fn listen<M>(stdout: impl Read, parse: Parse<M>, said: &Sender<Said<M>>, noise: 
         match std::str::from_utf8(&line).ok().map(str::trim_end).and_then(parse) {
             // Nobody may be there any more.
             Some(message) => drop(said.send(Said::Line(message))),
-            None => noise.lock().unwrap_or_else(PoisonError::into_inner).push(&line),
+            None => stdout_tail.lock().unwrap_or_else(PoisonError::into_inner).push(&line),
         }
         line.clear();
     }
@@ -284,12 +299,12 @@ fn listen<M>(stdout: impl Read, parse: Parse<M>, said: &Sender<Said<M>>, noise: 
 }
 
 /// Keeps the end of what is written.
-fn overhear<M>(mut stderr: impl Read, said: &Sender<Said<M>>, words: &Mutex<Tail>) {
+fn read_stderr<M>(mut stderr: impl Read, said: &Sender<Said<M>>, stderr_tail: &Mutex<Tail>) {
     let mut buffer = [0; 4096];
     while let Ok(length) = stderr.read(&mut buffer)
         && length > 0
     {
-        words.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..length]);
+        stderr_tail.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..length]);
     }
     let _ = said.send(Said::Closed);
 }

@@ -24,6 +24,8 @@ def check(
     devices: Gpu | str | Iterable[Gpu | str] | None = None,
     only: str | Iterable[str] | None = None,
     cuda: str | None = None,
+    sass: str | Iterable[str] = (),
+    ptx: tuple[str, str] | None = None,
     limit: float | None = None,
     isolate: Literal["auto"] | bool = "auto",
     library: str | os.PathLike[str] | None = None,
@@ -44,11 +46,15 @@ def check(
         only: The checks to do, such as `det.bits`, with what they build on; None for all of the level.
         cuda: The CUDA version that your programs were built with, such as `12.8`: `drv.runtime_fit` says whether the
             driver serves it.
+        sass: The architectures that your programs are compiled for, such as `sm_90`: `dev.arch_fit` says whether a
+            device runs them.
+        ptx: The PTX that your programs bring, by its version and target, such as `("8.0", "compute_80")`.
         limit: How many seconds all may take together; None for the limit of the level.
-        isolate: Whether child processes touch the driver, so that one that hangs or crashes takes only them with it.
-            "auto" does so for all but "quick".
+        isolate: Whether children touch the driver, so that one that hangs or crashes takes only them with it, and
+            this process can still fork and choose its devices. "auto" does so where there is a driver.
         library: The file of the driver's library; None for the one that the loader finds.
-        simulated: A simulated node whose driver is checked in place of this machine's, by name or node file.
+        simulated: A simulated node whose driver is checked in place of this machine's: its name, or a node file that
+            ends in `.json`.
         even_if_busy: Whether the checks of "full" are done also on a device on which others compute.
         progress: "auto" shows a bar in a notebook and a line in a terminal; or a function that is told each step.
 
@@ -59,16 +65,19 @@ def check(
     told, end = listener(progress)
     if limit is not None:
         seconds("limit", limit)
+    path = None if library is None else os.fspath(library)
     wanted = {
         "level": level,
         "devices": _ids(devices),
         "checks": [only] if isinstance(only, str) else only and list(only),
         "cuda": cuda,
+        "sass": [sass] if isinstance(sass, str) else list(sass),
+        "ptx": ptx,
         "limit": limit,
-        "library": None if library is None else os.fspath(library),
+        "library": path,
         "simulated": None if simulated is None else os.fspath(simulated),
         "even_if_busy": even_if_busy,
-        "program": _program(isolate, level, simulated is not None),
+        "program": _program(isolate, path, simulated is not None),
     }
 
     def tell(text: str) -> None:
@@ -89,10 +98,12 @@ def _ids(devices: Gpu | str | Iterable[Gpu | str] | None) -> list[str]:
     return [gpu_id(device, "devices") for device in several]
 
 
-def _program(isolate: Literal["auto"] | bool, level: str, simulated: bool) -> tuple[str, list[str]] | None:
+def _program(isolate: Literal["auto"] | bool, library: str | None, simulated: bool) -> tuple[str, list[str]] | None:
     """Who runs the checks; None for a thread of this process."""
     if isolate == "auto":
-        wanted = level != "quick" and not simulated and bool(sys.executable)
+        # A program that brings its own Python is not one that can be started as Python.
+        python = bool(sys.executable) and not getattr(sys, "frozen", False)
+        wanted = python and not simulated and _nacp.cuda_opens(library)
     elif isinstance(isolate, bool):
         wanted = isolate
     else:

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::bodies;
-use super::hands::ASKED;
+use super::executor::ASKED;
 use super::task::{Answer, Says, line, read};
 use super::worker::{Given, Worker};
 use crate::clock::SystemClock;

@@ -47,7 +47,8 @@ impl Found {
     }
 
     /// A certificate for each device whose bits were compared, in the order of the driver. Those of one report are
-    /// compared with each other too. The hash of the library is left out where it takes too long. What cannot be written down is told in the log.
+    /// compared with each other too. The hash of the library is left out where it takes too long. What cannot be
+    /// written down is told in the log.
     pub(super) fn certificates(
         self,
         probe: &Probe,

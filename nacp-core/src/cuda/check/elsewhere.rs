@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Elsewhere;
-use super::hands::{Hands, Heed};
+use super::executor::{Executor, Reply};
 use super::task::{Answer, Setup, Task};
 use crate::child::{Group, Program};
 use crate::clock::{Clock, SystemClock};
@@ -24,15 +24,15 @@ impl Elsewhere for Another<'_> {
         let clock = SystemClock::new();
         let setup = Setup { elsewhere: None, ..self.setup.clone() };
         // In the group of the child: who kills the child in time kills this one with it.
-        let mut hands = Hands::child(self.program, &setup, Group::Ours)
+        let mut executor = Executor::child(self.program, &setup, Group::Ours)
             .map_err(|error| format!("{} cannot be started: {error}", self.program.path().display()))?;
-        hands.give(Task::Digests { device: device.clone(), profile });
+        executor.give(Task::Digests { device: device.clone(), profile });
         loop {
             let left = self.limit.saturating_sub(clock.monotonic());
-            match hands.wait(left) {
-                Some(Heed::Answer(Answer::Digests(digests))) => return digests,
-                Some(Heed::Answer(_)) => {}
-                Some(Heed::Gone(gone)) => return Err(format!("the other process ended: {}", gone.reason)),
+            match executor.wait(left) {
+                Some(Reply::Answer(Answer::Digests(digests))) => return digests,
+                Some(Reply::Answer(_)) => {}
+                Some(Reply::Gone(gone)) => return Err(format!("the other process ended: {}", gone.reason)),
                 None if left.is_zero() => return Err("the other process did not answer in time".to_owned()),
                 None => {}
             }

@@ -2,7 +2,7 @@
 //!
 //! [`Check`] says what is wanted. `needs` and `schedule` decide what comes next and what need not be tried, `run` asks
 //! for one check after the other and waits for no longer than each may take, and `worker` does them with the bodies of
-//! `bodies`: in a thread or in a child process (`hands`, `task`).
+//! `bodies`: in a thread or in a child process (`executor`, `task`).
 
 mod answer;
 mod bench;
@@ -10,7 +10,7 @@ mod bodies;
 mod builder;
 mod certificates;
 mod elsewhere;
-mod hands;
+mod executor;
 mod id;
 mod level;
 mod needs;
@@ -29,7 +29,9 @@ pub use answer::answer;
 pub use builder::{Check, Isolation, check};
 pub use id::{CheckId, Scope};
 pub use level::Level;
-pub use report::{Change, CheckReport, Comparison, Evidence, Metric, Progress, Report, Skip, Status, Unit, Verdict};
+pub use report::{
+    Change, CheckReport, Evidence, Metric, Progress, Report, ReportComparison, Skip, Status, Unit, Verdict,
+};
 
 pub use crate::child::Program;
 

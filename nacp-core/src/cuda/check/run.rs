@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::builder::{Check, Isolation};
 use super::certificates::Found;
-use super::hands::{FIRST, Gone, Hands, Heed};
+use super::executor::{Executor, FIRST, Gone, Reply};
 use super::needs::with_needs;
 use super::report::verdict;
 use super::schedule::{Schedule, Step, skip, sticky};
@@ -23,7 +23,7 @@ pub(super) const GRACE: Duration = Duration::from_millis(250);
 /// How often the caller's flag is looked at.
 const TICK: Duration = Duration::from_millis(10);
 
-/// How hands did not come back.
+/// How an executor did not come back.
 enum Lost {
     Late,
     Cancelled,
@@ -36,8 +36,8 @@ struct Run<'a> {
     until: Duration,
     schedule: Schedule,
     reports: Vec<CheckReport>,
-    hands: Option<Hands>,
-    /// Whether the driver was started in hands that are no more.
+    executor: Option<Executor>,
+    /// Whether the driver was started in an executor that is no more.
     again: bool,
     /// Whether the management library may be asked.
     telemetry: bool,
@@ -63,7 +63,7 @@ pub(super) fn run(check: Check<'_>) -> Report {
         until,
         schedule: Schedule::new(wanted),
         reports: Vec::new(),
-        hands: None,
+        executor: None,
         again: false,
         telemetry: true,
         over: check.impossible(),
@@ -75,8 +75,8 @@ pub(super) fn run(check: Check<'_>) -> Report {
     while let Some(step) = run.schedule.next() {
         run.step(step);
     }
-    if let Some(hands) = run.hands.take() {
-        hands.end(GRACE);
+    if let Some(executor) = run.executor.take() {
+        executor.end(GRACE);
     }
     let Run { reports, probe, simulated, found, .. } = run;
     let environment = surrounding_variables();
@@ -200,13 +200,13 @@ impl Run<'_> {
         }
     }
 
-    /// Hands that know the driver as far as it was known before.
+    /// An executor that knows the driver as far as it was known before.
     fn ready(&mut self) -> Result<(), Status> {
-        if self.hands.is_some() {
+        if self.executor.is_some() {
             return Ok(());
         }
-        let hands = self.hire().map_err(|reason| self.end(skip(Skip::Blocked, reason)))?;
-        self.hands = Some(hands);
+        let executor = self.start().map_err(|reason| self.end(skip(Skip::Blocked, reason)))?;
+        self.executor = Some(executor);
         // A first word: that the program is one that answers.
         let limit = self.until.saturating_sub(self.now());
         match self.hear(limit) {
@@ -217,18 +217,18 @@ impl Run<'_> {
                 }));
             }
             Err(lost) => {
-                let noise = self.hands.as_ref().and_then(Hands::noise);
-                let noise = noise.map(|noise| format!(" stdout={noise:?}")).unwrap_or_default();
-                self.hands = None;
+                let tail = self.executor.as_ref().and_then(Executor::stdout_tail);
+                let tail = tail.map(|tail| format!(" stdout={tail:?}")).unwrap_or_default();
+                self.executor = None;
                 return Err(match lost {
                     Lost::Cancelled => skip(Skip::Cancelled, "the caller gave up"),
                     Lost::Gone(gone) => self.end(skip(
                         Skip::Blocked,
-                        format!("the program does not run checks: {}{noise}; {FIRST}", gone.reason),
+                        format!("the program does not run checks: {}{tail}; {FIRST}", gone.reason),
                     )),
                     Lost::Late => self.end(skip(
                         Skip::Blocked,
-                        format!("the program does not run checks: it says nothing{noise}; {FIRST}"),
+                        format!("the program does not run checks: it says nothing{tail}; {FIRST}"),
                     )),
                 });
             }
@@ -243,13 +243,13 @@ impl Run<'_> {
             Ok(Answer::Prepared(Err(reason))) => reason,
             Ok(_) => "it answers something else".to_owned(),
             Err(Lost::Cancelled) => {
-                self.hands = None;
+                self.executor = None;
                 return Err(skip(Skip::Cancelled, "the caller gave up"));
             }
             Err(Lost::Late) => format!("it does not start within {limit:?}"),
             Err(Lost::Gone(gone)) => gone.reason,
         };
-        self.hands = None;
+        self.executor = None;
         Err(self.end(skip(Skip::Blocked, format!("the driver does not start again in a fresh process: {reason}"))))
     }
 
@@ -259,7 +259,7 @@ impl Run<'_> {
         status
     }
 
-    fn hire(&self) -> Result<Hands, String> {
+    fn start(&self) -> Result<Executor, String> {
         let check = &self.check;
         let facts = Facts {
             kernel_driver: kernel_driver(),
@@ -278,7 +278,7 @@ impl Run<'_> {
                     clock: std::sync::Arc::clone(&check.clock),
                     bodies: check.bodies,
                 };
-                Hands::thread(setup, given).map_err(|error| format!("no thread can be started: {error}"))
+                Executor::thread(setup, given).map_err(|error| format!("no thread can be started: {error}"))
             }
             Isolation::Child(program) => {
                 if answer::is_child() {
@@ -286,7 +286,7 @@ impl Run<'_> {
                     return Err(format!("a child of the checks cannot start one; {FIRST}"));
                 }
                 let setup = Setup { elsewhere: Some(program.clone()), ..setup };
-                Hands::child(program, &setup, Group::Own)
+                Executor::child(program, &setup, Group::Own)
                     .map_err(|error| format!("{} cannot be started: {error}", program.path().display()))
             }
         }
@@ -307,13 +307,13 @@ impl Run<'_> {
             }
             Ok(_) => Ok(()),
             Err(Lost::Cancelled) => {
-                self.hands = None;
+                self.executor = None;
                 Err(skip(Skip::Cancelled, "the caller gave up"))
             }
             Err(Lost::Late | Lost::Gone(_)) => {
                 tracing::warn!("the management library brings down who asks it; the checks go on without it");
                 self.telemetry = false;
-                self.hands = None;
+                self.executor = None;
                 self.ready()
             }
         }
@@ -326,8 +326,8 @@ impl Run<'_> {
 
     /// Gives a task and waits for its answer.
     fn ask(&mut self, task: Task, limit: Duration) -> Result<Answer, Lost> {
-        if let Some(hands) = &mut self.hands {
-            hands.give(task);
+        if let Some(executor) = &mut self.executor {
+            executor.give(task);
         }
         self.hear(limit)
     }
@@ -337,18 +337,18 @@ impl Run<'_> {
         let late = self.check.clock.monotonic().saturating_add(limit).saturating_add(GRACE);
         let mut given_up = None;
         loop {
-            let Some(hands) = &mut self.hands else {
+            let Some(executor) = &mut self.executor else {
                 return Err(Lost::Gone(Gone { reason: "nobody is there".into(), crashed: false }));
             };
-            match hands.wait(TICK) {
-                Some(Heed::Answer(answer)) => return Ok(answer),
-                Some(Heed::Gone(gone)) => return Err(Lost::Gone(gone)),
+            match executor.wait(TICK) {
+                Some(Reply::Answer(answer)) => return Ok(answer),
+                Some(Reply::Gone(gone)) => return Err(Lost::Gone(gone)),
                 None => {}
             }
             let now = self.check.clock.monotonic();
             if self.check.is_cancelled() {
                 let since = *given_up.get_or_insert(now);
-                if !hands.stop() || now >= since + GRACE {
+                if !executor.stop() || now >= since + GRACE {
                     return Err(Lost::Cancelled);
                 }
             }
@@ -358,14 +358,14 @@ impl Run<'_> {
         }
     }
 
-    /// What it means that hands did not come back from a check.
+    /// What it means that an executor did not come back from a check.
     fn lost(&mut self, step: &Step, lost: Lost, limit: Duration) -> Status {
-        let hands = self.hands.take();
-        if let Some(hands) = &hands {
-            hands.stop();
+        let executor = self.executor.take();
+        if let Some(executor) = &executor {
+            executor.stop();
         }
-        let thread = matches!(hands, Some(Hands::Thread(_)));
-        drop(hands);
+        let thread = matches!(executor, Some(Executor::Thread(_)));
+        drop(executor);
         match lost {
             Lost::Gone(Gone { reason, crashed: true }) => Status::Fail {
                 reason: format!("the driver crashed the process: {reason}; reinstall or update the NVIDIA driver"),
@@ -399,9 +399,9 @@ impl Run<'_> {
 
     /// The device is of no use any more to the process that had this fault.
     fn spoiled(&mut self, step: &Step) {
-        match self.hands {
-            Some(Hands::Child(_)) => self.hands = None,
-            Some(Hands::Thread(_)) | None => self.schedule.poison(step),
+        match self.executor {
+            Some(Executor::Child(_)) => self.executor = None,
+            Some(Executor::Thread(_)) | None => self.schedule.poison(step),
         }
     }
 }

@@ -6,13 +6,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{KernelDigest, Profile};
-use crate::cuda::kernels::{Image, Kernel, Launch};
+use crate::cuda::kernels::{Image, Kernel, Launch, SUITE_VERSION};
 use crate::cuda::{Memory, reference};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::ComputeCapability;
 
-/// The version of the suite: it grows whenever the same profile would give other digests.
-const VERSION: u32 = 1;
 impl Profile {
     /// Where the kernels' numbers begin: "nacp" in ASCII.
     pub(crate) const SEED: u32 = 0x6e61_6370;
@@ -23,7 +21,7 @@ impl Profile {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Suite {
-    /// Its version. It grows whenever the same profile would give other digests.
+    /// Its version, [`SUITE_VERSION`] of the NACP that ran it.
     pub version: u32,
     /// SHA-256 of the PTX text that every device runs, in hexadecimal.
     pub base_sha256: String,
@@ -35,7 +33,7 @@ impl Suite {
     /// The suite of this version of NACP.
     pub fn current() -> Self {
         let of = |image: Image| hexadecimal(&Sha256::digest(image.ptx()));
-        Self { version: VERSION, base_sha256: of(Image::Base), tensor_sha256: of(Image::Tensor) }
+        Self { version: SUITE_VERSION, base_sha256: of(Image::Base), tensor_sha256: of(Image::Tensor) }
     }
 
     /// The digests that a device of this compute capability must have, computed on this CPU.

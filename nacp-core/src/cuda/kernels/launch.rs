@@ -45,6 +45,17 @@ pub enum Pattern {
     },
 }
 
+/// What a kernel of memory is asked to fill it with, or to find in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filling {
+    /// How many words.
+    pub words: u64,
+    /// What stands there.
+    pub pattern: Pattern,
+    /// Whether its complement is left behind.
+    pub inverts: bool,
+}
+
 /// How many values a chunk of [`Kernel::Reduce`] and a row of [`Kernel::Rows`] have.
 pub(crate) const ROW: u32 = 1024;
 /// How many threads sum a chunk or a row.
@@ -94,6 +105,24 @@ impl Launch {
     /// What it is given, in order.
     pub fn arguments(&self) -> &[Argument] {
         &self.arguments
+    }
+
+    /// What [`Kernel::PatternWrite`] fills memory with, or [`Kernel::PatternCheck`] compares it with; none for another
+    /// kernel.
+    pub fn filling(&self) -> Option<Filling> {
+        let rest = match (self.kernel, self.arguments.as_slice()) {
+            (Kernel::PatternWrite, [_, rest @ ..]) | (Kernel::PatternCheck, [_, _, rest @ ..]) => rest,
+            _ => return None,
+        };
+        let [Argument::U64(words), rest @ ..] = rest else { return None };
+        let numbers: Vec<u32> = rest.iter().filter_map(Argument::u32).collect();
+        let [kind, first, second, offset, inverts @ ..] = numbers.as_slice() else { return None };
+        let pattern = match kind {
+            0 => Pattern::Constant(*first),
+            1 => Pattern::Address(*first),
+            _ => Pattern::Modulo20 { offset: *offset, here: *first, elsewhere: *second },
+        };
+        Some(Filling { words: *words, pattern, inverts: inverts == [1] })
     }
 }
 
@@ -180,7 +209,7 @@ impl Launch {
 
     /// [`Kernel::PatternCheck`]: compares the first `words` words with the pattern, and with `invert` leaves the
     /// complement of the pattern behind. Adds what differs to the 24 bytes at `errors`, which the caller sets to
-    /// [`Differences::NONE`](crate::cuda::reference::Differences::NONE) before: the count of words that differ (8
+    /// [`PatternDifferences::NONE`](crate::cuda::reference::PatternDifferences::NONE) before: the count of words that differ (8
     /// bytes), the lowest position that differs (8), and all bits that differed in any word (4; 4 unused).
     pub fn pattern_check(
         memory: Memory,

@@ -32,13 +32,13 @@ mod launch;
 mod tests;
 
 pub(crate) use launch::{ACCUMULATORS, CHAINS, DIFFERENCES, PART, ROW};
-pub use launch::{Argument, Launch, Pattern};
+pub use launch::{Argument, Filling, Launch, Pattern};
 
 use super::Version;
 use crate::gpu::ComputeCapability;
 
-/// The version of the suite: it grows whenever a kernel of it computes other bits, so that digests of different suites
-/// are never compared.
+/// The version of the suite: it grows whenever a kernel of it computes other bits or a profile gives other digests, so
+/// that digests of different suites are never compared.
 pub const SUITE_VERSION: u32 = 1;
 
 /// A text of PTX that the driver loads as one.

@@ -29,7 +29,7 @@ pub fn pattern(pattern: Pattern, position: u64) -> impl Iterator<Item = u32> {
 
 /// How memory differs from a pattern: what [`Kernel::PatternCheck`](crate::cuda::kernels::Kernel::PatternCheck) writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Differences {
+pub struct PatternDifferences {
     /// How many words differ.
     pub count: u64,
     /// The lowest position that differs; the greatest number where none does.
@@ -38,7 +38,7 @@ pub struct Differences {
     pub bits: u32,
 }
 
-impl Differences {
+impl PatternDifferences {
     /// None: what is at `errors` before the first check.
     pub const NONE: Self = Self { count: 0, first: u64::MAX, bits: 0 };
 
@@ -64,7 +64,7 @@ impl Differences {
 }
 
 /// Compares words with a pattern that begins with the first of them, and adds to the differences so far.
-pub fn compare(words: &[u32], pattern: Pattern, so_far: Differences) -> Differences {
+pub fn compare(words: &[u32], pattern: Pattern, so_far: PatternDifferences) -> PatternDifferences {
     (0_u64..).zip(words).fold(so_far, |mut differences, (position, word)| {
         let bits = word ^ pattern_word(pattern, position);
         if bits != 0 {
@@ -100,12 +100,12 @@ mod tests {
     fn differences_are_counted_and_the_lowest_is_named() {
         let pattern = Pattern::Address(7);
         let mut words: Vec<u32> = super::pattern(pattern, 0).take(1000).collect();
-        assert_eq!(compare(&words, pattern, Differences::NONE), Differences::NONE);
+        assert_eq!(compare(&words, pattern, PatternDifferences::NONE), PatternDifferences::NONE);
         words[900] ^= 0x10;
         words[77] ^= 0x8000_0001;
-        let found = compare(&words, pattern, Differences::NONE);
-        assert_eq!(found, Differences { count: 2, first: 77, bits: 0x8000_0011 });
+        let found = compare(&words, pattern, PatternDifferences::NONE);
+        assert_eq!(found, PatternDifferences { count: 2, first: 77, bits: 0x8000_0011 });
         assert_eq!(compare(&words, pattern, found).count, 4);
-        assert_eq!(Differences::from_bytes(found.to_bytes()), found);
+        assert_eq!(PatternDifferences::from_bytes(found.to_bytes()), found);
     }
 }

@@ -36,7 +36,9 @@ use std::num::NonZero;
 use std::ops::Range;
 
 pub use atomics::atomics;
-pub use memory::{Differences, compare, pattern, pattern_word};
+#[cfg(feature = "sim")]
+pub(crate) use memory::PatternDifferences as Differences;
+pub use memory::{PatternDifferences, compare, pattern, pattern_word};
 pub use rate::fma_rate;
 pub use sums::{reduce, rows};
 pub use tensor::{mma, mma_rate};

@@ -175,8 +175,8 @@ impl Guard {
 
     fn not_a_probe(&self, message: &str, child: &Child<Message>) -> Error {
         let error = self.error(ErrorKind::InvalidArgument, message, "not a probe");
-        let error = match child.noise() {
-            Some(noise) => error.with("stdout", format_args!("{noise:?}")),
+        let error = match child.stdout_tail() {
+            Some(tail) => error.with("stdout", format_args!("{tail:?}")),
             None => error,
         };
         said(error, child)
@@ -191,8 +191,8 @@ impl Guard {
 const FIRST: &str = "call nacp_core::gpu::probe::answer() first in main";
 
 fn said(error: Error, child: &Child<Message>) -> Error {
-    match child.last_words() {
-        Some(words) => error.with("stderr", format_args!("{words:?}")),
+    match child.stderr_tail() {
+        Some(tail) => error.with("stderr", format_args!("{tail:?}")),
         None => error,
     }
 }

@@ -16,8 +16,14 @@ const INVALID_DEVICE: i32 = 101;
 const NOT_FOUND: i32 = 500;
 
 impl Cuda {
+    /// Whether the driver has this function.
+    pub(super) fn has(&self, call: &str) -> Result<(), i32> {
+        if self.lacks.contains(&call) { Err(NOT_FOUND) } else { Ok(()) }
+    }
+
     /// Begins a call: hangs, refuses, or goes on, as it was asked to.
     pub(super) fn begin(&self, call: &'static str, device: Option<u32>) -> Result<(), i32> {
+        self.has(call)?;
         let nth = {
             let mut state = self.state();
             let nth = state.calls.entry(call).or_default();
@@ -26,9 +32,6 @@ impl Cuda {
         };
         if let Some(time) = self.faults.hang(call) {
             self.hang(time);
-        }
-        if self.lacks.contains(&call) {
-            return Err(NOT_FOUND);
         }
         self.faults.answer(call, device, nth).map_or(Ok(()), Err)
     }

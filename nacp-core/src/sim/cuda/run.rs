@@ -1,9 +1,11 @@
 //! The half that works.
 
+use std::sync::MutexGuard;
+
 use super::Cuda;
-use super::memory::Sparse;
 use super::state::{
-    CAPTURE_UNSUPPORTED, Context, INVALID_CONTEXT, INVALID_HANDLE, INVALID_VALUE, Piece, State, Stream, Work,
+    CAPTURE_INVALIDATED, CAPTURE_UNSUPPORTED, Context, INVALID_CONTEXT, INVALID_HANDLE, INVALID_VALUE, NOT_READY,
+    Recording, State, Stream, Work,
 };
 use crate::cuda::kernels::{Image, Kernel, Launch};
 use crate::cuda::{
@@ -17,47 +19,121 @@ const OUT_OF_MEMORY: i32 = 2;
 const NO_BINARY: i32 = 209;
 /// `CUDA_ERROR_PEER_ACCESS_UNSUPPORTED`.
 const PEER_UNSUPPORTED: i32 = 217;
-/// `CUDA_ERROR_NOT_READY`.
-const NOT_READY: i32 = 600;
+/// `CUDA_ERROR_UNSUPPORTED_PTX_VERSION`.
+const PTX_TOO_NEW: i32 = 222;
+/// `CUDA_ERROR_ILLEGAL_STATE`.
+const ILLEGAL_STATE: i32 = 401;
+/// `CUDA_ERROR_NOT_FOUND`.
+const NOT_FOUND: i32 = 500;
 /// `CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED`.
 const PEER_ALREADY: i32 = 704;
-/// What a failed program leaves behind: its context answers nothing else any more.
-const STICKY: [i32; 8] = [700, 709, 714, 715, 716, 717, 718, 719];
+/// `CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD`.
+const WRONG_THREAD: i32 = 908;
+/// The call in which a copy of pageable memory waits.
+const WAIT: &str = "cuStreamSynchronize";
+/// The one call that takes something back without a current context.
+const END: &str = "cuCtxDestroy";
 /// The greatest priority of a stream.
 const GREATEST: i32 = -5;
+/// The most pinned memory that is to be had at once, in bytes.
+const MOST_PINNED: u64 = 1 << 36;
 /// The least time that passes between two marks, in seconds.
 const RESOLUTION: f64 = 0.5e-6;
 
 impl Cuda {
-    /// Begins a call that needs a context: the state, the context, its device.
-    fn within(&self, call: &'static str) -> Result<(std::sync::MutexGuard<'_, State>, u64, u32), i32> {
-        let known = {
-            let state = self.state();
-            state.here().map(|context| (context, state.device(context)))
+    /// Makes a call as far as the device goes: what it is given is checked and tells the context, then the call hangs,
+    /// is refused, or goes on, as it was asked to. What it was given may have gone meanwhile, and is looked up again.
+    fn call(
+        &self,
+        call: &'static str,
+        find: impl Fn(&mut State) -> Result<u64, i32>,
+    ) -> Result<(MutexGuard<'_, State>, u64), i32> {
+        self.has(call)?;
+        let device = {
+            let mut state = self.state();
+            let context = find(&mut state)?;
+            state.here()?;
+            state.device(context)
         };
-        let device = known.ok().map(|(_, device)| device);
-        let answer = self.begin(call, device);
+        let answer = self.begin(call, Some(device));
         let mut state = self.state();
-        let context = state.here()?;
-        if let Err(code) = answer {
-            if STICKY.contains(&code) {
-                state.poison(context, code);
-            }
-            return Err(code);
-        }
+        let context = find(&mut state)?;
+        state.settle(context, answer)?;
+        Ok((state, context))
+    }
+
+    /// Makes a call that needs a current context: the state, the context, its device.
+    fn within(&self, call: &'static str) -> Result<(MutexGuard<'_, State>, u64, u32), i32> {
+        let (state, context) = self.call(call, |state| state.here())?;
         let device = state.device(context);
         Ok((state, context, device))
     }
 
+    /// Makes a call that waits; nobody takes these objects away meanwhile.
+    fn wait(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        call: &'static str,
+        context: u64,
+        objects: &[u64],
+    ) -> Result<(), i32> {
+        state.here()?;
+        state.hold(objects);
+        let device = state.device(context);
+        drop(state);
+        let answer = self.begin(call, Some(device));
+        let mut state = self.state();
+        state.let_go(objects);
+        state.settle(context, answer)
+    }
+
+    /// Makes a call that gives something back that lives in a context. It is gone whatever the device answers.
+    fn take_back(
+        &self,
+        call: &'static str,
+        find: impl Fn(&State) -> Result<u64, i32>,
+        take: impl FnOnce(&mut State),
+    ) -> Result<(), i32> {
+        self.has(call)?;
+        let context = find(&self.state())?;
+        let device = self.state().device(context);
+        let answer = self.begin(call, Some(device));
+        let mut state = self.state();
+        let context = find(&state)?;
+        let current = state.here();
+        take(&mut state);
+        let answer = if call == END { answer } else { answer.and(current.map(|_| ())) };
+        state.settle(context, answer)
+    }
+
+    /// Queues work.
     fn on(&self, call: &'static str, stream: StreamHandle, work: Work) -> Result<(), i32> {
-        let (mut state, ..) = self.within(call)?;
+        let (mut state, _) = self.call(call, |state| {
+            let context = state.stream(stream)?.context;
+            Self::look(state, context, &work).map(|()| context)
+        })?;
         self.queue(&mut state, stream, work)
     }
 
-    fn add_context(&self, state: &mut State, device: u32, retained: Option<u32>) -> ContextHandle {
-        let number = state.number();
+    fn add_context(state: &mut State, device: u32, retained: Option<u32>) -> ContextHandle {
+        let number = State::number();
         state.contexts.insert(number, Context { device, retained, poison: None, peers: Vec::new() });
         ContextHandle::from_raw(number)
+    }
+
+    /// The context of a copy between a device and pageable memory.
+    fn transfer(
+        state: &mut State,
+        memory: Memory,
+        offset: u64,
+        length: usize,
+        stream: StreamHandle,
+    ) -> Result<u64, i32> {
+        let context = state.stream(stream)?.context;
+        state.piece(memory)?;
+        inside(offset, length, memory.bytes)?;
+        state.may_use(context, memory)?;
+        not_recording(state.stream(stream)?)
     }
 }
 
@@ -98,7 +174,7 @@ impl Execute for Cuda {
             context.retained = context.retained.map(|count| count + 1);
             return Ok(ContextHandle::from_raw(*handle));
         }
-        Ok(self.add_context(&mut state, number, Some(1)))
+        Ok(Self::add_context(&mut state, number, Some(1)))
     }
 
     fn release(&self, device: i32) -> Result<(), i32> {
@@ -107,10 +183,13 @@ impl Execute for Cuda {
         let (number, _) = Cuda::device(self, &state, device)?;
         let primary = state.contexts.iter_mut().find(|(_, it)| it.device == number && it.retained.is_some());
         let (handle, context) = primary.ok_or(INVALID_CONTEXT)?;
-        let (handle, left) = (*handle, context.retained.unwrap_or(1) - 1);
-        context.retained = Some(left);
-        if left == 0 {
-            state.end(handle);
+        let handle = *handle;
+        match context.retained.and_then(|count| count.checked_sub(1)) {
+            Some(left) if left > 0 => context.retained = Some(left),
+            _ => {
+                state.idle_context(handle)?;
+                state.end(handle);
+            }
         }
         Ok(())
     }
@@ -128,26 +207,27 @@ impl Execute for Cuda {
         let (number, found) = Cuda::device(self, &state, device)?;
         match found.refuses {
             Some(code) => Err(code),
-            None => Ok(self.add_context(&mut state, number, None)),
+            None => Ok(Self::add_context(&mut state, number, None)),
         }
     }
 
     fn destroy_context(&self, context: ContextHandle) -> Result<(), i32> {
-        self.begin("cuCtxDestroy", None)?;
-        let mut state = self.state();
-        match state.contexts.get(&context.raw()) {
+        let find = |state: &State| match state.contexts.get(&context.raw()) {
             None => Err(INVALID_HANDLE),
             Some(Context { retained: Some(_), .. }) => Err(INVALID_CONTEXT),
-            Some(_) => {
-                state.end(context.raw());
-                Ok(())
-            }
-        }
+            Some(_) => state.idle_context(context.raw()).map(|()| context.raw()),
+        };
+        self.take_back(END, find, |state| state.end(context.raw()))
     }
 
     fn set_current(&self, context: Option<ContextHandle>) -> Result<(), i32> {
+        self.has("cuCtxSetCurrent")?;
+        let known = context.is_none_or(|context| self.state().contexts.contains_key(&context.raw()));
+        if !known {
+            return Err(INVALID_HANDLE);
+        }
         self.begin("cuCtxSetCurrent", None)?;
-        self.state().make_current(context).map_err(|_| INVALID_HANDLE)
+        self.state().make_current(context)
     }
 
     fn push_current(&self, context: ContextHandle) -> Result<(), i32> {
@@ -161,7 +241,10 @@ impl Execute for Cuda {
     }
 
     fn synchronize(&self) -> Result<(), i32> {
-        self.within("cuCtxSynchronize").map(|_| ())
+        self.has("cuCtxSynchronize")?;
+        let state = self.state();
+        let context = state.here()?;
+        self.wait(state, "cuCtxSynchronize", context, &[context])
     }
 
     fn memory_info(&self) -> Result<(u64, u64), i32> {
@@ -172,7 +255,11 @@ impl Execute for Cuda {
     }
 
     fn enable_peer(&self, peer: ContextHandle) -> Result<(), i32> {
-        let (mut state, context, device) = self.within("cuCtxEnablePeerAccess")?;
+        let (mut state, context) = self.call("cuCtxEnablePeerAccess", |state| {
+            let here = state.here()?;
+            if state.contexts.contains_key(&peer.raw()) { Ok(here) } else { Err(INVALID_HANDLE) }
+        })?;
+        let device = state.device(context);
         let other = state.contexts.get(&peer.raw()).ok_or(INVALID_HANDLE)?.device;
         let reach = self.devices.get(device as usize).zip(self.devices.get(other as usize));
         if !reach.is_some_and(|(one, other)| one.reaches(other)) {
@@ -200,35 +287,30 @@ impl Execute for Cuda {
     }
 
     fn free(&self, memory: Memory) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuMemFree")?;
-        match state.memory.get(&memory.address) {
-            Some(piece) if piece.bytes == memory.bytes => {
-                state.give_back(memory.address);
-                Ok(())
-            }
-            _ => Err(INVALID_HANDLE),
-        }
+        let find = |state: &State| {
+            let piece = state.memory.get(&memory.address).filter(|piece| piece.bytes == memory.bytes);
+            let context = piece.ok_or(INVALID_HANDLE)?.context;
+            state.idle(memory.address).map(|()| context)
+        };
+        self.take_back("cuMemFree", find, |state| state.give_back(memory.address))
     }
 
     fn allocate_pinned(&self, bytes: u64) -> Result<Pinned, i32> {
         let (mut state, context, _) = self.within("cuMemHostAlloc")?;
-        if bytes == 0 {
-            return Err(INVALID_VALUE);
+        match bytes {
+            0 => Err(INVALID_VALUE),
+            _ if bytes > MOST_PINNED => Err(OUT_OF_MEMORY),
+            _ => Ok(state.take_pinned(bytes, context)),
         }
-        let end = state.pinned.last_key_value().map_or(1 << 40, |(at, piece)| at + piece.bytes.div_ceil(4096) * 4096);
-        state.pinned.insert(end, Piece { bytes, context, data: Sparse::default() });
-        Ok(Pinned { address: end, bytes })
     }
 
     fn free_pinned(&self, pinned: Pinned) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuMemFreeHost")?;
-        match state.pinned.get(&pinned.address) {
-            Some(piece) if piece.bytes == pinned.bytes => {
-                state.pinned.remove(&pinned.address);
-                Ok(())
-            }
-            _ => Err(INVALID_HANDLE),
-        }
+        let find = |state: &State| {
+            let piece = state.pinned.get(&pinned.address).filter(|piece| piece.bytes == pinned.bytes);
+            let context = piece.ok_or(INVALID_HANDLE)?.context;
+            state.idle(pinned.address).map(|()| context)
+        };
+        self.take_back("cuMemFreeHost", find, |state| drop(state.pinned.remove(&pinned.address)))
     }
 
     fn write_pinned(&self, pinned: Pinned, offset: u64, data: &[u8]) -> Result<(), i32> {
@@ -248,23 +330,24 @@ impl Execute for Cuda {
     }
 
     fn upload(&self, to: Memory, offset: u64, data: &[u8], stream: StreamHandle) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuMemcpyHtoDAsync")?;
-        let context = not_recording(state.stream(stream)?)?;
-        inside(offset, data.len(), to.bytes)?;
-        state.piece(to, context)?;
-        self.write(&mut state, context, to, offset, data)?;
+        self.has(WAIT)?;
+        let find = |state: &mut State| Self::transfer(state, to, offset, data.len(), stream);
+        let (mut state, context) = self.call("cuMemcpyHtoDAsync", find)?;
+        self.write(&mut state, to, offset, data)?;
         pass(state.stream(stream)?, data.len());
-        Ok(())
+        let base = to.address - state.piece(to)?.0;
+        self.wait(state, WAIT, context, &[base, stream.raw()])
     }
 
     fn download(&self, data: &mut [u8], from: Memory, offset: u64, stream: StreamHandle) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuMemcpyDtoHAsync")?;
-        let context = not_recording(state.stream(stream)?)?;
-        inside(offset, data.len(), from.bytes)?;
-        let (at, piece) = state.piece(from, context)?;
+        self.has(WAIT)?;
+        let length = data.len();
+        let find = |state: &mut State| Self::transfer(state, from, offset, length, stream);
+        let (mut state, context) = self.call("cuMemcpyDtoHAsync", find)?;
+        let (at, piece) = state.piece(from)?;
         piece.data.read(at + offset, data);
-        pass(state.stream(stream)?, data.len());
-        Ok(())
+        pass(state.stream(stream)?, length);
+        self.wait(state, WAIT, context, &[from.address - at, stream.raw()])
     }
 
     fn upload_pinned(&self, to: Memory, from: Pinned, bytes: u64, stream: StreamHandle) -> Result<(), i32> {
@@ -286,17 +369,7 @@ impl Execute for Cuda {
         bytes: u64,
         stream: StreamHandle,
     ) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuMemcpyPeerAsync")?;
-        not_recording(state.stream(stream)?)?;
-        if bytes > to.0.bytes.min(from.0.bytes) {
-            return Err(INVALID_VALUE);
-        }
-        let (at, piece) = state.piece(from.0, from.1.raw())?;
-        let mut data = vec![0; usize::try_from(bytes).map_err(|_| INVALID_VALUE)?];
-        piece.data.read(at, &mut data);
-        self.write(&mut state, to.1.raw(), to.0, 0, &data)?;
-        pass(state.stream(stream)?, data.len());
-        Ok(())
+        self.on("cuMemcpyPeerAsync", stream, Work::CopyPeer { to, from, bytes })
     }
 
     fn fill(&self, memory: Memory, word: u32, words: u64, stream: StreamHandle) -> Result<(), i32> {
@@ -309,63 +382,77 @@ impl Execute for Cuda {
         if compute.is_none_or(|compute| compute < image.target()) {
             return Err((NO_BINARY, String::new()));
         }
-        if Version::from_number(self.version).is_none_or(|cuda| (cuda.major, cuda.minor) < (10, 0)) {
-            let Version { major, minor } = image.isa();
-            return Err((222, format!("Unsupported .version {major}.{minor}")));
+        let (Version { major, minor }, newest) = (image.isa(), newest_ptx(self.version));
+        if (major, minor) > newest {
+            let (known, since) = newest;
+            let log = format!("Unsupported .version {major}.{minor}; current version is '{known}.{since}'");
+            return Err((PTX_TOO_NEW, log));
         }
-        let number = state.number();
+        let number = State::number();
         state.modules.insert(number, (image, context));
         Ok(ModuleHandle::from_raw(number))
     }
 
     fn unload(&self, module: ModuleHandle) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuModuleUnload")?;
-        state.modules.remove(&module.raw()).ok_or(INVALID_HANDLE)?;
-        state.functions.retain(|_, (_, of)| *of != module.raw());
-        Ok(())
+        let find = |state: &State| state.modules.get(&module.raw()).map(|(_, context)| *context).ok_or(INVALID_HANDLE);
+        self.take_back("cuModuleUnload", find, |state| {
+            state.modules.remove(&module.raw());
+            state.functions.retain(|_, (_, of)| *of != module.raw());
+        })
     }
 
     fn function(&self, module: ModuleHandle, kernel: Kernel) -> Result<FunctionHandle, i32> {
-        let (mut state, ..) = self.within("cuModuleGetFunction")?;
+        let find =
+            |state: &mut State| state.modules.get(&module.raw()).map(|(_, context)| *context).ok_or(INVALID_HANDLE);
+        let (mut state, _) = self.call("cuModuleGetFunction", find)?;
         let (image, _) = *state.modules.get(&module.raw()).ok_or(INVALID_HANDLE)?;
         if image != kernel.image() {
-            return Err(500);
+            return Err(NOT_FOUND);
         }
-        let number = state.number();
+        let known = state.functions.iter().find(|(_, function)| **function == (kernel, module.raw()));
+        if let Some((known, _)) = known {
+            return Ok(FunctionHandle::from_raw(*known));
+        }
+        let number = State::number();
         state.functions.insert(number, (kernel, module.raw()));
         Ok(FunctionHandle::from_raw(number))
     }
 
     fn launch(&self, function: FunctionHandle, launch: &Launch, stream: StreamHandle) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuLaunchKernel")?;
-        let (kernel, _) = *state.functions.get(&function.raw()).ok_or(INVALID_HANDLE)?;
+        let (kernel, module) = *self.state().functions.get(&function.raw()).ok_or(INVALID_HANDLE)?;
+        self.state().stream(stream)?;
         if kernel != launch.kernel() {
             return Err(INVALID_VALUE);
         }
-        self.queue(&mut state, stream, Work::Launch(launch.clone()))
+        self.on("cuLaunchKernel", stream, Work::Launch { launch: launch.clone(), module })
     }
 
     fn create_stream(&self, priority: i32) -> Result<StreamHandle, i32> {
         let (mut state, context, _) = self.within("cuStreamCreateWithPriority")?;
-        let number = state.number();
+        let number = State::number();
         let priority = priority.clamp(GREATEST, 0);
         state.streams.insert(number, Stream { context, priority, busy: 0.0, recording: None });
         Ok(StreamHandle::from_raw(number))
     }
 
     fn destroy_stream(&self, stream: StreamHandle) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuStreamDestroy")?;
-        state.streams.remove(&stream.raw()).map(|_| ()).ok_or(INVALID_HANDLE)
+        let find = |state: &State| {
+            let context = state.streams.get(&stream.raw()).ok_or(INVALID_HANDLE)?.context;
+            state.idle(stream.raw()).map(|()| context)
+        };
+        self.take_back("cuStreamDestroy", find, |state| drop(state.streams.remove(&stream.raw())))
     }
 
     fn synchronize_stream(&self, stream: StreamHandle) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuStreamSynchronize")?;
-        not_recording(state.stream(stream)?).map(|_| ())
+        self.has(WAIT)?;
+        let mut state = self.state();
+        let context = done_at_once(state.stream(stream)?)?;
+        self.wait(state, WAIT, context, &[stream.raw()])
     }
 
     fn stream_done(&self, stream: StreamHandle) -> Result<bool, i32> {
-        let (mut state, ..) = self.within("cuStreamQuery")?;
-        not_recording(state.stream(stream)?).map(|_| true)
+        let (mut state, _) = self.call("cuStreamQuery", |state| Ok(state.stream(stream)?.context))?;
+        done_at_once(state.stream(stream)?).map(|_| true)
     }
 
     fn priorities(&self) -> Result<(i32, i32), i32> {
@@ -373,73 +460,119 @@ impl Execute for Cuda {
     }
 
     fn priority(&self, stream: StreamHandle) -> Result<i32, i32> {
-        let (mut state, ..) = self.within("cuStreamGetPriority")?;
+        let (mut state, _) = self.call("cuStreamGetPriority", |state| Ok(state.stream(stream)?.context))?;
         state.stream(stream).map(|stream| stream.priority)
     }
 
     fn create_event(&self) -> Result<EventHandle, i32> {
         let (mut state, context, _) = self.within("cuEventCreate")?;
-        let number = state.number();
+        let number = State::number();
         state.events.insert(number, (context, None));
         Ok(EventHandle::from_raw(number))
     }
 
     fn destroy_event(&self, event: EventHandle) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuEventDestroy")?;
-        state.events.remove(&event.raw()).map(|_| ()).ok_or(INVALID_HANDLE)
+        let find = |state: &State| {
+            let (context, _) = state.event(event)?;
+            state.idle(event.raw()).map(|()| context)
+        };
+        self.take_back("cuEventDestroy", find, |state| {
+            state.events.remove(&event.raw());
+        })
     }
 
     fn record(&self, event: EventHandle, stream: StreamHandle) -> Result<(), i32> {
-        self.on("cuEventRecord", stream, Work::Mark(event.raw()))
+        self.on("cuEventRecord", stream, Work::Mark(event))
     }
 
     fn synchronize_event(&self, event: EventHandle) -> Result<(), i32> {
-        let (state, ..) = self.within("cuEventSynchronize")?;
-        state.events.get(&event.raw()).map(|_| ()).ok_or(INVALID_HANDLE)
+        self.has("cuEventSynchronize")?;
+        let state = self.state();
+        let (context, _) = state.event(event)?;
+        self.wait(state, "cuEventSynchronize", context, &[event.raw()])
     }
 
     fn elapsed(&self, from: EventHandle, to: EventHandle) -> Result<f32, i32> {
-        let (state, ..) = self.within("cuEventElapsedTime")?;
-        let time = |event: EventHandle| state.events.get(&event.raw()).ok_or(INVALID_HANDLE)?.1.ok_or(NOT_READY);
+        let (state, _) = self.call("cuEventElapsedTime", |state| {
+            let (one, other) = (state.event(from)?.0, state.event(to)?.0);
+            if one == other { Ok(one) } else { Err(INVALID_HANDLE) }
+        })?;
+        let time = |event| state.event(event)?.1.ok_or(NOT_READY);
         #[expect(clippy::cast_possible_truncation, reason = "the driver tells it in as many bits")]
         let milliseconds = ((time(to)? - time(from)? + RESOLUTION) * 1e3) as f32;
         Ok(milliseconds)
     }
 
     fn begin_capture(&self, stream: StreamHandle) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuStreamBeginCapture")?;
-        let stream = state.stream(stream)?;
-        not_recording(stream)?;
-        stream.recording = Some(Vec::new());
+        let (mut state, _) = self.call("cuStreamBeginCapture", |state| {
+            let context = state.stream(stream)?.context;
+            state.idle(stream.raw()).map(|()| context)
+        })?;
+        let queue = state.stream(stream)?;
+        if queue.recording.is_some() {
+            return Err(ILLEGAL_STATE);
+        }
+        let thread = std::thread::current().id();
+        queue.recording = Some(Recording { thread, works: Vec::new(), spoilt: false });
         Ok(())
     }
 
     fn end_capture(&self, stream: StreamHandle) -> Result<GraphHandle, i32> {
-        let (mut state, context, _) = self.within("cuStreamEndCapture")?;
-        let recorded = state.stream(stream)?.recording.take().ok_or(INVALID_VALUE)?;
-        let number = state.number();
-        state.graphs.insert(number, (context, recorded));
+        let (mut state, context) = self.call("cuStreamEndCapture", |state| Ok(state.stream(stream)?.context))?;
+        let recording = state.stream(stream)?.recording.take().ok_or(ILLEGAL_STATE)?;
+        if recording.thread != std::thread::current().id() {
+            return Err(WRONG_THREAD);
+        }
+        if recording.spoilt {
+            return Err(CAPTURE_INVALIDATED);
+        }
+        let number = State::number();
+        state.graphs.insert(number, (context, recording.works));
         Ok(GraphHandle::from_raw(number))
     }
 
     fn launch_graph(&self, graph: GraphHandle, stream: StreamHandle) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuGraphLaunch")?;
-        let (context, recorded) = state.graphs.get(&graph.raw()).cloned().ok_or(INVALID_HANDLE)?;
-        if not_recording(state.stream(stream)?)? != context {
-            return Err(INVALID_HANDLE);
-        }
-        recorded.iter().try_for_each(|work| self.perform(&mut state, stream, context, work))
+        let (mut state, _) = self.call("cuGraphLaunch", |state| {
+            let (context, recorded) = state.graphs.get(&graph.raw()).cloned().ok_or(INVALID_HANDLE)?;
+            if state.stream(stream)?.context != context {
+                return Err(INVALID_HANDLE);
+            }
+            recorded.iter().try_for_each(|work| Self::look(state, context, work)).map(|()| context)
+        })?;
+        let (_, recorded) = state.graphs.get(&graph.raw()).cloned().ok_or(INVALID_HANDLE)?;
+        recorded.into_iter().try_for_each(|work| self.queue(&mut state, stream, work))
     }
 
     fn destroy_graph(&self, graph: GraphHandle) -> Result<(), i32> {
-        let (mut state, ..) = self.within("cuGraphExecDestroy")?;
-        state.graphs.remove(&graph.raw()).map(|_| ()).ok_or(INVALID_HANDLE)
+        let find = |state: &State| state.graphs.get(&graph.raw()).map(|(context, _)| *context).ok_or(INVALID_HANDLE);
+        self.take_back("cuGraphExecDestroy", find, |state| drop(state.graphs.remove(&graph.raw())))
     }
 }
 
 /// The context of a stream that does what is queued.
 fn not_recording(stream: &Stream) -> Result<u64, i32> {
     if stream.recording.is_some() { Err(CAPTURE_UNSUPPORTED) } else { Ok(stream.context) }
+}
+
+/// As [`not_recording`], and what is recorded is spoilt by the question.
+fn done_at_once(stream: &mut Stream) -> Result<u64, i32> {
+    if let Some(recording) = &mut stream.recording {
+        recording.spoilt = true;
+    }
+    not_recording(stream)
+}
+
+/// The newest PTX that the compiler of a driver takes, by the version of CUDA that it serves: from CUDA 9.0 on each
+/// brought the next one ("PTX ISA", table of release notes).
+fn newest_ptx(version: i32) -> (u32, u32) {
+    let number = |value: i32| u32::try_from(value).unwrap_or(0);
+    match (number(version / 1000), number(version % 1000 / 10)) {
+        (..=8, _) => (5, 0),
+        (9, minor) => (6, minor),
+        (10, minor) => (6, minor + 3),
+        (12, minor @ 6..) => (8, minor - 1),
+        (major, minor) => (major - 4, minor),
+    }
 }
 
 /// Whether `length` bytes from `offset` on are within `bytes`.

@@ -1,11 +1,12 @@
 //! What the driver handed out and has not taken back, and what time it is on each stream.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::ThreadId;
 
 use super::memory::Sparse;
 use crate::cuda::kernels::{Image, Kernel, Launch};
-use crate::cuda::{ContextHandle, Memory, Pinned, StreamHandle};
+use crate::cuda::{ContextHandle, EventHandle, Memory, Pinned, StreamHandle};
 
 /// `CUDA_ERROR_INVALID_VALUE`.
 pub(super) const INVALID_VALUE: i32 = 1;
@@ -13,12 +14,23 @@ pub(super) const INVALID_VALUE: i32 = 1;
 pub(super) const INVALID_CONTEXT: i32 = 201;
 /// `CUDA_ERROR_INVALID_HANDLE`.
 pub(super) const INVALID_HANDLE: i32 = 400;
+/// `CUDA_ERROR_NOT_READY`.
+pub(super) const NOT_READY: i32 = 600;
 /// `CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED`.
 pub(super) const CAPTURE_UNSUPPORTED: i32 = 900;
+/// `CUDA_ERROR_STREAM_CAPTURE_INVALIDATED`.
+pub(super) const CAPTURE_INVALIDATED: i32 = 901;
+/// What a failed program leaves behind: its context answers nothing else any more.
+const STICKY: [i32; 8] = [700, 709, 714, 715, 716, 717, 718, 719];
 /// Each device has so much room for addresses.
 pub(super) const ROOM: u64 = 1 << 44;
 /// Every piece of memory begins at a multiple of this, and takes a multiple of it.
 const GRAIN: u64 = 512;
+/// Where pinned memory begins. No handle is so large, and no memory of a device lies below [`ROOM`], so that a number
+/// stands for one object.
+const PINNED: u64 = 1 << 40;
+/// Pinned memory begins at a multiple of this.
+const HOST_PAGE: u64 = 4096;
 
 /// A context and what it did wrong.
 #[derive(Debug)]
@@ -45,25 +57,34 @@ pub(super) struct Stream {
     /// Until when it is at work, in seconds of the device.
     pub(super) busy: f64,
     /// What is recorded in place of being done.
-    pub(super) recording: Option<Vec<Work>>,
+    pub(super) recording: Option<Recording>,
+}
+
+/// Work that is being recorded.
+#[derive(Debug)]
+pub(super) struct Recording {
+    pub(super) thread: ThreadId,
+    pub(super) works: Vec<Work>,
+    /// Whether something was asked of the stream that cannot be recorded.
+    pub(super) spoilt: bool,
 }
 
 /// Something that is queued on a stream.
 #[derive(Clone, Debug)]
 pub(super) enum Work {
-    Launch(Launch),
+    Launch { launch: Launch, module: u64 },
     Fill { memory: Memory, word: u32, words: u64 },
     Copy { to: Memory, from: Memory, bytes: u64 },
     ToDevice { to: Memory, from: Pinned, bytes: u64 },
+    CopyPeer { to: (Memory, ContextHandle), from: (Memory, ContextHandle), bytes: u64 },
     ToHost { to: Pinned, from: Memory, bytes: u64 },
-    Mark(u64),
+    Mark(EventHandle),
 }
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) started: bool,
     pub(super) calls: BTreeMap<&'static str, u32>,
-    next: u64,
     pub(super) contexts: BTreeMap<u64, Context>,
     pub(super) current: Vec<(ThreadId, u64)>,
     pub(super) modules: BTreeMap<u64, (Image, u64)>,
@@ -77,6 +98,9 @@ pub(super) struct State {
     /// What each device has given out, and where its next piece begins.
     pub(super) used: Vec<u64>,
     ends: Vec<u64>,
+    pinned_end: u64,
+    /// What threads wait with, and how many do: handles, and where memory begins.
+    held: BTreeMap<u64, u32>,
 }
 
 impl State {
@@ -84,24 +108,22 @@ impl State {
         Self { used: vec![0; devices], ends: vec![0; devices], ..Self::default() }
     }
 
-    /// A number that nobody has.
-    pub(super) fn number(&mut self) -> u64 {
-        self.next += 1;
-        self.next
+    /// A number that nobody has, in this driver or another one of this process.
+    pub(super) fn number() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The current context of this thread.
     pub(super) fn here(&self) -> Result<u64, i32> {
         let me = std::thread::current().id();
         let current = self.current.iter().rfind(|(thread, _)| *thread == me).map(|(_, context)| *context);
-        let current = current.ok_or(INVALID_CONTEXT)?;
-        let context = self.contexts.get(&current).ok_or(INVALID_CONTEXT)?;
-        context.poison.map_or(Ok(current), Err)
+        current.filter(|context| self.contexts.contains_key(context)).ok_or(INVALID_CONTEXT)
     }
 
     pub(super) fn make_current(&mut self, context: Option<ContextHandle>) -> Result<(), i32> {
         if context.is_some_and(|context| !self.contexts.contains_key(&context.raw())) {
-            return Err(INVALID_CONTEXT);
+            return Err(INVALID_HANDLE);
         }
         let _nothing_below = self.pop_current();
         context.map_or(Ok(()), |context| self.push_current(context))
@@ -127,36 +149,71 @@ impl State {
         self.contexts.get(&context).map_or(0, |context| context.device)
     }
 
-    /// A stream whose context works.
     pub(super) fn stream(&mut self, stream: StreamHandle) -> Result<&mut Stream, i32> {
-        let stream = self.streams.get_mut(&stream.raw()).ok_or(INVALID_HANDLE)?;
-        match self.contexts.get(&stream.context).and_then(|context| context.poison) {
-            Some(poison) => Err(poison),
-            None => Ok(stream),
-        }
+        self.streams.get_mut(&stream.raw()).ok_or(INVALID_HANDLE)
     }
 
-    /// The piece that this memory lies in, where a context may use it.
-    pub(super) fn piece(&mut self, memory: Memory, context: u64) -> Result<(u64, &mut Piece), i32> {
-        let peers = self.contexts.get(&context).map_or(&[][..], |context| &context.peers);
-        let (base, piece) = self.memory.range_mut(..=memory.address).next_back().ok_or(INVALID_HANDLE)?;
-        let end = memory.address.checked_add(memory.bytes);
-        if end.is_none_or(|end| end > base + piece.bytes)
-            || (piece.context != context && !peers.contains(&piece.context))
-        {
-            return Err(INVALID_HANDLE);
-        }
-        Ok((memory.address - base, piece))
+    pub(super) fn event(&self, event: EventHandle) -> Result<(u64, Option<f64>), i32> {
+        self.events.get(&event.raw()).copied().ok_or(INVALID_HANDLE)
     }
 
-    /// The piece that this pinned memory lies in.
+    /// The piece that this memory lies in, and how far from its start.
+    pub(super) fn piece(&mut self, memory: Memory) -> Result<(u64, &mut Piece), i32> {
+        inside(&mut self.memory, memory.address, memory.bytes)
+    }
+
+    /// As [`piece`](Self::piece), for memory of the host.
     pub(super) fn locked(&mut self, pinned: Pinned) -> Result<(u64, &mut Piece), i32> {
-        let (base, piece) = self.pinned.range_mut(..=pinned.address).next_back().ok_or(INVALID_HANDLE)?;
-        let end = pinned.address.checked_add(pinned.bytes);
-        if end.is_none_or(|end| end > base + piece.bytes) {
-            return Err(INVALID_HANDLE);
+        inside(&mut self.pinned, pinned.address, pinned.bytes)
+    }
+
+    /// Whether work of this context may use the memory: it is its own, or of a context that it was let into.
+    pub(super) fn may_use(&mut self, context: u64, memory: Memory) -> Result<(), i32> {
+        let owner = self.piece(memory)?.1.context;
+        let let_in = || self.contexts.get(&context).is_some_and(|context| context.peers.contains(&owner));
+        if owner == context || let_in() { Ok(()) } else { Err(INVALID_HANDLE) }
+    }
+
+    /// Ends a call that reached the device: with a program that failed, or after one, the context is of no use.
+    pub(super) fn settle(&mut self, context: u64, answer: Result<(), i32>) -> Result<(), i32> {
+        let Some(context) = self.contexts.get_mut(&context) else { return answer };
+        match answer {
+            Err(code) if STICKY.contains(&code) => context.poison = Some(code),
+            _ => {}
         }
-        Ok((pinned.address - base, piece))
+        answer.and(context.poison.map_or(Ok(()), Err))
+    }
+
+    // --- what threads wait with
+
+    pub(super) fn hold(&mut self, objects: &[u64]) {
+        objects.iter().for_each(|object| *self.held.entry(*object).or_default() += 1);
+    }
+
+    pub(super) fn let_go(&mut self, objects: &[u64]) {
+        for object in objects {
+            let left = self.held.get(object).map_or(0, |count| count.saturating_sub(1));
+            if left == 0 {
+                self.held.remove(object);
+            } else {
+                self.held.insert(*object, left);
+            }
+        }
+    }
+
+    /// Refuses while a thread waits with it.
+    pub(super) fn idle(&self, object: u64) -> Result<(), i32> {
+        if self.held.contains_key(&object) { Err(NOT_READY) } else { Ok(()) }
+    }
+
+    /// Refuses while a thread waits with it or with what lives in it.
+    pub(super) fn idle_context(&self, context: u64) -> Result<(), i32> {
+        let pieces = self.memory.iter().chain(&self.pinned).map(|(at, piece)| (*at, piece.context));
+        let streams = self.streams.iter().map(|(at, stream)| (*at, stream.context));
+        let events = self.events.iter().map(|(at, (of, _))| (*at, *of));
+        let mut inside = pieces.chain(streams).chain(events).filter(|(_, of)| *of == context);
+        self.idle(context)?;
+        inside.try_for_each(|(object, _)| self.idle(object))
     }
 
     /// A new piece on a device.
@@ -168,6 +225,14 @@ impl State {
         self.used[place] += bytes;
         self.memory.insert(address, Piece { bytes, context, data: Sparse::default() });
         Memory { address, bytes }
+    }
+
+    /// A new piece of memory of the host.
+    pub(super) fn take_pinned(&mut self, bytes: u64, context: u64) -> Pinned {
+        let address = PINNED + self.pinned_end;
+        self.pinned_end += bytes.div_ceil(HOST_PAGE) * HOST_PAGE;
+        self.pinned.insert(address, Piece { bytes, context, data: Sparse::default() });
+        Pinned { address, bytes }
     }
 
     /// Ends a context with all that lives in it.
@@ -194,11 +259,15 @@ impl State {
             }
         }
     }
+}
 
-    /// Remembers that a program of this context failed.
-    pub(super) fn poison(&mut self, context: u64, code: i32) {
-        if let Some(context) = self.contexts.get_mut(&context) {
-            context.poison = Some(code);
-        }
+/// The piece that holds these bytes, and how far from its start: an address outside of all is unknown, a length beyond
+/// its end is wrong.
+fn inside(pieces: &mut BTreeMap<u64, Piece>, address: u64, bytes: u64) -> Result<(u64, &mut Piece), i32> {
+    let (base, piece) = pieces.range_mut(..=address).next_back().ok_or(INVALID_HANDLE)?;
+    let offset = address - base;
+    if offset >= piece.bytes {
+        return Err(INVALID_HANDLE);
     }
+    if bytes > piece.bytes - offset { Err(INVALID_VALUE) } else { Ok((offset, piece)) }
 }

@@ -2,8 +2,9 @@
 
 use super::Cuda;
 use super::device::Device;
-use super::state::{INVALID_HANDLE, INVALID_VALUE, State, Work};
-use crate::cuda::kernels::{ACCUMULATORS, Argument, CHAINS, Kernel, Launch, Pattern};
+use super::faults::Stuck;
+use super::state::{CAPTURE_INVALIDATED, INVALID_HANDLE, INVALID_VALUE, ROOM, State, Work};
+use crate::cuda::kernels::{Argument, Filling, Kernel, Launch};
 use crate::cuda::reference::{self, Differences};
 use crate::cuda::{Memory, StreamHandle};
 
@@ -13,6 +14,8 @@ const START: f64 = 2e-6;
 const LINK: f64 = 25e9;
 /// How much of what it could do at most a device does.
 const SHARE: f64 = 0.9;
+/// How many times as much as its other units the tensor units of a device do.
+const TENSOR: f64 = 8.0;
 
 impl Device {
     /// How fast memory is read or written, in bytes a second.
@@ -21,120 +24,122 @@ impl Device {
         SHARE * (2.0 * f64::from(memory) * 1e6 * f64::from(self.bus()) / 8.0).max(1e9)
     }
 
-    /// How many operations on numbers of 32 bits it does, a second.
-    fn speed(&self) -> f64 {
+    /// How many operations of a kernel it does, a second.
+    fn speed(&self, kernel: Kernel) -> f64 {
         let (sm, _) = self.clocks();
         let cores =
             if matches!((self.compute().major, self.compute().minor), (6 | 8, 0) | (7, _)) { 64.0 } else { 128.0 };
-        SHARE * (f64::from(self.multiprocessors) * cores * 2.0 * f64::from(sm) * 1e6).max(1e9)
+        let times = if matches!(kernel, Kernel::Mma | Kernel::MmaRate) { TENSOR } else { 1.0 };
+        SHARE * times * (f64::from(self.multiprocessors) * cores * 2.0 * f64::from(sm) * 1e6).max(1e9)
     }
 }
 
 impl Cuda {
-    /// Queues work on a stream: it is recorded, or done at once. Whether its memory is there was looked at before.
+    /// Queues work on a stream: it is recorded, or done at once. What it touches was looked at before.
     pub(super) fn queue(&self, state: &mut State, stream: StreamHandle, work: Work) -> Result<(), i32> {
-        let context = state.stream(stream)?.context;
-        self.look(state, context, &work)?;
         let queue = state.stream(stream)?;
-        if let Some(recording) = &mut queue.recording {
-            recording.push(work);
-            return Ok(());
+        let context = queue.context;
+        match &mut queue.recording {
+            Some(recording) if recording.spoilt => Err(CAPTURE_INVALIDATED),
+            Some(recording) => {
+                recording.works.push(work);
+                Ok(())
+            }
+            None => self.perform(state, stream, context, &work),
         }
-        self.perform(state, stream, context, &work)
     }
 
     /// Does work that is queued.
-    pub(super) fn perform(
-        &self,
-        state: &mut State,
-        stream: StreamHandle,
-        context: u64,
-        work: &Work,
-    ) -> Result<(), i32> {
-        self.look(state, context, work)?;
+    fn perform(&self, state: &mut State, stream: StreamHandle, context: u64, work: &Work) -> Result<(), i32> {
         let number = state.device(context);
         let device = self.devices.get(number as usize).ok_or(INVALID_VALUE)?;
         let seconds = match work {
             Work::Mark(event) => {
                 let now = state.stream(stream)?.busy;
-                if let Some((_, time)) = state.events.get_mut(event) {
+                if let Some((_, time)) = state.events.get_mut(&event.raw()) {
                     *time = Some(now);
                 }
                 return Ok(());
             }
             Work::Fill { memory, word, words } => {
-                self.fill(state, context, number, *memory, *word, *words)?;
+                self.fill(state, *memory, *word, *words)?;
                 *words as f64 * 4.0 / device.bandwidth()
             }
             Work::Copy { to, from, bytes } => {
-                self.copy_within(state, context, *to, *from, *bytes)?;
+                self.copy_bytes(state, *to, *from, *bytes)?;
                 2.0 * *bytes as f64 / device.bandwidth()
+            }
+            Work::CopyPeer { to, from, bytes } => {
+                self.copy_bytes(state, to.0, from.0, *bytes)?;
+                *bytes as f64 / LINK
             }
             Work::ToDevice { to, from, bytes } => {
                 let (at, piece) = state.locked(*from)?;
                 let data = read(&piece.data, at, *bytes);
-                self.write(state, context, *to, 0, &data)?;
+                self.write(state, *to, 0, &data)?;
                 *bytes as f64 / LINK
             }
             Work::ToHost { to, from, bytes } => {
-                let (at, piece) = state.piece(*from, context)?;
+                let (at, piece) = state.piece(*from)?;
                 let data = read(&piece.data, at, *bytes);
                 let (at, piece) = state.locked(*to)?;
                 piece.data.write(at, &data);
                 *bytes as f64 / LINK
             }
-            Work::Launch(launch) => {
-                self.run(state, context, number, launch)?;
-                let (operations, bytes) = cost(launch);
-                operations / device.speed() + bytes / device.bandwidth()
+            Work::Launch { launch, .. } => {
+                self.run(state, number, launch)?;
+                launch.flops() as f64 / device.speed(launch.kernel()) + launch.bytes() as f64 / device.bandwidth()
             }
         };
         state.stream(stream)?.busy += START + seconds;
         Ok(())
     }
 
-    /// Whether all memory that work touches is there.
-    fn look(&self, state: &mut State, context: u64, work: &Work) -> Result<(), i32> {
-        let long = |memory: &Memory, bytes: u64| if bytes <= memory.bytes { Ok(()) } else { Err(INVALID_VALUE) };
+    /// Whether all that work touches is there, long enough, and of a context that may use it.
+    pub(super) fn look(state: &mut State, context: u64, work: &Work) -> Result<(), i32> {
+        let same = |owner: u64| if owner == context { Ok(()) } else { Err(INVALID_HANDLE) };
         match work {
-            Work::Mark(event) => state.events.get(event).map(|_| ()).ok_or(INVALID_HANDLE),
+            Work::Mark(event) => same(state.event(*event)?.0),
             Work::Fill { memory, words, .. } => {
-                long(memory, words.saturating_mul(4))?;
-                state.piece(*memory, context).map(|_| ())
+                state.piece(*memory)?;
+                long(words.saturating_mul(4), memory.bytes)?;
+                state.may_use(context, *memory)
             }
             Work::Copy { to, from, bytes } => {
-                long(to, *bytes)?;
-                long(from, *bytes)?;
-                state.piece(*to, context)?;
-                state.piece(*from, context).map(|_| ())
+                long(*bytes, to.bytes.min(from.bytes))?;
+                state.may_use(context, *to)?;
+                state.may_use(context, *from)
+            }
+            Work::CopyPeer { to, from, bytes } => {
+                long(*bytes, to.0.bytes.min(from.0.bytes))?;
+                for (memory, owner) in [to, from] {
+                    if state.piece(*memory)?.1.context != owner.raw() {
+                        return Err(INVALID_HANDLE);
+                    }
+                }
+                same(to.1.raw()).or(same(from.1.raw()))
             }
             Work::ToDevice { to: memory, from: pinned, bytes } | Work::ToHost { to: pinned, from: memory, bytes } => {
-                long(memory, *bytes)?;
-                if *bytes > pinned.bytes {
-                    return Err(INVALID_VALUE);
-                }
-                state.piece(*memory, context)?;
-                state.locked(*pinned).map(|_| ())
+                state.piece(*memory)?;
+                let owner = state.locked(*pinned)?.1.context;
+                long(*bytes, memory.bytes.min(pinned.bytes))?;
+                state.may_use(context, *memory)?;
+                same(owner)
             }
-            Work::Launch(launch) => launch.arguments().iter().try_for_each(|argument| match argument {
-                Argument::Memory(memory) => state.piece(*memory, context).map(|_| ()),
-                _ => Ok(()),
-            }),
+            Work::Launch { launch, module } => {
+                same(state.modules.get(module).ok_or(INVALID_HANDLE)?.1)?;
+                launch.arguments().iter().try_for_each(|argument| match argument {
+                    Argument::Memory(memory) => state.may_use(context, *memory),
+                    _ => Ok(()),
+                })
+            }
         }
     }
 
     /// Writes to memory of a device, where no bit of it is stuck.
-    pub(super) fn write(
-        &self,
-        state: &mut State,
-        context: u64,
-        to: Memory,
-        offset: u64,
-        data: &[u8],
-    ) -> Result<(), i32> {
-        let number = state.device(context);
-        let stuck: Vec<_> = self.faults.stuck.iter().filter(|stuck| stuck.device == number).collect();
-        let (at, piece) = state.piece(to, context)?;
+    pub(super) fn write(&self, state: &mut State, to: Memory, offset: u64, data: &[u8]) -> Result<(), i32> {
+        let stuck: Vec<_> = self.stuck(to).collect();
+        let (at, piece) = state.piece(to)?;
         if stuck.is_empty() {
             piece.data.write(at + offset, data);
             return Ok(());
@@ -151,40 +156,31 @@ impl Cuda {
         Ok(())
     }
 
-    fn fill(
-        &self,
-        state: &mut State,
-        context: u64,
-        device: u32,
-        memory: Memory,
-        word: u32,
-        words: u64,
-    ) -> Result<(), i32> {
-        let (at, piece) = state.piece(memory, context)?;
-        let stuck = self.faults.stuck.iter().any(|stuck| stuck.device == device);
-        if at == 0 && words == piece.bytes / 4 && piece.bytes.is_multiple_of(4) && !stuck {
+    /// The stuck bits of the device that this memory is on.
+    fn stuck(&self, memory: Memory) -> impl Iterator<Item = &Stuck> {
+        let device = (memory.address / ROOM).checked_sub(1);
+        self.faults.stuck.iter().filter(move |stuck| Some(u64::from(stuck.device)) == device)
+    }
+
+    fn fill(&self, state: &mut State, memory: Memory, word: u32, words: u64) -> Result<(), i32> {
+        let well = self.stuck(memory).next().is_none();
+        let (at, piece) = state.piece(memory)?;
+        if at == 0 && words == piece.bytes / 4 && piece.bytes.is_multiple_of(4) && well {
             piece.data.fill(word);
             return Ok(());
         }
         let data: Vec<u8> = (0..words).flat_map(|_| word.to_le_bytes()).collect();
-        self.write(state, context, memory, 0, &data)
+        self.write(state, memory, 0, &data)
     }
 
-    pub(super) fn copy_within(
-        &self,
-        state: &mut State,
-        context: u64,
-        to: Memory,
-        from: Memory,
-        bytes: u64,
-    ) -> Result<(), i32> {
-        let (at, piece) = state.piece(from, context)?;
+    fn copy_bytes(&self, state: &mut State, to: Memory, from: Memory, bytes: u64) -> Result<(), i32> {
+        let (at, piece) = state.piece(from)?;
         let data = read(&piece.data, at, bytes);
-        self.write(state, context, to, 0, &data)
+        self.write(state, to, 0, &data)
     }
 
     /// Does what a kernel does.
-    fn run(&self, state: &mut State, context: u64, device: u32, launch: &Launch) -> Result<(), i32> {
+    fn run(&self, state: &mut State, device: u32, launch: &Launch) -> Result<(), i32> {
         let memory: Vec<Memory> = launch
             .arguments()
             .iter()
@@ -196,31 +192,27 @@ impl Cuda {
         match (launch.kernel(), memory.as_slice()) {
             (Kernel::Empty, _) => Ok(()),
             (Kernel::Copy, [to, from]) => {
-                let bytes = words_of(launch).saturating_mul(16);
-                self.copy_within(state, context, *to, *from, bytes)
+                // Each byte is read and written.
+                self.copy_bytes(state, *to, *from, launch.bytes() / 2)
             }
             (Kernel::Atomics, [out]) => {
                 // Some order; the same each time, because there is only one thread here.
-                let range = launch.arguments().iter().filter_map(|argument| match argument {
-                    Argument::U32(number) => Some(*number),
-                    _ => None,
-                });
-                let numbers: Vec<u32> = range.collect();
+                let numbers: Vec<u32> = launch.arguments().iter().filter_map(Argument::u32).collect();
                 let &[values, seed] = numbers.as_slice() else { return Err(INVALID_VALUE) };
                 let sums = reference::atomics(values, seed);
                 #[expect(clippy::cast_possible_truncation, reason = "a sum of numbers of 32 bits, rounded to 32 bits")]
                 let sum = ((sums.start() + sums.end()) / 2.0) as f32;
-                self.write(state, context, *out, 0, &sum.to_le_bytes())
+                self.write(state, *out, 0, &sum.to_le_bytes())
             }
             (Kernel::PatternWrite, [memory]) => {
-                let (words, pattern, _) = pattern_of(launch).ok_or(INVALID_VALUE)?;
-                let data: Vec<u8> = reference::pattern(pattern, 0)
-                    .take(usize::try_from(words).map_err(|_| INVALID_VALUE)?)
+                let filling = launch.filling().ok_or(INVALID_VALUE)?;
+                let data: Vec<u8> = reference::pattern(filling.pattern, 0)
+                    .take(usize::try_from(filling.words).map_err(|_| INVALID_VALUE)?)
                     .flat_map(u32::to_le_bytes)
                     .collect();
-                self.write(state, context, *memory, 0, &data)
+                self.write(state, *memory, 0, &data)
             }
-            (Kernel::PatternCheck, [memory, errors]) => self.compare(state, context, launch, *memory, *errors),
+            (Kernel::PatternCheck, [memory, errors]) => self.compare(state, launch, *memory, *errors),
             (kernel, [out, rest @ ..]) => {
                 let mut words = reference::of_launch(launch).ok_or(INVALID_VALUE)?;
                 let wrong = self.faults.flips.iter().filter(|flip| flip.device == device && flip.kernel == kernel);
@@ -231,40 +223,33 @@ impl Cuda {
                     }
                 }
                 let data: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
-                self.write(state, context, *out, 0, &data)?;
+                self.write(state, *out, 0, &data)?;
                 // The blocks go round the multiprocessors.
                 let Some(sms) = rest.first() else { return Ok(()) };
                 let count = self.devices.get(device as usize).map_or(1, |device| device.multiprocessors.max(1));
                 let data: Vec<u8> = (0..launch.grid()).flat_map(|block| (block % count).to_le_bytes()).collect();
-                self.write(state, context, *sms, 0, &data)
+                self.write(state, *sms, 0, &data)
             }
             _ => Err(INVALID_VALUE),
         }
     }
 
-    fn compare(
-        &self,
-        state: &mut State,
-        context: u64,
-        launch: &Launch,
-        memory: Memory,
-        errors: Memory,
-    ) -> Result<(), i32> {
-        let (words, pattern, invert) = pattern_of(launch).ok_or(INVALID_VALUE)?;
-        let (at, piece) = state.piece(memory, context)?;
+    fn compare(&self, state: &mut State, launch: &Launch, memory: Memory, errors: Memory) -> Result<(), i32> {
+        let Filling { words, pattern, inverts } = launch.filling().ok_or(INVALID_VALUE)?;
+        let (at, piece) = state.piece(memory)?;
         let found: Vec<u32> =
             read(&piece.data, at, words * 4).as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
-        let (at, piece) = state.piece(errors, context)?;
+        let (at, piece) = state.piece(errors)?;
         let mut record = [0; 24];
         piece.data.read(at, &mut record);
         let record = reference::compare(&found, pattern, Differences::from_bytes(record));
-        self.write(state, context, errors, 0, &record.to_bytes())?;
-        if !invert {
+        self.write(state, errors, 0, &record.to_bytes())?;
+        if !inverts {
             return Ok(());
         }
         let data: Vec<u8> =
             reference::pattern(pattern, 0).take(found.len()).flat_map(|word| (!word).to_le_bytes()).collect();
-        self.write(state, context, memory, 0, &data)
+        self.write(state, memory, 0, &data)
     }
 }
 
@@ -274,57 +259,7 @@ fn read(data: &super::memory::Sparse, at: u64, bytes: u64) -> Vec<u8> {
     read
 }
 
-/// How many words, which pattern, and whether its complement is left behind.
-fn pattern_of(launch: &Launch) -> Option<(u64, Pattern, bool)> {
-    let numbers: Vec<u32> = launch
-        .arguments()
-        .iter()
-        .filter_map(|argument| match argument {
-            Argument::U32(number) => Some(*number),
-            _ => None,
-        })
-        .collect();
-    let words = launch.arguments().iter().find_map(|argument| match argument {
-        Argument::U64(number) => Some(*number),
-        _ => None,
-    })?;
-    let &[kind, first, second, offset, ref rest @ ..] = numbers.as_slice() else { return None };
-    let pattern = match kind {
-        0 => Pattern::Constant(first),
-        1 => Pattern::Address(first),
-        _ => Pattern::Modulo20 { offset, here: first, elsewhere: second },
-    };
-    Some((words, pattern, rest.first().is_some_and(|invert| *invert != 0)))
-}
-
-/// The number of 64 bits that a kernel of memory is given: how many words it works on.
-fn words_of(launch: &Launch) -> u64 {
-    let mut numbers = launch.arguments().iter().filter_map(|argument| match argument {
-        Argument::U64(number) => Some(*number),
-        _ => None,
-    });
-    numbers.next().unwrap_or(0)
-}
-
-/// How many operations a kernel does, and how many bytes it moves.
-fn cost(launch: &Launch) -> (f64, f64) {
-    let numbers = launch.arguments().iter().filter_map(|argument| match argument {
-        Argument::U32(number) => Some(f64::from(*number)),
-        _ => None,
-    });
-    let numbers: Vec<f64> = numbers.collect();
-    let (threads, steps) = (numbers.first().copied().unwrap_or(1.0), numbers.get(1).copied().unwrap_or(1.0));
-    let words = words_of(launch) as f64;
-    match launch.kernel() {
-        Kernel::FmaRate => (2.0 * f64::from(CHAINS) * threads * steps, 0.0),
-        // Tensor units do many times as much as the others.
-        Kernel::MmaRate => (2.0 * 16.0 * 8.0 * 8.0 * f64::from(ACCUMULATORS) * threads * steps / 8.0, 0.0),
-        Kernel::Copy => (0.0, 32.0 * words),
-        Kernel::PatternWrite => (0.0, 4.0 * words),
-        Kernel::PatternCheck => (0.0, 8.0 * words),
-        Kernel::Hash | Kernel::Fma | Kernel::Ieee => (10.0 * threads * steps, 4.0 * threads),
-        Kernel::Mma => (2048.0 * threads * steps, 128.0 * threads),
-        Kernel::Reduce | Kernel::Rows | Kernel::Atomics => (1e4, 0.0),
-        _ => (0.0, 0.0),
-    }
+/// Whether `bytes` are within a length.
+fn long(bytes: u64, length: u64) -> Result<(), i32> {
+    if bytes <= length { Ok(()) } else { Err(INVALID_VALUE) }
 }

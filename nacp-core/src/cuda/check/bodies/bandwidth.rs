@@ -3,7 +3,7 @@
 //! Pinned copies and copies on the device are timed by marks on the device's clock, pageable ones by the host's, because
 //! the driver copies them through pages of its own first.
 
-use super::measure::{self, Difference, STALE, Watch, exact};
+use super::measure::{self, STALE, Watch, WrongWords, exact};
 use crate::cuda::check::{Bench, Metric, Outcome, Stop, Unit};
 use crate::cuda::efficiency::{self, human};
 use crate::cuda::kernels::{Image, Launch};
@@ -115,7 +115,7 @@ impl Copy<'_> {
                 measure::pieces(bytes, seed, |offset, piece| {
                     back.resize(piece.len(), 0);
                     host.read(offset, &mut back)?;
-                    Difference::add(&mut found, offset, piece, &back);
+                    WrongWords::add(&mut found, offset, piece, &back);
                     Ok(())
                 })?;
                 found
@@ -162,7 +162,7 @@ impl Copy<'_> {
                 measure::pieces(bytes, seed, |offset, piece| {
                     let begin = usize::try_from(offset).unwrap_or(usize::MAX);
                     let back = host.get(begin..).and_then(|rest| rest.get(..piece.len())).unwrap_or_default();
-                    Difference::add(&mut found, offset, piece, back);
+                    WrongWords::add(&mut found, offset, piece, back);
                     Ok(())
                 })?;
                 found
@@ -175,7 +175,7 @@ impl Copy<'_> {
 }
 
 /// Says whether data arrived as it was sent.
-fn verdict(outcome: &mut Outcome, what: &str, bytes: u64, found: Option<Difference>) {
+fn verdict(outcome: &mut Outcome, what: &str, bytes: u64, found: Option<WrongWords>) {
     match found {
         Some(found) => outcome.fail(format!(
             "the data that arrived is not what was sent: copy={what} bytes={bytes} {found}; reseat the board, look at \

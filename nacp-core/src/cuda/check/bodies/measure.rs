@@ -258,14 +258,14 @@ pub(super) fn differences(
     bytes: u64,
     seed: u32,
     stream: &Stream<'_>,
-) -> Result<Option<Difference>, Stop> {
+) -> Result<Option<WrongWords>, Stop> {
     let mut found = None;
     let mut back = Vec::new();
     pieces(bytes, seed, |offset, piece| {
         bench.go_on()?;
         back.resize(piece.len(), 0);
         buffer.read_at(offset, &mut back, stream)?;
-        Difference::add(&mut found, offset, piece, &back);
+        WrongWords::add(&mut found, offset, piece, &back);
         Ok(())
     })?;
     Ok(found)
@@ -273,14 +273,14 @@ pub(super) fn differences(
 
 /// How data that came back differs from what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Difference {
+pub(super) struct WrongWords {
     words: u64,
     first: u64,
     sent: u32,
     got: u32,
 }
 
-impl Difference {
+impl WrongWords {
     /// Adds the differing words of one piece that begins at a byte.
     pub(super) fn add(found: &mut Option<Self>, offset: u64, sent: &[u8], got: &[u8]) {
         if sent == got {
@@ -297,7 +297,7 @@ impl Difference {
     }
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for WrongWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { words, first, sent, got } = self;
         write!(f, "words={words} first={first:#x} sent={sent:#010x} got={got:#010x} bits={:#010x}", sent ^ got)

@@ -16,7 +16,7 @@ const MATTERS: f64 = 0.05;
 /// What changed between two reports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Comparison {
+pub struct ReportComparison {
     /// Each change, in the order of the later report.
     pub changes: Vec<Change>,
     /// Whether one of the two is of a simulated driver and the other is not: then nothing can be compared.
@@ -42,14 +42,14 @@ pub struct Change {
     pub worse: bool,
 }
 
-impl Comparison {
+impl ReportComparison {
     /// What became worse.
     pub fn worse(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.worse)
     }
 }
 
-impl fmt::Display for Comparison {
+impl fmt::Display for ReportComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.of_two_worlds {
             return f.write_str("a simulated driver and a real one cannot be compared");
@@ -68,26 +68,38 @@ impl fmt::Display for Comparison {
     }
 }
 
-pub(super) fn compare(earlier: &Report, later: &Report) -> Comparison {
+pub(super) fn compare(earlier: &Report, later: &Report) -> ReportComparison {
     if earlier.simulated != later.simulated {
-        return Comparison { changes: Vec::new(), of_two_worlds: true };
+        return ReportComparison { changes: Vec::new(), of_two_worlds: true };
     }
     let mut changes = Vec::new();
     for after in &later.checks {
         let Some(before) = earlier.find(after.id, after.device.as_ref()) else { continue };
         changes.extend(of_status(before, after));
-        let metrics = after.metrics.iter().filter_map(|metric| {
+        // No time of a simulated device means anything.
+        let metrics = after.metrics.iter().filter(|_| !later.simulated).filter_map(|metric| {
             let old = before.metrics.iter().find(|old| old.name == metric.name && old.unit == metric.unit)?;
             of_metric(after, old, metric)
         });
         changes.extend(metrics);
     }
-    Comparison { changes, of_two_worlds: false }
+    ReportComparison { changes, of_two_worlds: false }
 }
 
 fn of_status(before: &CheckReport, after: &CheckReport) -> Option<Change> {
-    let (old, new) = (rank(&before.status)?, rank(&after.status)?);
-    (old != new).then(|| change(after, "status", before.status.word(), after.status.word(), new > old))
+    let worse = match (rank(&before.status), rank(&after.status)) {
+        (Some(old), Some(new)) if old != new => new > old,
+        // What fails is told whatever was before, and what is lost too.
+        (None, Some(new)) if after.status.fails() => new > 0,
+        (Some(..2), None) if lost(&after.status) => true,
+        _ => return None,
+    };
+    Some(change(after, "status", before.status.word(), after.status.word(), worse))
+}
+
+/// Whether it was not done although there was something to do.
+fn lost(status: &Status) -> bool {
+    matches!(status, Status::Skipped { why, .. } if !why.is_no_lack())
 }
 
 /// The better, the lower. What was not done is neither.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use compare::{Change, Comparison};
+pub use compare::{Change, ReportComparison};
 pub(super) use verdict::verdict;
 
 use super::{CheckId, Level};
@@ -176,6 +176,38 @@ pub enum Unit {
     Count,
 }
 
+impl Unit {
+    /// All.
+    pub const ALL: [Self; 10] = [
+        Self::Seconds,
+        Self::Bytes,
+        Self::BytesPerSecond,
+        Self::FlopPerSecond,
+        Self::PerSecond,
+        Self::Megahertz,
+        Self::Celsius,
+        Self::Watts,
+        Self::Ratio,
+        Self::Count,
+    ];
+
+    /// Its name in JSON, such as `bytes_per_second`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+            Self::BytesPerSecond => "bytes_per_second",
+            Self::FlopPerSecond => "flop_per_second",
+            Self::PerSecond => "per_second",
+            Self::Megahertz => "megahertz",
+            Self::Celsius => "celsius",
+            Self::Watts => "watts",
+            Self::Ratio => "ratio",
+            Self::Count => "count",
+        }
+    }
+}
+
 /// Something that was read, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -240,7 +272,7 @@ impl Report {
     }
 
     /// What became better or worse since an earlier report of the same machine.
-    pub fn compare(&self, earlier: &Self) -> Comparison {
+    pub fn compare(&self, earlier: &Self) -> ReportComparison {
         compare::compare(earlier, self)
     }
 

@@ -251,3 +251,21 @@ fn a_later_report_tells_what_became_worse() {
     after.simulated = true;
     assert!(after.compare(&before).of_two_worlds);
 }
+
+#[test]
+fn a_unit_is_named_as_in_json() {
+    for unit in super::Unit::ALL {
+        assert_eq!(serde_json::to_string(&unit).unwrap(), format!("\"{}\"", unit.name()));
+    }
+}
+
+#[test]
+fn what_is_not_done_any_more_or_fails_at_the_first_try_is_worse() {
+    let one = |status| Report { checks: vec![of(CheckId::DetBits, Some('a'), status)], ..report() };
+    let worse = |before, after| one(after).compare(&one(before)).worse().count();
+    assert_eq!(worse(skipped(Skip::NotAsked), fails()), 1);
+    assert_eq!(worse(Status::Pass, skipped(Skip::Deadline)), 1);
+    assert_eq!(worse(Status::Pass, skipped(Skip::Unsupported)), 0);
+    assert_eq!(worse(fails(), skipped(Skip::Deadline)), 0);
+    assert_eq!(worse(skipped(Skip::Busy), Status::Pass), 0);
+}

@@ -6,7 +6,7 @@ use nacp_core::cuda::kernels::{Kernel, Launch};
 use nacp_core::cuda::reference;
 use nacp_core::cuda::{KernelDigest, Profile};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::bench::Bench;
 use super::kernels::{Images, OUT, SMS, answers, suite};
@@ -38,7 +38,8 @@ fn a_wrong_bit_changes_every_kernel_of_the_suite() {
         .collect();
     let mut hits: BTreeMap<&str, u32> = BTreeMap::new();
     let places = (0..launches.len(), any::<u64>(), any::<u64>(), any::<u32>());
-    let mut runner = TestRunner::new(Config { cases: 1000, failure_persistence: None, ..Config::default() });
+    let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let hit = std::cell::RefCell::new(&mut hits);
     let outcome = runner.run(&places, |(number, lane, step, bit)| {
         let launch = &launches[number];

@@ -3,7 +3,7 @@
 use nacp_core::cuda::{Memory, Profile};
 
 use nacp_core::cuda::kernels::{Argument, Image, Kernel, Launch, Pattern};
-use nacp_core::cuda::reference::{self, Differences};
+use nacp_core::cuda::reference::{self, PatternDifferences};
 
 use super::bench::{BASE, Bench};
 use crate::ptx::{Flip, Grid, Program, Stats};
@@ -143,14 +143,14 @@ fn memory_is_filled_compared_and_copied() {
 
         bench.put(4 * 9000, &(expected[9000] ^ 0x10).to_le_bytes());
         bench.put(4 * 501, &(expected[501] ^ 0x8000_0000).to_le_bytes());
-        bench.put(1 << 20, &Differences::NONE.to_bytes());
+        bench.put(1 << 20, &PatternDifferences::NONE.to_bytes());
         let damaged = answers(&bench, 10_007);
         let check = Launch::pattern_check(OUT, words, pattern, true, SMS, 4).unwrap();
         let (bench, _) = images.launch(&check, None, Some(bench));
         let found: Vec<u8> = bench.words()[1 << 18..][..6].iter().flat_map(|word| word.to_le_bytes()).collect();
-        let found = Differences::from_bytes(found.try_into().unwrap());
-        assert_eq!(found, reference::compare(&damaged, pattern, Differences::NONE), "{pattern:?}");
-        assert_eq!(found, Differences { count: 2, first: 501, bits: 0x8000_0010 });
+        let found = PatternDifferences::from_bytes(found.try_into().unwrap());
+        assert_eq!(found, reference::compare(&damaged, pattern, PatternDifferences::NONE), "{pattern:?}");
+        assert_eq!(found, PatternDifferences { count: 2, first: 501, bits: 0x8000_0010 });
         let inverted: Vec<u32> = expected.iter().map(|word| !word).collect();
         assert_eq!(answers(&bench, 10_007), inverted, "{pattern:?}");
 

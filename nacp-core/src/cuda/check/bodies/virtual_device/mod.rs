@@ -10,7 +10,7 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use crate::clock::{Clock as _, ManualClock};
-use crate::cuda::kernels::{ACCUMULATORS, Argument, CHAINS, Kernel, Launch, Pattern};
+use crate::cuda::kernels::{Argument, Filling, Kernel, Launch};
 use crate::cuda::{ContextHandle, Loaded, StreamHandle, reference};
 
 pub(super) use stage::{Stage, device};
@@ -229,15 +229,15 @@ impl VirtualDevice {
                 self.spoil("kernel", &mut state.bytes(*to)[..len]);
             }
             (Kernel::PatternWrite, [memory]) => {
-                let words = pattern_of(launch, wide(launch));
+                let words = bytes_of(launch.filling().unwrap());
                 state.bytes(*memory)[..words.len()].copy_from_slice(&words);
                 self.stick(&mut state);
             }
             (Kernel::PatternCheck, [memory, errors]) => {
-                let sent = pattern_of(launch, wide(launch));
+                let filling = launch.filling().unwrap();
+                let sent = bytes_of(filling);
                 let got = state.bytes(*memory)[..sent.len()].to_vec();
-                let invert = *numbers(launch).last().unwrap() == 1;
-                if invert {
+                if filling.inverts {
                     let inverse: Vec<u8> = sent.iter().map(|byte| !byte).collect();
                     state.bytes(*memory)[..sent.len()].copy_from_slice(&inverse);
                 }
@@ -274,12 +274,11 @@ impl VirtualDevice {
 
     /// How long a kernel takes.
     fn seconds(&self, launch: &Launch) -> f64 {
-        let narrow = numbers(launch);
-        let count = |at: usize| f64::from(narrow[at]);
         let work = match launch.kernel() {
-            Kernel::FmaRate => 2.0 * f64::from(CHAINS) * count(0) * count(1) / self.setup.fma,
-            Kernel::MmaRate => 2048.0 * f64::from(ACCUMULATORS) * count(0) * count(1) / self.setup.mma,
-            Kernel::Copy => 32.0 * float(wide(launch)) / self.setup.kernels,
+            Kernel::FmaRate => float(launch.flops()) / self.setup.fma,
+            Kernel::MmaRate => float(launch.flops()) / self.setup.mma,
+            Kernel::Copy => float(launch.bytes()) / self.setup.kernels,
+            // A check of a pattern is as long whether it writes or not.
             Kernel::PatternWrite | Kernel::PatternCheck => 4.0 * float(wide(launch)) / self.setup.kernels,
             _ => 0.0,
         };
@@ -297,7 +296,7 @@ fn answers(launch: &Launch) -> Vec<u32> {
 }
 
 fn float(number: u64) -> f64 {
-    u32::try_from(number).unwrap().into()
+    number as f64
 }
 
 fn address(argument: &Argument) -> Option<u64> {
@@ -324,12 +323,6 @@ fn u32_of(bytes: &[u8]) -> u32 {
 }
 
 /// The bytes of a launch's pattern.
-fn pattern_of(launch: &Launch, words: u64) -> Vec<u8> {
-    let [kind, first, second, offset] = numbers(launch)[..4] else { panic!("a pattern") };
-    let pattern = match kind {
-        0 => Pattern::Constant(first),
-        1 => Pattern::Address(first),
-        _ => Pattern::Modulo20 { offset, here: first, elsewhere: second },
-    };
+fn bytes_of(Filling { words, pattern, .. }: Filling) -> Vec<u8> {
     (0..words).flat_map(|position| reference::pattern_word(pattern, position).to_le_bytes()).collect()
 }

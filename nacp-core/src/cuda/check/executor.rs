@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(5);
 pub(super) const FIRST: &str = "call nacp_core::answer() first in main";
 
 /// One who is given tasks and answers them, one at a time.
-pub(super) enum Hands {
+pub(super) enum Executor {
     Thread(Worked),
     Child(Box<Child<Says>>),
 }
@@ -31,14 +31,14 @@ pub(super) struct Worked {
     stop: Arc<AtomicBool>,
 }
 
-/// What comes from them.
-pub(super) enum Heed {
+/// What comes from it.
+pub(super) enum Reply {
     Answer(Answer),
-    /// They are no more.
+    /// It is no more.
     Gone(Gone),
 }
 
-/// Why hands are no more.
+/// Why an executor is no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gone {
     /// What happened, and what can be done.
@@ -47,7 +47,7 @@ pub(super) struct Gone {
     pub(super) crashed: bool,
 }
 
-impl Hands {
+impl Executor {
     /// A thread. It ends when this value is dropped and its task is done.
     pub(super) fn thread(setup: Setup, given: Given) -> std::io::Result<Self> {
         let (tasks, to_do) = channel();
@@ -74,16 +74,16 @@ impl Hands {
         });
         let mut child = Child::converse(command, group, read)?;
         // One that does not listen ends or stays silent, and that is told then.
-        let _ = child.say(&line(Says::Setup(Box::new(setup.clone())))?);
+        let _ = child.write(&line(Says::Setup(Box::new(setup.clone())))?);
         Ok(Self::Child(Box::new(child)))
     }
 
-    /// Gives them a task. Whether they take it is heard or not.
+    /// Gives it a task. That it did not take it shows in what comes next.
     pub(super) fn give(&mut self, task: Task) {
         match self {
             Self::Thread(thread) => drop(thread.tasks.send(task)),
             Self::Child(child) => {
-                let said = line(Says::Task(task)).and_then(|line| child.say(&line));
+                let said = line(Says::Task(task)).and_then(|line| child.write(&line));
                 if let Err(error) = said {
                     tracing::debug!(%error, "the child of the checks does not listen");
                 }
@@ -91,27 +91,27 @@ impl Hands {
         }
     }
 
-    /// Waits a moment, and `most` at most, for what comes from them.
-    pub(super) fn wait(&mut self, most: Duration) -> Option<Heed> {
+    /// Waits a moment, and `most` at most, for what comes from it.
+    pub(super) fn wait(&mut self, most: Duration) -> Option<Reply> {
         match self {
             Self::Thread(thread) => match thread.answers.recv_timeout(most) {
-                Ok(answer) => Some(Heed::Answer(answer)),
+                Ok(answer) => Some(Reply::Answer(answer)),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => {
                     let reason = "the check panicked: an error in NACP, please report it".into();
-                    Some(Heed::Gone(Gone { reason, crashed: false }))
+                    Some(Reply::Gone(Gone { reason, crashed: false }))
                 }
             },
             Self::Child(child) => match child.listen(most)? {
-                Heard::Message(Says::Answer(answer)) => Some(Heed::Answer(answer)),
+                Heard::Message(Says::Answer(answer)) => Some(Reply::Answer(answer)),
                 Heard::Message(_) => None,
                 Heard::Garbled(reason) => {
                     let reason = format!("the child's answer cannot be read: {reason}; run the same version of NACP");
-                    Some(Heed::Gone(Gone { reason, crashed: false }))
+                    Some(Reply::Gone(Gone { reason, crashed: false }))
                 }
                 Heard::TooMuch => {
                     let reason = format!("the child prints without end; {FIRST}");
-                    Some(Heed::Gone(Gone { reason, crashed: false }))
+                    Some(Reply::Gone(Gone { reason, crashed: false }))
                 }
                 Heard::Ended(status) => {
                     let crash = crash(status);
@@ -119,14 +119,14 @@ impl Hands {
                         Some(signal) => format!("signal={signal}"),
                         None => format!("status={status}"),
                     };
-                    let words = child.last_words().map(|words| format!(" stderr={words:?}")).unwrap_or_default();
-                    Some(Heed::Gone(Gone { reason: format!("{how}{words}"), crashed: crash.is_some() }))
+                    let tail = child.stderr_tail().map(|tail| format!(" stderr={tail:?}")).unwrap_or_default();
+                    Some(Reply::Gone(Gone { reason: format!("{how}{tail}"), crashed: crash.is_some() }))
                 }
             },
         }
     }
 
-    /// Asks them to stop, and says whether they may heed it.
+    /// Asks it to stop, and says whether it may do so.
     pub(super) fn stop(&self) -> bool {
         match self {
             Self::Thread(thread) => {
@@ -137,27 +137,27 @@ impl Hands {
         }
     }
 
-    /// Lets them put away what they hold, for a stated time at most.
+    /// Lets it put away what it holds, for a stated time at most.
     pub(super) fn end(self, most: Duration) {
         let clock = SystemClock::new();
-        let mut hands = match self {
+        let mut executor = match self {
             Self::Thread(Worked { tasks, answers, stop }) => {
                 drop(tasks);
                 Self::Thread(Worked { tasks: channel().0, answers, stop })
             }
             Self::Child(mut child) => {
-                child.hush();
+                child.close_stdin();
                 Self::Child(child)
             }
         };
-        while clock.monotonic() < most && !matches!(hands.wait(TICK), Some(Heed::Gone(_))) {}
+        while clock.monotonic() < most && !matches!(executor.wait(TICK), Some(Reply::Gone(_))) {}
     }
 
-    /// What a child printed that was not for us.
-    pub(super) fn noise(&self) -> Option<String> {
+    /// The end of what a child printed that was not for us.
+    pub(super) fn stdout_tail(&self) -> Option<String> {
         match self {
             Self::Thread(_) => None,
-            Self::Child(child) => child.noise(),
+            Self::Child(child) => child.stdout_tail(),
         }
     }
 }
