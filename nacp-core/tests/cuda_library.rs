@@ -2,6 +2,7 @@
 //! nothing is used that is gone, and a thread keeps its context.
 //!
 //! The node is chosen by the environment, which a library reads once: each case is a child process.
+#![expect(clippy::disallowed_methods, reason = "a test waits for other threads in real time")]
 #![cfg(all(feature = "cuda", feature = "sim", target_os = "linux"))]
 
 use std::path::{Path, PathBuf};
