@@ -2351,7 +2351,7 @@ typedef struct nacp_check_options {
    */
   const char *ptx;
   /**
-   * How long all may take together, in milliseconds; 0 for the limit of the level.
+   * How long all may take together, in milliseconds; 0 for the limit of the level, for each device.
    */
   uint32_t limit_ms;
   /**

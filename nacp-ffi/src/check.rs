@@ -92,7 +92,7 @@ pub struct nacp_check_options {
     pub sass: *const c_char,
     /// The PTX that your programs bring, by its version and target, such as "8.0:compute_80"; NULL for none.
     pub ptx: *const c_char,
-    /// How long all may take together, in milliseconds; 0 for the limit of the level.
+    /// How long all may take together, in milliseconds; 0 for the limit of the level, for each device.
     pub limit_ms: u32,
     /// 1 to do the checks of NACP_LEVEL_FULL also on a device on which others compute.
     pub even_if_busy: u32,
