@@ -148,6 +148,8 @@ pub fn answer() -> bool {
     false
 }
 
+#[cfg(any(feature = "cuda", feature = "nvml"))]
+pub use child::Program;
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use units::Bytes;
 

@@ -133,12 +133,16 @@ fn the_c_of_the_book_compiles() {
         let text = std::fs::read_to_string(&chapter).unwrap_or_default();
         for (number, block) in text.split("```c\n").skip(1).enumerate() {
             let body = block.split("```").next().unwrap();
-            let name = format!("{}_{number}", chapter.file_stem().unwrap().to_str().unwrap());
+            let name = format!("{}_{number}", chapter.file_stem().unwrap().to_str().unwrap().replace('-', "_"));
             let signature = format!("void {name}(nacp_ctx *ctx, nacp_node *node, nacp_error error)");
             let unit = folder.path().join(format!("{name}.c"));
             let unused = "(void)ctx;\n(void)node;\n(void)error;\n";
-            let program =
-                format!("#include <nacp.h>\n#include <stdio.h>\n\n{signature};\n\n{signature} {{\n{unused}{body}}}\n");
+            // A block that begins with a function of its own is a whole unit.
+            let (declared, body) = match body.strip_prefix("static ") {
+                Some(_) => (String::new(), body.to_owned()),
+                None => (format!("{signature};\n\n"), format!("{signature} {{\n{unused}{body}}}\n")),
+            };
+            let program = format!("#include <nacp.h>\n#include <stdio.h>\n\n{declared}{body}");
             std::fs::write(&unit, program).unwrap();
             Compiler::C11.run(["-fsyntax-only".as_ref(), unit.as_os_str()]);
             count += 1;

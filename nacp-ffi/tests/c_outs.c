@@ -79,6 +79,9 @@ int main(void) {
     HANDLE(nacp_router, nacp_router_new(NULL, &out, error));
     HANDLE(nacp_lease, nacp_route(NULL, "m", &out, error));
     HANDLE(nacp_gateway, nacp_gateway_start(NULL, NULL, &out, error));
+    nacp_check_options nothing = NACP_CHECK_OPTIONS_INIT;
+    nothing.level = 99;
+    HANDLE(nacp_report, nacp_check(&nothing, &out, error));
 
     STRING(nacp_apply_json(NULL, "name: a", 0, &out, error));
     STRING(nacp_status_json(NULL, "a", &out, error));
@@ -95,6 +98,11 @@ int main(void) {
     STRING(nacp_health_text(NULL, &out, error));
     STRING(nacp_monitor_history_json(NULL, &out, error));
     STRING(nacp_metrics_text(NULL, &out, error));
+    STRING(nacp_report_json(NULL, &out, error));
+    STRING(nacp_report_text(NULL, &out, error));
+    STRING(nacp_report_html(NULL, &out, error));
+    STRING(nacp_certificate_verify_json(NULL, &out, error));
+    STRING(nacp_certificate_compare_json(NULL, "{}", &out, error));
     STRING(nacp_metrics_render(NULL, NULL, &out, error));
     STRING_ALONE(nacp_thresholds_json(&out, error));
     STRING_ALONE(nacp_detect_json(&out, error));
@@ -126,6 +134,8 @@ int main(void) {
     STRUCT(nacp_condition, nacp_monitor_change_at(NULL, 0, NULL, &out, error));
     STRUCT(nacp_action, nacp_plan_at(NULL, 0, &out, error));
     STRUCT(nacp_replica, nacp_replicas_at(NULL, 0, &out, error));
+    STRUCT(nacp_check_result, nacp_report_result_at(NULL, 0, &out, error));
+    STRUCT(nacp_check_metric, nacp_report_metric_at(NULL, 0, 0, &out, error));
 
     /* An owner needs no handle: only its error can be wrong. */
     nacp_owner owner = NACP_OWNER_INIT;

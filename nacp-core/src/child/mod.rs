@@ -1,4 +1,8 @@
 //! A process that is listened to, and killed in time. Two threads read what it says while its end is awaited.
+#![cfg_attr(
+    not(feature = "cuda"),
+    allow(dead_code, reason = "a guard only listens to its child; checks also talk to theirs")
+)]
 #![expect(clippy::disallowed_methods, reason = "a child is waited for, for a stated time")]
 
 mod program;
