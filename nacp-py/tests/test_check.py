@@ -91,6 +91,17 @@ def test_programs_are_held_to_the_device() -> None:
         nacp.check(sass="sm_9x", **arguments)
 
 
+def test_a_notebook_shows_the_page_in_a_frame_that_does_not_grow_with_the_machine(report: nacp.Report) -> None:
+    def height(shown: nacp.Report) -> int:
+        begins = r'<iframe title="CUDA check" style="width:100%;height:(\d+)px;border:0" srcdoc="&lt;!DOCTYPE'
+        frame = re.match(begins, shown._repr_html_())
+        assert frame is not None
+        return int(frame[1])
+
+    eight = nacp.check("quick", simulated="h100x8", progress=False)
+    assert height(report) < height(eight) == 900
+
+
 def test_one_device_of_eight_is_checked(report: nacp.Report) -> None:
     gpu = nacp.simulated_node("h100x8").gpus[5]
     report = nacp.check(simulated="h100x8", devices=gpu, only="ctx.create", progress=False)

@@ -18,8 +18,8 @@ LevelName = Literal["quick", "standard", "full"]
 StatusName = Literal["pass", "warn", "fail", "skipped", "error"]
 SkipReason = Literal["deadline", "blocked", "unsupported", "not_asked", "busy", "poisoned", "cancelled"]
 VerdictName = Literal["pass", "warn", "unknown", "fail"]
-# How many pixels the page's head and a line of it take.
-PAGE, LINE = 240, 36
+# How many pixels the page's head and a line of it take, and how many it has at most: beyond that it scrolls.
+PAGE, LINE, MOST = 240, 36, 900
 UnitName = Literal[
     "seconds",
     "bytes",
@@ -260,7 +260,7 @@ class Report(Record):
     def _repr_html_(self) -> str:
         # A frame of its own, so that neither the notebook's style nor the page's reaches the other.
         devices = {check.device for check in self.checks}
-        height = PAGE + LINE * len(self.checks) + PAGE * len(devices) // 3
+        height = min(PAGE + LINE * len(self.checks) + PAGE * len(devices) // 3, MOST)
         style = f"width:100%;height:{height}px;border:0"
         return f'<iframe title="CUDA check" style="{style}" srcdoc="{escape(self.html())}"></iframe>'
 
