@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("child", &["error", "clock"]),
     ("gpu", &["error", "units", "clock", "child"]),
     ("cuda", &["error", "units", "clock", "child", "gpu"]),
-    ("host", &["error", "units", "clock", "gpu", "cuda"]),
+    ("host", &["error", "units", "clock", "child", "gpu", "cuda", "service"]),
     ("service", &["error", "units", "gpu"]),
     ("placement", &["error", "units", "clock", "gpu", "service"]),
     ("engine", &["error", "units", "clock", "gpu"]),

@@ -33,7 +33,7 @@ impl Facts {
         let kernel = self.text(KERNEL).map(String::from);
         let os = self.os.clone().or_else(|| kernel.is_some().then(|| "linux".into()));
         let gpu = gpu_path::gpu_path(self, layers.iter().any(|layer| matches!(layer.kind, LayerKind::Container(_))));
-        Host { os, kernel, layers, gpu, undecided }
+        Host { os, kernel, layers, gpu, daemons: Vec::new(), undecided }
     }
 }
 

@@ -16,17 +16,29 @@
 //! }
 //! ```
 
+pub mod daemon;
+#[cfg(feature = "doctor")]
+pub mod doctor;
 mod facts;
 mod gpu_path;
 mod layers;
 mod machine;
+mod seen;
 mod stack;
+#[cfg(feature = "doctor")]
+pub mod survey;
 
+pub use daemon::{Daemon, DaemonInfo, DaemonPlace};
+#[cfg(feature = "doctor")]
+pub use doctor::{Diagnosis, Doctor, Finding, diagnose, explain};
 pub use facts::{Answer, Facts, Root};
+pub use seen::Seen;
 pub use stack::{
     Cloud, Confidence, ContainerRuntime, Evidence, GpuPath, GpuPathKind, Host, Hypervisor, Layer, LayerKind, Question,
     Undecided,
 };
+#[cfg(feature = "doctor")]
+pub use survey::Survey;
 
 /// Where this process runs. It reads some forty small files and asks nobody; what cannot be read leaves a question
 /// [undecided](Host::undecided) and is no error.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Daemon;
+
 /// Where a process runs.
 ///
 /// `Display` is for people: the [summary](Self::summary), then one line for each layer with what it was concluded from.
@@ -31,6 +33,10 @@ pub struct Host {
     pub layers: Vec<Layer>,
     /// By which path programs here reach GPUs.
     pub gpu: GpuPath,
+    /// The container daemons that were looked for, the one that the command `docker` would use first; empty where nobody
+    /// looked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub daemons: Vec<Daemon>,
     /// Questions without an answer. A question that is neither here nor among the layers was answered with "no".
     pub undecided: Vec<Undecided>,
 }

@@ -1,0 +1,187 @@
+//! What the doctor says.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, Remedy};
+use crate::host::{Confidence, Evidence, Survey};
+
+/// The stable name of an entry of the catalogue: `D01` to `D49`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FindingId(pub(super) u8);
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Severity {
+    /// Something does not work.
+    Broken,
+    /// It works and will not for long, or is not safe.
+    Risk,
+    /// It works; it is worth knowing.
+    Note,
+}
+
+/// What a rule of the catalogue made of a survey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is so, here is what was read.
+    Found(Trace),
+    /// It is not so.
+    Clear,
+    /// It cannot be so on these layers: why.
+    NotHere(&'static str),
+    /// It cannot be told: why.
+    Unknown(String),
+}
+
+/// What a finding rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// What was read, and where; never empty.
+    pub evidence: Vec<Evidence>,
+    /// How much it proves.
+    pub confidence: Confidence,
+    /// What it is about, where it is not the machine: a container, a GPU.
+    pub subject: Option<String>,
+}
+
+impl Trace {
+    /// What was read in one place, and proves it.
+    pub fn of(source: impl Into<String>, value: impl Into<String>) -> Self {
+        let evidence = vec![Evidence { source: source.into(), value: value.into() }];
+        Self { evidence, confidence: Confidence::Certain, subject: None }
+    }
+
+    /// The same with something else that was read.
+    #[must_use]
+    pub fn and(mut self, source: impl Into<String>, value: impl Into<String>) -> Self {
+        self.evidence.push(Evidence { source: source.into(), value: value.into() });
+        self
+    }
+
+    /// The same, about this container or GPU.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// The same, proving less.
+    #[must_use]
+    pub fn only(mut self, confidence: Confidence) -> Self {
+        self.confidence = confidence;
+        self
+    }
+}
+
+/// Something that is wrong on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// Which entry of the catalogue.
+    pub id: FindingId,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one line.
+    pub title: String,
+    /// The error as users see it.
+    pub symptom: String,
+    /// What it is about, where it is not the machine: a container, a GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// What was read, and where.
+    pub evidence: Vec<Evidence>,
+    /// How much that proves.
+    pub confidence: Confidence,
+    /// Why it happens.
+    pub cause: String,
+    /// How it is mended here.
+    pub remedy: Remedy,
+    /// Where it was reported and explained.
+    pub links: Vec<String>,
+}
+
+/// How one entry of the catalogue was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Examined {
+    /// Which entry.
+    pub id: FindingId,
+    /// `found`, `clear`, `not_here` or `unknown`.
+    pub outcome: String,
+    /// Why, where it is `not_here` or `unknown`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// Everything that the doctor found, and what it looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Diagnosis {
+    /// Where the machine stands, in one line.
+    pub host: String,
+    /// Whether GPUs or drivers in it are simulated.
+    pub simulated: bool,
+    /// What is wrong, the worst first.
+    pub findings: Vec<Finding>,
+    /// Every entry of the catalogue and how it was answered, in order.
+    pub examined: Vec<Examined>,
+}
+
+impl Diagnosis {
+    pub(super) fn of(survey: &Survey) -> Self {
+        let simulated = survey.nvml.simulated || survey.cuda.simulated;
+        Self { host: survey.host.summary(), simulated, findings: Vec::new(), examined: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, entry: &Entry, outcome: Outcome, survey: &Survey) {
+        let (outcome, reason) = match outcome {
+            Outcome::Found(trace) => {
+                self.findings.push(Finding {
+                    id: entry.id,
+                    severity: entry.severity,
+                    title: entry.title.into(),
+                    symptom: entry.symptoms.first().map(|symptom| symptom.all.join(" … ")).unwrap_or_default(),
+                    subject: trace.subject,
+                    evidence: trace.evidence,
+                    confidence: trace.confidence,
+                    cause: entry.cause.into(),
+                    remedy: (entry.remedy)(survey),
+                    links: entry.links.iter().map(|link| (*link).into()).collect(),
+                });
+                ("found", String::new())
+            }
+            Outcome::Clear => ("clear", String::new()),
+            Outcome::NotHere(reason) => ("not_here", reason.into()),
+            Outcome::Unknown(reason) => ("unknown", reason),
+        };
+        self.examined.push(Examined { id: entry.id, outcome: outcome.into(), reason });
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.findings.sort_by_key(|finding| (finding.severity, finding.id));
+    }
+}
+
+impl fmt::Display for FindingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("D{:02}", self.0))
+    }
+}
+
+impl Serialize for FindingId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FindingId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = text.strip_prefix('D').and_then(|digits| digits.parse().ok());
+        number.map(Self).ok_or_else(|| serde::de::Error::custom(format!("no entry of the catalogue: {text}")))
+    }
+}

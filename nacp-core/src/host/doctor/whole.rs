@@ -1,0 +1,35 @@
+//! A survey and what it means.
+
+use std::fmt;
+
+use super::{Diagnosis, Explanation, diagnose, explain};
+use crate::host::Survey;
+
+/// A machine that was examined: what was read, and what is wrong.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Doctor {
+    /// What was read.
+    pub survey: Survey,
+    /// What it means.
+    pub diagnosis: Diagnosis,
+}
+
+impl Doctor {
+    /// Judges what was read.
+    pub fn of(survey: Survey) -> Self {
+        let diagnosis = diagnose(&survey);
+        Self { survey, diagnosis }
+    }
+
+    /// Explains the text of an error, on this machine.
+    pub fn explain(&self, text: &str) -> Explanation {
+        explain(text, &self.survey)
+    }
+}
+
+impl fmt::Display for Doctor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} findings", self.diagnosis.host, self.diagnosis.findings.len())
+    }
+}

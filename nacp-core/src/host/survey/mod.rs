@@ -1,0 +1,100 @@
+//! Everything that is read about a machine before it is judged, as data.
+//!
+//! A [`Survey`] is what the doctor, the comparison of runtimes and the lock are computed from. It is read once, with a
+//! limit of time for everything that can hang, and can be kept and sent: two that are equal give equal answers.
+
+mod cdi;
+mod containers;
+mod cuda;
+mod devices;
+mod kernel;
+mod kubernetes;
+mod libraries;
+mod nvml;
+mod toolkit;
+mod wsl;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use cdi::{Cdi, CdiDevice, CdiSpec};
+pub use containers::{ContainerFacts, DeviceRequest};
+pub use cuda::{CudaDeviceFacts, CudaFacts, CudaFailure};
+pub use devices::{DeviceNode, Devices};
+pub use kernel::{KernelFacts, SecureBoot};
+pub use kubernetes::Kubernetes;
+pub use libraries::{Libraries, LibraryFile};
+pub use nvml::{NvmlFacts, NvmlFailure, NvmlGpu};
+pub use toolkit::{CommandOutcome, Toolkit, ToolkitConfig};
+pub use wsl::Wsl;
+
+use super::{Daemon, Host};
+
+/// Everything that was read about a machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Survey {
+    /// The layers on which it stands.
+    pub host: Host,
+    /// Variables of the environment that decide which GPUs, libraries and daemons are used: `CUDA_VISIBLE_DEVICES`,
+    /// `NVIDIA_*`, `LD_LIBRARY_PATH`, `DOCKER_HOST`, `DOCKER_CONTEXT`.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// The device nodes of GPUs.
+    #[serde(default)]
+    pub devices: Devices,
+    /// The kernel, its modules and what the NVIDIA module wrote.
+    #[serde(default)]
+    pub kernel: KernelFacts,
+    /// The driver's libraries as files.
+    #[serde(default)]
+    pub libraries: Libraries,
+    /// NVIDIA Container Toolkit.
+    #[serde(default)]
+    pub toolkit: Toolkit,
+    /// The CDI specifications of this machine.
+    #[serde(default)]
+    pub cdi: Cdi,
+    /// What the management library answers.
+    #[serde(default)]
+    pub nvml: NvmlFacts,
+    /// What the CUDA driver answers.
+    #[serde(default)]
+    pub cuda: CudaFacts,
+    /// The containers that want a GPU, running or not, of each daemon that answered.
+    #[serde(default)]
+    pub containers: Vec<ContainerFacts>,
+    /// The node's or the pod's side of Kubernetes.
+    #[serde(default)]
+    pub kubernetes: Kubernetes,
+    /// What is particular to WSL2.
+    #[serde(default)]
+    pub wsl: Wsl,
+}
+
+impl Survey {
+    /// The daemon that the command `docker` would use, where one answered.
+    pub fn daemon(&self) -> Option<&Daemon> {
+        let answered = |daemon: &&Daemon| daemon.answer.found().is_some();
+        self.host.daemons.iter().filter(answered).max_by_key(|daemon| daemon.chosen)
+    }
+
+    /// A machine of which only the layers are known.
+    pub fn of_host(host: Host) -> Self {
+        Self {
+            host,
+            environment: BTreeMap::new(),
+            devices: Devices::default(),
+            kernel: KernelFacts::default(),
+            libraries: Libraries::default(),
+            toolkit: Toolkit::default(),
+            cdi: Cdi::default(),
+            nvml: NvmlFacts::default(),
+            cuda: CudaFacts::default(),
+            containers: Vec::new(),
+            kubernetes: Kubernetes::default(),
+            wsl: Wsl::default(),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! NVIDIA Container Toolkit.
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::Seen;
+
+/// NVIDIA Container Toolkit on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Toolkit {
+    /// Its version, such as `1.18.0`: by `nvidia-ctk --version`, or by the package database.
+    pub version: Seen<String>,
+    /// The programs of it that are on the search path of the system, as paths: `nvidia-ctk`, `nvidia-cdi-hook`,
+    /// `nvidia-container-runtime`, `nvidia-container-runtime-hook`, `nvidia-container-cli`.
+    pub programs: Vec<String>,
+    /// Its configuration, `/etc/nvidia-container-runtime/config.toml`.
+    pub config: Seen<ToolkitConfig>,
+    /// The state of the unit `nvidia-cdi-refresh.service`, as systemd says it (`active`, `inactive`, `failed`); absent where
+    /// there is no such unit.
+    pub refresh_unit: Seen<String>,
+    /// When each of its programs was installed and when the daemon was started tell whether the daemon can know of it:
+    /// true where a program is younger than the daemon.
+    pub younger_than_daemon: Option<bool>,
+    /// How a dry run of `nvidia-ctk cdi generate` ended, where it was run.
+    pub cdi_generate: Seen<CommandOutcome>,
+    /// Where the `docker` command is, with links followed; `/snap/…` for a confined one.
+    pub docker_program: Seen<String>,
+    /// How `nvidia-smi` ended, where it was run.
+    pub nvidia_smi: Seen<CommandOutcome>,
+    /// The daemon's own configuration, `/etc/docker/daemon.json`, as it is written; none of it is secret.
+    pub daemon_json: Seen<String>,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CommandOutcome {
+    /// Its exit code; none where a signal ended it, or its time.
+    pub code: Option<i32>,
+    /// The signal that ended it, such as 11 for a segmentation fault.
+    pub signal: Option<i32>,
+    /// The end of what it wrote, at most 2 KiB of each stream, the standard output first.
+    pub output: String,
+}
+
+/// What the toolkit's configuration says, as far as it matters here. A key that is not written is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct ToolkitConfig {
+    /// `nvidia-container-cli.no-cgroups`.
+    pub no_cgroups: Option<bool>,
+    /// `accept-nvidia-visible-devices-envvar-when-unprivileged`; true where it is not written.
+    pub accept_env_unprivileged: Option<bool>,
+    /// `nvidia-container-runtime.mode`: `auto`, `legacy`, `cdi`, `jit-cdi`.
+    pub mode: Option<String>,
+}
