@@ -3,6 +3,8 @@
 mod files;
 mod program;
 mod recorded;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
