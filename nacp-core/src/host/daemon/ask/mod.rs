@@ -11,7 +11,7 @@ mod tests;
 
 use std::io::{Error as IoError, ErrorKind as IoErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,25 +21,46 @@ use crate::host::Seen;
 /// The most that is read of an answer, in bytes.
 const MOST: u64 = 8 << 20;
 
-/// What a daemon answers to `GET path`: the body of a success.
-pub(in crate::host) fn get(endpoint: &str, path: &str, limit: Duration) -> Seen<Vec<u8>> {
-    let address = match Address::of(endpoint) {
-        Ok(address) => address,
-        Err(reason) => return Seen::Unreadable(reason),
-    };
+/// A question that is under way.
+pub(in crate::host) struct Pending {
+    heard: Result<Receiver<Result<Vec<u8>, IoError>>, String>,
+    until: Instant,
+    limit: Duration,
+}
+
+/// Begins to ask a daemon: `GET path`, within `limit` from now.
+pub(in crate::host) fn begin(endpoint: &str, path: &str, limit: Duration) -> Pending {
     let until = Instant::now() + limit;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: docker\r\nAccept: */*\r\nConnection: close\r\n\r\n");
-    // Connecting to a socket that nobody serves, looking up a name and reading a pipe of Windows have no limit of their
-    // own: a thread that hangs there is left to itself.
+    let heard = Address::of(endpoint).and_then(|address| {
+        let request = format!("GET {path} HTTP/1.0\r\nHost: docker\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+        send(address, request, until)
+    });
+    Pending { heard, until, limit }
+}
+
+/// Sends a request in a thread of its own. Connecting to a socket that nobody serves, looking up a name and reading a
+/// pipe of Windows have no limit of their own: a thread that hangs there is left to itself.
+fn send(address: Address, request: String, until: Instant) -> Result<Receiver<Result<Vec<u8>, IoError>>, String> {
     let (said, heard) = channel();
     let exchange = move || said.send(address.exchange(&request, until));
-    if let Err(error) = thread::Builder::new().name("nacp-ask".into()).spawn(exchange) {
-        return Seen::Unreadable(format!("no thread to ask with: {error}"));
+    match thread::Builder::new().name("nacp-ask".into()).spawn(exchange) {
+        Ok(_) => Ok(heard),
+        Err(error) => Err(format!("no thread to ask with: {error}")),
     }
-    match heard.recv_timeout(limit) {
-        Ok(Ok(answer)) => http::body(&answer),
-        Ok(Err(error)) => refused(&error, limit),
-        Err(_) => Seen::Unreadable(silent(limit)),
+}
+
+impl Pending {
+    /// Waits for what it answers: the body of a success.
+    pub(in crate::host) fn wait(self) -> Seen<Vec<u8>> {
+        let heard = match self.heard {
+            Ok(heard) => heard,
+            Err(reason) => return Seen::Unreadable(reason),
+        };
+        match heard.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+            Ok(Ok(answer)) => http::body(&answer),
+            Ok(Err(error)) => refused(&error, self.limit),
+            Err(_) => Seen::Unreadable(silent(self.limit)),
+        }
     }
 }
 
@@ -70,7 +91,9 @@ enum Address {
 impl Address {
     /// The address, or why it is not asked.
     fn of(endpoint: &str) -> Result<Self, String> {
-        let (scheme, rest) = endpoint.split_once("://").unwrap_or(("unix", endpoint));
+        // Docker takes what has no scheme for a machine, unless it is a path.
+        let bare = if endpoint.starts_with('/') { "unix" } else { "tcp" };
+        let (scheme, rest) = endpoint.split_once("://").unwrap_or((bare, endpoint));
         match scheme {
             "unix" => Ok(Self::Unix(rest.to_owned())),
             "npipe" => Ok(Self::Pipe(rest.replace('/', "\\"))),

@@ -23,6 +23,10 @@ fn serve(answer: &'static str, then: Duration) -> String {
     endpoint
 }
 
+fn get(endpoint: &str, path: &str, limit: Duration) -> Seen<Vec<u8>> {
+    begin(endpoint, path, limit).wait()
+}
+
 fn why(seen: &Seen<Vec<u8>>) -> &str {
     match seen {
         Seen::Unreadable(why) => why,
@@ -137,6 +141,7 @@ fn an_address_that_is_not_asked_says_why() {
         ("unix:///var/run/docker.sock", Address::Unix("/var/run/docker.sock".into())),
         ("/var/run/docker.sock", Address::Unix("/var/run/docker.sock".into())),
         ("npipe:////./pipe/docker_engine", Address::Pipe(r"\\.\pipe\docker_engine".into())),
+        ("127.0.0.1:2375", Address::Tcp("127.0.0.1:2375".into())),
         ("tcp://gpu-7", Address::Tcp("gpu-7:2375".into())),
         ("http://[fd00::7]:1234/v1", Address::Tcp("[fd00::7]:1234".into())),
         ("tcp://[fd00::7]", Address::Tcp("[fd00::7]:2375".into())),
