@@ -1,7 +1,11 @@
 //! The known failures.
 
+#[cfg(test)]
+mod bench;
 mod cuda;
 mod driver;
+mod facts;
+mod ground;
 mod kubernetes;
 mod requests;
 mod wsl;
