@@ -3,12 +3,14 @@
 #[cfg(test)]
 mod bench;
 mod cuda;
+mod daemon;
 mod driver;
 mod facts;
 mod ground;
 mod kubernetes;
 mod requests;
 mod snap;
+mod specifications;
 mod wsl;
 
 use super::Entry;
