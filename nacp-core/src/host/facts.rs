@@ -1,13 +1,11 @@
 //! What a machine's files and environment say, read once.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{ErrorKind as IoErrorKind, Read};
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::stack::Evidence;
+use super::{Root, Seen};
 
 /// Files that are read; `proc/cpuinfo`, the mount table and `/dev` are read apart.
 const TEXTS: [&str; 17] = [
@@ -51,8 +49,8 @@ const PRESENCES: [&str; 18] = [
     "/dev/nvidia-nvswitchctl",
 ];
 const VARIABLES: [&str; 4] = ["container", "KUBERNETES_SERVICE_HOST", "WSL_DISTRO_NAME", "WSL_INTEROP"];
-/// More than any of these files needs; `/proc/cpuinfo` of a large machine is longer and its first entry is enough.
-const LIMIT: u64 = 256 * 1024;
+/// The first entry of `/proc/cpuinfo` is enough; the kernel makes the others only where they are read.
+const ONE_PROCESSOR: u64 = 16 << 10;
 
 /// The asset tag of every machine of Azure.
 pub(super) const AZURE: &str = "7783-7084-3265-9085-8269-3286-77";
@@ -66,32 +64,6 @@ const ID_DIGITS: usize = 12;
 pub(super) const MOUNTS: &str = "/proc/self/mountinfo";
 pub(super) const CPU: &str = "/proc/cpuinfo";
 pub(super) const DEV: &str = "/dev";
-
-/// The files and the environment to look at: this machine's, or a folder that holds another machine's.
-#[derive(Clone, Debug)]
-pub struct Root {
-    folder: PathBuf,
-    environment: BTreeMap<String, String>,
-    os: Option<String>,
-}
-
-impl Root {
-    /// This machine, as this process sees it.
-    pub fn system() -> Self {
-        let known = VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-        Self { folder: "/".into(), environment: known.collect(), os: Some(std::env::consts::OS.into()) }
-    }
-
-    /// A folder laid out like the root of a machine (`proc/…`, `sys/…`), with the environment of a process there. The
-    /// operating system is known only by its files.
-    pub fn at(folder: impl Into<PathBuf>, environment: BTreeMap<String, String>) -> Self {
-        Self { folder: folder.into(), environment, os: None }
-    }
-
-    fn path(&self, absolute: &str) -> PathBuf {
-        self.folder.join(absolute.trim_start_matches('/'))
-    }
-}
 
 /// What one source answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,23 +110,23 @@ impl Facts {
     pub fn gather(root: &Root) -> Self {
         let mut answers = BTreeMap::new();
         for source in TEXTS {
-            answers.insert(source.into(), discreet(source, read(&root.path(source))));
+            answers.insert(source.into(), discreet(source, answer(root.text(source))));
         }
         for source in PRESENCES {
-            answers.insert(source.into(), presence(&root.path(source)));
+            answers.insert(source.into(), presence(root.presence(source)));
         }
         for name in VARIABLES {
-            let answer = match root.environment.get(name) {
+            let answer = match root.variable(name) {
                 None => Answer::Absent,
                 Some(_) if name == "KUBERNETES_SERVICE_HOST" || name == "WSL_INTEROP" => Answer::Present,
-                Some(value) => Answer::Text(value.clone()),
+                Some(value) => Answer::Text(value),
             };
             answers.insert(format!("env {name}"), answer);
         }
-        answers.insert(MOUNTS.into(), shorten(read(&root.path(MOUNTS)), bind_mounts));
-        answers.insert(CPU.into(), shorten(read(&root.path(CPU)), hypervisor_flag));
-        answers.insert(DEV.into(), list(&root.path(DEV), nvidia_device));
-        Self { os: root.os.clone(), answers }
+        answers.insert(MOUNTS.into(), shorten(answer(root.text(MOUNTS)), bind_mounts));
+        answers.insert(CPU.into(), shorten(answer(root.text_within(CPU, ONE_PROCESSOR)), hypervisor_flag));
+        answers.insert(DEV.into(), list(root.list(DEV), nvidia_device));
+        Self { os: root.os().map(str::to_owned), answers }
     }
 
     /// What a source says; nothing where it is absent, empty or unreadable.
@@ -191,39 +163,28 @@ impl Facts {
     }
 }
 
-fn read(path: &Path) -> Answer {
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes)) {
-        Ok(_) => Answer::Text(String::from_utf8_lossy(&bytes).trim_matches(['\0', ' ', '\t', '\r', '\n']).to_owned()),
-        Err(error) => refused(&error),
+fn answer(seen: Seen<String>) -> Answer {
+    match seen {
+        Seen::Found(text) => Answer::Text(text.trim_matches(['\0', ' ', '\t', '\r', '\n']).to_owned()),
+        Seen::Unreadable(reason) => Answer::Unreadable(reason),
+        Seen::Absent | Seen::NotAsked => Answer::Absent,
     }
 }
 
-fn presence(path: &Path) -> Answer {
-    match std::fs::symlink_metadata(path) {
-        Ok(_) => Answer::Present,
-        Err(error) => refused(&error),
+fn presence(seen: Seen<()>) -> Answer {
+    match answer(seen.map(|()| String::new())) {
+        Answer::Text(_) => Answer::Present,
+        other => other,
     }
 }
 
-fn refused(error: &std::io::Error) -> Answer {
-    match error.kind() {
-        IoErrorKind::NotFound | IoErrorKind::NotADirectory => Answer::Absent,
-        _ => Answer::Unreadable(error.to_string()),
-    }
-}
-
-/// The names in a folder that `keep` accepts, in order, as text.
-fn list(path: &Path, keep: fn(&str) -> bool) -> Answer {
-    match std::fs::read_dir(path) {
-        Err(error) => refused(&error),
-        Ok(entries) => {
-            let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-            let mut names: Vec<_> = names.filter(|name| keep(name)).collect();
-            names.sort_by_key(|name| (name.len(), name.clone()));
-            Answer::Text(names.join(" "))
-        }
-    }
+/// The names in a folder that `keep` accepts, the shortest first, as text.
+fn list(seen: Seen<Vec<String>>, keep: fn(&str) -> bool) -> Answer {
+    answer(seen.map(|mut names| {
+        names.retain(|name| keep(name));
+        names.sort_by_key(|name| (name.len(), name.clone()));
+        names.join(" ")
+    }))
 }
 
 fn nvidia_device(name: &str) -> bool {

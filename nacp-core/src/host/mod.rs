@@ -23,20 +23,25 @@ mod facts;
 mod gpu_path;
 mod layers;
 mod machine;
+#[allow(dead_code, reason = "a survey reads through it")]
+mod root;
 mod seen;
 mod stack;
+mod standing;
 #[cfg(feature = "doctor")]
 pub mod survey;
 
 pub use daemon::{Daemon, DaemonInfo, DaemonPlace};
 #[cfg(feature = "doctor")]
 pub use doctor::{Diagnosis, Doctor, Finding, diagnose, explain};
-pub use facts::{Answer, Facts, Root};
+pub use facts::{Answer, Facts};
+pub use root::{CommandOutcome, Root};
 pub use seen::Seen;
 pub use stack::{
     Cloud, Confidence, ContainerRuntime, Evidence, GpuPath, GpuPathKind, Host, Hypervisor, Layer, LayerKind, Question,
     Undecided,
 };
+pub use standing::{RuntimeOption, Standing};
 #[cfg(feature = "doctor")]
 pub use survey::Survey;
 

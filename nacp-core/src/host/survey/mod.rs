@@ -28,9 +28,10 @@ pub use kubernetes::Kubernetes;
 pub use libraries::{Libraries, LibraryFile};
 pub use nvml::{NvmlFacts, NvmlFailure, NvmlGpu};
 pub use system::System;
-pub use toolkit::{CommandOutcome, Toolkit, ToolkitConfig};
+pub use toolkit::{Toolkit, ToolkitConfig};
 pub use wsl::Wsl;
 
+pub use super::CommandOutcome;
 use super::{Daemon, Host};
 
 /// Everything that was read about a machine.

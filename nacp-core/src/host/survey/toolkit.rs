@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::Seen;
+use crate::host::{CommandOutcome, Seen};
 
 /// NVIDIA Container Toolkit on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,18 +30,6 @@ pub struct Toolkit {
     pub nvidia_smi: Seen<CommandOutcome>,
     /// The daemon's own configuration, `/etc/docker/daemon.json`, as it is written; none of it is secret.
     pub daemon_json: Seen<String>,
-}
-
-/// How a program ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CommandOutcome {
-    /// Its exit code; none where a signal ended it, or its time.
-    pub code: Option<i32>,
-    /// The signal that ended it, such as 11 for a segmentation fault.
-    pub signal: Option<i32>,
-    /// The end of what it wrote, at most 2 KiB of each stream, the standard output first.
-    pub output: String,
 }
 
 /// What the toolkit's configuration says, as far as it matters here. A key that is not written is none.

@@ -1,5 +1,6 @@
 //! The driver's library and its device: what CUDA says when it starts.
 
+use super::ground::Ground;
 use super::told::{by_container, told};
 use super::versions::{Here, built_with, has_compat};
 use crate::cuda::compat::{DriverVersion, newest_toolkit};
@@ -50,7 +51,7 @@ fn d18(survey: &Survey) -> Outcome {
     let stale = survey.containers.iter().find(|it| has_compat(it) && built_with(it).is_some_and(|it| Some(it) < served));
     match stale {
         Some(container) => {
-            let source = |name: &str| format!("container {} env {name}", container.name);
+            let source = |name: &str| format!("{name} of container {}", container.name);
             let value = |name: &str| container.env.get(name).cloned().unwrap_or_default();
             let trace = Trace::of(source("LD_LIBRARY_PATH"), value("LD_LIBRARY_PATH"))
                 .and(source("CUDA_VERSION"), value("CUDA_VERSION"))
@@ -119,7 +120,7 @@ fn d19(survey: &Survey) -> Outcome {
     match newer.filter(|_| not_for && served.is_some()) {
         Some(container) => {
             let path = container.env.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
-            let trace = Trace::of(format!("container {} env LD_LIBRARY_PATH", container.name), path).about(&container.name);
+            let trace = Trace::of(format!("LD_LIBRARY_PATH of container {}", container.name), path).about(&container.name);
             let trace = here.evidence().into_iter().fold(trace, |trace, it| trace.and(it.source, it.value));
             Outcome::Found(with_gpu(trace).only(Confidence::Likely))
         }
@@ -197,9 +198,7 @@ fn d21_remedy(survey: &Survey) -> Remedy {
         "systemctl status nvidia-fabricmanager".into(),
     ];
     let remedy = Remedy::new("start Fabric Manager in the version of the driver");
-    let remedy = lines.into_iter().fold(remedy, |remedy, line| {
-        if survey.host.container().is_some() { remedy.on_host(line) } else { remedy.run(line) }
-    });
+    let remedy = lines.into_iter().fold(remedy, |remedy, line| Ground::of(survey).machine(remedy, line));
     remedy.note(
         "its version must be that of the driver to the last number. Without NVSwitches, and with the service running, try the \
          kernel's parameter `nokaslr` or `options nvidia_uvm uvm_disable_hmm=1`",

@@ -1,6 +1,7 @@
 //! The GPU itself: lost, broken memory, held by others.
 
 use super::cuda::refused;
+use super::ground::Ground;
 use super::told::told;
 use crate::gpu::kernel_log::{KernelEvent, What};
 use crate::gpu::xid;
@@ -232,6 +233,5 @@ fn first_line(message: &str) -> String {
 
 /// With commands for the machine itself, which from within a container are typed outside of it.
 fn outside(survey: &Survey, remedy: Remedy, lines: &[&str]) -> Remedy {
-    let inside = survey.host.container().is_some();
-    lines.iter().fold(remedy, |remedy, line| if inside { remedy.on_host(*line) } else { remedy.run(*line) })
+    lines.iter().fold(remedy, |remedy, line| Ground::of(survey).machine(remedy, *line))
 }

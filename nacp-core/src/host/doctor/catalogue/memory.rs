@@ -37,7 +37,7 @@ pub(super) const D36: Entry = Entry {
 
 fn d36(survey: &Survey) -> Outcome {
     let with_size = |container: &ContainerFacts, trace: Trace| match container.shm_bytes {
-        Some(bytes) => trace.and(format!("container {} ShmSize", container.name), Bytes(bytes).to_string()),
+        Some(bytes) => trace.and(format!("ShmSize of container {}", container.name), Bytes(bytes).to_string()),
         None => trace,
     };
     if let Some((container, trace)) = by_container(survey, &D36) {
@@ -53,7 +53,7 @@ fn d36(survey: &Survey) -> Outcome {
     let Some(container) = survey.containers.iter().find(small) else {
         return Outcome::Clear;
     };
-    let trace = Trace::of(format!("container {} GPUs", container.name), gpus_of(container, survey).to_string());
+    let trace = Trace::of(format!("GPUs of container {}", container.name), gpus_of(container, survey).to_string());
     let trace = with_size(container, trace).about(&container.name).only(Confidence::Possible);
     Outcome::Found(trace.milder(Severity::Note, "a container with several GPUs has little shared memory"))
 }
@@ -123,7 +123,7 @@ fn d40(survey: &Survey) -> Outcome {
     let Some(container) = survey.containers.iter().find(|container| container.oom_killed) else {
         return Outcome::Clear;
     };
-    let trace = Trace::of(format!("container {} OOMKilled", container.name), "true").about(&container.name);
+    let trace = Trace::of(format!("OOMKilled of container {}", container.name), "true").about(&container.name);
     let trace = match survey.wsl.memory_bytes.filter(|_| survey.host.is_wsl2()) {
         Some(bytes) => trace.and("/proc/meminfo", format!("{} in this virtual machine", Bytes(bytes))),
         None => trace,

@@ -1,8 +1,12 @@
 //! The known failures.
 
+#[cfg(test)]
+mod bench;
 mod cuda;
 mod desktop;
 mod driver;
+mod facts;
+mod ground;
 mod hardware;
 mod kubernetes;
 mod memory;

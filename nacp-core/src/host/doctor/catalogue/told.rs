@@ -1,53 +1,32 @@
-//! What programs have said: the errors of containers and of pods, and the last lines of what failed.
+//! What programs have said that one entry knows: containers, pods and `nvidia-smi`.
 
-use super::super::{Entry, Symptom, Trace};
+use super::facts::{said, said_where, shortened};
 use crate::host::Survey;
+use crate::host::doctor::{Entry, Symptom, Trace};
 use crate::host::survey::ContainerFacts;
 
-/// As much of an error as a reader takes in; a longer one has its end left out.
-const QUOTE: usize = 300;
-
-/// The first program of this machine that says this in its error or in its last lines, as what a finding rests on.
+/// What the containers, the pods or `nvidia-smi` of this machine say with the words of this entry.
 pub(super) fn told(survey: &Survey, entry: &Entry) -> Option<Trace> {
-    by_container(survey, entry)
-        .map(|(container, trace)| trace.about(&container.name))
-        .or_else(|| by_smi(survey, entry))
-        .or_else(|| by_kubernetes(survey, entry))
+    said(survey, entry.symptoms).or_else(|| {
+        let outcome = survey.toolkit.nvidia_smi.found()?;
+        Some(Trace::of("nvidia-smi", quote(entry.symptoms, &outcome.output)?))
+    })
 }
 
 /// The first container that says it, and where.
 pub(super) fn by_container<'s>(survey: &'s Survey, entry: &Entry) -> Option<(&'s ContainerFacts, Trace)> {
-    survey.containers.iter().find_map(|container| Some((container, in_container(container, entry)?)))
+    let container = survey.containers.iter().find(|container| says(container, entry))?;
+    let trace = said_where(survey, entry.symptoms, |it| it.name == container.name && it.endpoint == container.endpoint)?;
+    Some((container, trace))
 }
 
-/// What this container says of it.
-pub(super) fn in_container(container: &ContainerFacts, entry: &Entry) -> Option<Trace> {
-    let log = container.log.join("\n");
-    let places = [("error", container.error.as_str()), ("log", log.as_str())];
-    places.into_iter().find_map(|(place, text)| {
-        let quote = quote(entry.symptoms, text)?;
-        Some(Trace::of(format!("container {} {place}", container.name), quote))
-    })
+/// Whether a container says it, in its error or in its last lines.
+pub(super) fn says(container: &ContainerFacts, entry: &Entry) -> bool {
+    let in_text = |text: &str| quote(entry.symptoms, text).is_some();
+    in_text(&container.error) || container.log.iter().any(|line| in_text(line))
 }
 
-/// What `nvidia-smi` says of it.
-fn by_smi(survey: &Survey, entry: &Entry) -> Option<Trace> {
-    let outcome = survey.toolkit.nvidia_smi.found()?;
-    Some(Trace::of("nvidia-smi", quote(entry.symptoms, &outcome.output)?))
-}
-
-/// What Kubernetes says of a pod.
-pub(super) fn by_kubernetes(survey: &Survey, entry: &Entry) -> Option<Trace> {
-    let said = survey.kubernetes.messages.iter().find_map(|message| quote(entry.symptoms, message))?;
-    Some(Trace::of("kubernetes message", said))
-}
-
-/// The lines of a text in which a symptom stands, shortened.
+/// The part of a text in which a symptom stands, on one line.
 pub(super) fn quote(symptoms: &[Symptom], text: &str) -> Option<String> {
-    let found = symptoms.iter().find_map(|symptom| symptom.find(text))?;
-    let one = found.split_whitespace().collect::<Vec<_>>().join(" ");
-    if one.len() <= QUOTE {
-        return Some(one);
-    }
-    Some(format!("{}…", &one[..one.floor_char_boundary(QUOTE)]))
+    symptoms.iter().find_map(|symptom| symptom.find(text)).map(shortened)
 }

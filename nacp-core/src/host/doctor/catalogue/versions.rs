@@ -1,7 +1,8 @@
 //! What an image was built with, and what the driver and the GPU of this machine serve.
 
 use super::requirement::{self, Known};
-use super::told::{by_container, in_container, told};
+use super::ground::{Ground, Packages};
+use super::told::{by_container, says, told};
 use crate::cuda::Version;
 use crate::cuda::compat::{self, DriverVersion, Fit, Gpu, InstalledDriver, Platform, Rule, newest_toolkit};
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
@@ -43,7 +44,7 @@ fn d16(survey: &Survey) -> Outcome {
         match requirement::met(requirement, here.known()) {
             Some(false) => {
                 let condition = requirement::cuda_condition(requirement).unwrap_or(requirement);
-                let trace = Trace::of(format!("container {} env NVIDIA_REQUIRE_CUDA", container.name), condition);
+                let trace = Trace::of(format!("NVIDIA_REQUIRE_CUDA of container {}", container.name), condition);
                 let trace = here.evidence().into_iter().fold(trace, |trace, it| trace.and(it.source, it.value));
                 return Outcome::Found(trace.about(&container.name).only(Confidence::Likely));
             }
@@ -105,7 +106,7 @@ fn d17(survey: &Survey) -> Outcome {
     for (container, toolkit) in built.filter(|(container, _)| !has_compat(container)) {
         let verdict = compat::toolkit(&here.driver, toolkit, here.gpu.as_ref());
         if verdict.fit == Fit::Refused && verdict.rule == Rule::TooOld {
-            let trace = Trace::of(format!("container {} env CUDA_VERSION", container.name), toolkit.to_string());
+            let trace = Trace::of(format!("CUDA_VERSION of container {}", container.name), toolkit.to_string());
             let trace = here.evidence().into_iter().fold(trace, |trace, it| trace.and(it.source, it.value));
             return Outcome::Found(trace.about(&container.name).only(Confidence::Likely));
         }
@@ -118,7 +119,7 @@ fn d17(survey: &Survey) -> Outcome {
 }
 
 fn d17_remedy(survey: &Survey) -> Remedy {
-    let wanted = survey.containers.iter().find(|it| in_container(it, &D17).is_some()).and_then(built_with);
+    let wanted = survey.containers.iter().find(|it| says(it, &D17)).and_then(built_with);
     let wanted = wanted.or_else(|| survey.containers.iter().filter_map(built_with).max());
     let remedy = newer_driver(survey, wanted);
     let data_centre = Here::of(survey).gpu.is_some_and(|gpu| gpu.product.has_forward_compat() == Some(true));
@@ -174,7 +175,7 @@ fn d20(survey: &Survey) -> Outcome {
         let Some(toolkit) = built_with(container) else { continue };
         let verdict = compat::toolkit(&here.driver, toolkit, here.gpu.as_ref());
         if verdict.rule == Rule::ToolkitDroppedGpu {
-            let trace = Trace::of(format!("container {} env CUDA_VERSION", container.name), toolkit.to_string());
+            let trace = Trace::of(format!("CUDA_VERSION of container {}", container.name), toolkit.to_string());
             return Outcome::Found(about(trace).about(&container.name).only(Confidence::Likely));
         }
     }
@@ -297,17 +298,17 @@ pub(super) fn newer_driver(survey: &Survey, wanted: Option<Version>) -> Remedy {
         Some(least) => format!("driver {} or newer", least.version),
         None => "a newer driver".into(),
     };
-    match platform {
-        Platform::Wsl2 | Platform::Windows => {
-            Remedy::new(format!("install {which} on Windows, and none inside WSL")).on_windows("nvidia-smi.exe")
-        }
-        Platform::Linux if survey.host.container().is_some() => {
-            Remedy::new(format!("install {which} on the machine outside of this container"))
-                .on_host("sudo apt-get install --only-upgrade 'nvidia-driver-*'")
-                .on_host("sudo reboot")
-        }
-        Platform::Linux => Remedy::new(format!("install {which}"))
-            .run("sudo apt-get install --only-upgrade 'nvidia-driver-*'")
-            .run("sudo reboot"),
+    if platform != Platform::Linux {
+        return Remedy::new(format!("install {which} on Windows, and none inside WSL")).on_windows("nvidia-smi.exe");
     }
+    let ground = Ground::of(survey);
+    let update = match ground.packages() {
+        Packages::Apt => "sudo apt-get update && sudo apt-get install --only-upgrade 'nvidia-driver-*'",
+        Packages::Dnf => "sudo dnf upgrade 'nvidia-driver*' 'kmod-nvidia*'",
+        Packages::Zypper => "sudo zypper update 'nvidia-*'",
+        Packages::Pacman => "sudo pacman -Syu",
+        Packages::Unknown => "nvidia-smi --query-gpu=name,driver_version --format=csv",
+    };
+    let remedy = ground.machine(Remedy::new(format!("install {which}, and start the machine anew")), update);
+    ground.machine(remedy, "sudo reboot")
 }

@@ -1,0 +1,229 @@
+//! Files, folders and links of a machine.
+
+use std::fs::{self, File, Metadata};
+use std::io::{Error as IoError, ErrorKind as IoErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::{Place, Root, below};
+use crate::host::Seen;
+
+/// More than any text needs that is read here.
+const TEXT: u64 = 1 << 20;
+/// So many links one after another are a circle.
+const LINKS: u32 = 40;
+
+/// What the file system says of a file, its links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// Its permissions, as in `0o666`; none where the system has none like that, or a folder does not say.
+    pub(crate) mode: Option<u32>,
+    /// Its owner's number.
+    pub(crate) uid: Option<u32>,
+    /// Its group's number.
+    pub(crate) gid: Option<u32>,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// When it was last changed, in seconds since 1970.
+    pub(crate) modified: Option<i64>,
+    /// Whether it is a folder.
+    pub(crate) folder: bool,
+}
+
+impl Root {
+    /// A text file, 1 MiB of it at most, as it is written. What is no UTF-8 is replaced.
+    pub(crate) fn text(&self, path: &str) -> Seen<String> {
+        self.text_within(path, TEXT)
+    }
+
+    /// The beginning of a text file, `most` bytes of it.
+    pub(crate) fn text_within(&self, path: &str, most: u64) -> Seen<String> {
+        self.bytes(path, most).map(|bytes| match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        })
+    }
+
+    /// The beginning of a file, `most` bytes of it. Only regular files are read: a pipe would never end.
+    pub(crate) fn bytes(&self, path: &str, most: u64) -> Seen<Vec<u8>> {
+        let read = || {
+            let place = self.followed(path)?;
+            let kind = fs::metadata(&place)?;
+            if !kind.is_file() {
+                let what = if kind.is_dir() { "it is a folder" } else { "it is no regular file" };
+                return Err(IoError::other(what));
+            }
+            let mut bytes = Vec::new();
+            File::open(&place)?.take(most).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        seen(read())
+    }
+
+    /// The names in a folder, in order.
+    pub(crate) fn list(&self, path: &str) -> Seen<Vec<String>> {
+        let read = || {
+            let entries = fs::read_dir(self.followed(path)?)?;
+            let mut names: Vec<_> =
+                entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
+            names.sort();
+            Ok(names)
+        };
+        seen(read())
+    }
+
+    /// Whether something is there, also a link that leads nowhere.
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        self.presence(path).found().is_some()
+    }
+
+    /// The same with the reason where it cannot be told.
+    pub(crate) fn presence(&self, path: &str) -> Seen<()> {
+        seen(self.link_itself(path).and_then(fs::symlink_metadata).map(drop))
+    }
+
+    /// Where a link leads, as it is written; absent where there is nothing or no link.
+    pub(crate) fn link(&self, path: &str) -> Seen<String> {
+        let read = || {
+            let place = self.link_itself(path)?;
+            if !fs::symlink_metadata(&place)?.is_symlink() {
+                return Ok(None);
+            }
+            Ok(Some(fs::read_link(place)?.to_string_lossy().into_owned()))
+        };
+        match seen(read()) {
+            Seen::Found(target) => target.map_or(Seen::Absent, Seen::Found),
+            other => other.map(|_| String::new()),
+        }
+    }
+
+    /// The path with every link followed; absent where it leads nowhere.
+    pub(crate) fn canonical(&self, path: &str) -> Seen<String> {
+        let read = || match &self.place {
+            Place::This => Ok(fs::canonicalize(path)?.to_string_lossy().into_owned()),
+            Place::Folder { folder, .. } => {
+                let place = followed(folder, path, true)?;
+                fs::symlink_metadata(&place)?;
+                let parts = place.strip_prefix(folder).unwrap_or(&place).components();
+                Ok(parts.fold(String::new(), |text, part| text + "/" + &part.as_os_str().to_string_lossy()))
+            }
+        };
+        seen(read())
+    }
+
+    /// What the file system says of a file. A folder that stands for a machine says its size only, and in `answers/stat`
+    /// the rest, one file a line: `PATH MODE UID GID`, the mode octal, and where it matters when it was changed, in
+    /// seconds since 1970; `-` is unknown.
+    pub(crate) fn stat(&self, path: &str) -> Seen<Stat> {
+        let read = || {
+            let metadata = fs::metadata(self.followed(path)?)?;
+            let own = Stat {
+                mode: None,
+                uid: None,
+                gid: None,
+                size: metadata.len(),
+                modified: None,
+                folder: metadata.is_dir(),
+            };
+            Ok(match &self.place {
+                Place::This => of_system(own, &metadata),
+                Place::Folder { folder, .. } => {
+                    let table = fs::read_to_string(folder.join("answers/stat")).unwrap_or_default();
+                    recorded(own, &table, path)
+                }
+            })
+        };
+        seen(read())
+    }
+
+    /// Where this path is on this machine, links within a folder followed as that machine would.
+    fn followed(&self, path: &str) -> Result<PathBuf, IoError> {
+        match &self.place {
+            Place::This => Ok(self.place_of(path)),
+            Place::Folder { folder, .. } => followed(folder, path, true),
+        }
+    }
+
+    /// The same but for the last part.
+    fn link_itself(&self, path: &str) -> Result<PathBuf, IoError> {
+        match &self.place {
+            Place::This => Ok(self.place_of(path)),
+            Place::Folder { folder, .. } => followed(folder, path, false),
+        }
+    }
+}
+
+fn seen<T>(read: Result<T, IoError>) -> Seen<T> {
+    match read {
+        Ok(value) => Seen::Found(value),
+        Err(error) => match error.kind() {
+            IoErrorKind::NotFound | IoErrorKind::NotADirectory => Seen::Absent,
+            IoErrorKind::PermissionDenied => Seen::Unreadable("permission denied".into()),
+            _ => Seen::Unreadable(error.to_string()),
+        },
+    }
+}
+
+/// The place of a path below `folder`, links followed as if `folder` were the root; `last` says whether the last part is
+/// followed too.
+fn followed(folder: &Path, path: &str, last: bool) -> Result<PathBuf, IoError> {
+    let whole = below(folder, path);
+    let mut left: Vec<String> = parts(whole.strip_prefix(folder).unwrap_or(&whole));
+    left.reverse();
+    let mut place: Vec<String> = Vec::new();
+    let mut links = 0;
+    while let Some(part) = left.pop() {
+        if part == ".." {
+            place.pop();
+            continue;
+        }
+        place.push(part);
+        let here = place.iter().fold(folder.to_owned(), |path, part| path.join(part));
+        if (left.is_empty() && !last) || !fs::symlink_metadata(&here).is_ok_and(|kind| kind.is_symlink()) {
+            continue;
+        }
+        links += 1;
+        if links > LINKS {
+            return Err(IoError::other("its links lead in a circle"));
+        }
+        let target = fs::read_link(&here)?;
+        place.pop();
+        if target.has_root() {
+            place.clear();
+        }
+        left.extend(parts(&target).into_iter().rev());
+    }
+    Ok(place.iter().fold(folder.to_owned(), |path, part| path.join(part)))
+}
+
+fn parts(path: &Path) -> Vec<String> {
+    use std::path::Component;
+    let named = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    named.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
+}
+
+#[cfg(unix)]
+fn of_system(own: Stat, metadata: &Metadata) -> Stat {
+    use std::os::unix::fs::MetadataExt;
+    let (mode, uid, gid) = (Some(metadata.mode() & 0o7777), Some(metadata.uid()), Some(metadata.gid()));
+    Stat { mode, uid, gid, modified: Some(metadata.mtime()), ..own }
+}
+
+#[cfg(not(unix))]
+fn of_system(own: Stat, metadata: &Metadata) -> Stat {
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    Stat { modified: since.and_then(|since| i64::try_from(since.as_secs()).ok()), ..own }
+}
+
+/// The same with what a line of the table says of this path.
+fn recorded(own: Stat, table: &str, path: &str) -> Stat {
+    let line = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let Some(fields) = line.into_iter().find(|fields| fields.first() == Some(&path)) else { return own };
+    let field = |index: usize| fields.get(index).copied().unwrap_or("-");
+    Stat {
+        mode: u32::from_str_radix(field(1), 8).ok(),
+        uid: field(2).parse().ok(),
+        gid: field(3).parse().ok(),
+        modified: field(4).parse().ok(),
+        ..own
+    }
+}
