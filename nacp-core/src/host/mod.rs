@@ -22,6 +22,8 @@ pub mod doctor;
 mod facts;
 mod gpu_path;
 mod layers;
+#[cfg(feature = "doctor")]
+pub mod lock;
 mod machine;
 #[allow(dead_code, reason = "a survey reads through it")]
 mod root;
@@ -35,6 +37,8 @@ pub use daemon::{Daemon, DaemonInfo, DaemonPlace};
 #[cfg(feature = "doctor")]
 pub use doctor::{Diagnosis, Doctor, Finding, diagnose, explain};
 pub use facts::{Answer, Facts};
+#[cfg(feature = "doctor")]
+pub use lock::{Lock, Verification};
 pub use root::{CommandOutcome, Root};
 pub use seen::Seen;
 pub use stack::{

@@ -48,7 +48,9 @@ pub(crate) fn explain(kind: Kind, text: &str, error: &YamlError) -> Error {
                 None => described,
             }
         }
-        YamlError::MultipleDocuments { .. } => invalid("a second document begins here").hint(format!("write one {} in a file", kind.name)),
+        YamlError::MultipleDocuments { .. } => {
+            invalid("a second document begins here").hint(format!("write one {} in a file", kind.name))
+        }
         other => {
             let described = invalid(&format!("not a valid {}", kind.name));
             let described = path.iter().fold(described, |described, path| described.with("field", path));
