@@ -117,7 +117,8 @@ pub(super) fn on_podman(survey: &Survey) -> impl Iterator<Item = (&ContainerFact
     owned(survey).filter(|(_, _, info)| info.podman)
 }
 
-fn owned(survey: &Survey) -> impl Iterator<Item = (&ContainerFacts, &Daemon, &DaemonInfo)> {
+/// The containers whose daemon answered, each with its daemon.
+pub(super) fn owned(survey: &Survey) -> impl Iterator<Item = (&ContainerFacts, &Daemon, &DaemonInfo)> {
     let own = |container| daemon_of(survey, container).map(|(daemon, info)| (container, daemon, info));
     survey.containers.iter().filter_map(own)
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod bench;
 mod cuda;
+mod daemon;
 mod desktop;
 mod driver;
 mod facts;
@@ -12,6 +13,8 @@ mod kubernetes;
 mod memory;
 mod requests;
 mod requirement;
+mod snap;
+mod specifications;
 mod told;
 mod versions;
 mod wsl;
@@ -21,6 +24,9 @@ use super::Entry;
 /// Every known failure, in the order of its number.
 pub static CATALOGUE: &[Entry] = &[
     requests::D01,
+    requests::D02,
+    requests::D03,
+    requests::D07,
     wsl::D11,
     wsl::D12,
     wsl::D13,
@@ -32,6 +38,7 @@ pub static CATALOGUE: &[Entry] = &[
     cuda::D19,
     versions::D20,
     cuda::D21,
+    snap::D29,
     desktop::D30,
     desktop::D31,
     kubernetes::D34,
