@@ -46,13 +46,16 @@ pub struct Trace {
     pub confidence: Confidence,
     /// What it is about, where it is not the machine: a container, a GPU.
     pub subject: Option<String>,
+    /// What is so in this case and how bad it is, where that is less than the entry says: everything is there for the
+    /// failure, and it has not happened.
+    pub milder: Option<(Severity, &'static str)>,
 }
 
 impl Trace {
     /// What was read in one place, and proves it.
     pub fn of(source: impl Into<String>, value: impl Into<String>) -> Self {
         let evidence = vec![Evidence { source: source.into(), value: value.into() }];
-        Self { evidence, confidence: Confidence::Certain, subject: None }
+        Self { evidence, confidence: Confidence::Certain, subject: None, milder: None }
     }
 
     /// The same with something else that was read.
@@ -73,6 +76,13 @@ impl Trace {
     #[must_use]
     pub fn only(mut self, confidence: Confidence) -> Self {
         self.confidence = confidence;
+        self
+    }
+
+    /// The same, where it is not as bad as the entry says: how bad, and what is so, in one line.
+    #[must_use]
+    pub fn milder(mut self, severity: Severity, title: &'static str) -> Self {
+        self.milder = Some((severity, title));
         self
     }
 }
@@ -140,10 +150,11 @@ impl Diagnosis {
     pub(super) fn add(&mut self, entry: &Entry, outcome: Outcome, survey: &Survey) {
         let (outcome, reason) = match outcome {
             Outcome::Found(trace) => {
+                let (severity, title) = trace.milder.unwrap_or((entry.severity, entry.title));
                 self.findings.push(Finding {
                     id: entry.id,
-                    severity: entry.severity,
-                    title: entry.title.into(),
+                    severity,
+                    title: title.into(),
                     symptom: entry.symptoms.first().map(|symptom| symptom.all.join(" … ")).unwrap_or_default(),
                     subject: trace.subject,
                     evidence: trace.evidence,
