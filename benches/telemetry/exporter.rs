@@ -69,7 +69,8 @@ pub(crate) fn measure(scenario: &Scenario, scrapes: u32, seconds: u32) -> Option
     run(&mut build);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
     let mut command = scenario.command(target.join("release/nacp"));
-    let mut child = command.args(["metrics", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut child =
+        command.args(["metrics", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
     let running = Running(child);
     let mut line = String::new();
