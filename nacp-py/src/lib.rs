@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 mod app;
 mod certificate;
 mod check;
+mod cli;
 mod doctor;
 mod errors;
 mod events;
@@ -42,6 +43,8 @@ mod _nacp {
     use crate::certificate::{certificate_compare, certificate_text, certificate_verify, certificate_words};
     #[pymodule_export]
     use crate::check::{check, cuda_opens, report_compare, report_error, report_html, report_markdown, report_text};
+    #[pymodule_export]
+    use crate::cli::cli;
     #[pymodule_export]
     use crate::doctor::{diagnose, diagnosis_error, diagnosis_html, diagnosis_markdown, diagnosis_text, explain};
     #[pymodule_export]
