@@ -34,7 +34,7 @@ const KVM: LayerKind = LayerKind::Hypervisor(Hypervisor::Kvm);
 const LINUX: LayerKind = LayerKind::NativeLinux;
 const METAL: LayerKind = LayerKind::BareMetal;
 
-const TABLE: [Row; 20] = [
+const TABLE: [Row; 31] = [
     (
         "aws-ec2",
         &[LINUX, KVM, LayerKind::Cloud(Cloud::Aws)],
@@ -54,6 +54,14 @@ const TABLE: [Row; 20] = [
         "native Linux (kernel 6.8.0-1021-azure) in a Hyper-V virtual machine at Azure",
     ),
     ("bare-metal", &[LINUX, METAL], GpuPathKind::Native, "native Linux (kernel 6.8.0-85-generic) on bare metal"),
+    ("bare-metal-docker", &[LINUX, METAL], GpuPathKind::Native, "native Linux (kernel 6.8.0-85-generic) on bare metal"),
+    (
+        "bare-metal-docker-legacy",
+        &[LINUX, METAL],
+        GpuPathKind::Native,
+        "native Linux (kernel 5.15.0-157-generic) on bare metal",
+    ),
+    ("desktop-linux", &[LINUX, METAL], GpuPathKind::Native, "native Linux (kernel 6.8.0-85-generic) on bare metal"),
     (
         "docker",
         &[DOCKER, LINUX, METAL],
@@ -85,6 +93,7 @@ const TABLE: [Row; 20] = [
         "native Linux (kernel 6.8.0-85-generic) in a Hyper-V virtual machine",
     ),
     ("jetson", &[LINUX], GpuPathKind::Tegra, "native Linux (kernel 5.15.148-tegra)"),
+    ("kubernetes-node", &[LINUX, METAL], GpuPathKind::Native, "native Linux (kernel 5.15.0-157-generic) on bare metal"),
     (
         "kubernetes-pod",
         &[LayerKind::Container(ContainerRuntime::Containerd), LayerKind::Pod, LINUX, KVM],
@@ -97,6 +106,7 @@ const TABLE: [Row; 20] = [
         GpuPathKind::None,
         "Kubernetes pod (CRI-O container) on native Linux (kernel 5.14.0-503.el9.x86_64) on bare metal",
     ),
+    ("laptop-without-gpu", &[LINUX, METAL], GpuPathKind::None, "native Linux (kernel 6.14.0-33-generic) on bare metal"),
     (
         "lxc",
         &[LayerKind::Container(ContainerRuntime::Lxc), LINUX, METAL],
@@ -122,6 +132,15 @@ const TABLE: [Row; 20] = [
         "podman container on native Linux (kernel 6.11.4-301.fc41.x86_64) on bare metal",
     ),
     (
+        "podman-native",
+        &[LINUX, METAL],
+        GpuPathKind::Native,
+        "native Linux (kernel 6.11.4-301.fc41.x86_64) on bare metal",
+    ),
+    ("rootless-docker", &[LINUX, METAL], GpuPathKind::Native, "native Linux (kernel 6.8.0-85-generic) on bare metal"),
+    ("server-mig", &[LINUX, METAL], GpuPathKind::Native, "native Linux (kernel 5.15.0-157-generic) on bare metal"),
+    ("server-nvswitch", &[LINUX, METAL], GpuPathKind::Native, "native Linux (kernel 5.15.0-157-generic) on bare metal"),
+    (
         "vmware-guest",
         &[LINUX, LayerKind::Hypervisor(Hypervisor::Vmware)],
         GpuPathKind::None,
@@ -130,6 +149,18 @@ const TABLE: [Row; 20] = [
     ("wsl1", &[LayerKind::Wsl1], GpuPathKind::None, "WSL1 (kernel 4.4.0-19041-Microsoft)"),
     ("wsl2", &[LayerKind::Wsl2, HYPER_V], GpuPathKind::Paravirtual, "WSL2 (kernel 5.15.167.4-microsoft-standard-WSL2)"),
     ("wsl2-custom-kernel", &[LayerKind::Wsl2, HYPER_V], GpuPathKind::Paravirtual, "WSL2 (kernel 6.12.10-mine)"),
+    (
+        "wsl2-desktop",
+        &[LayerKind::Wsl2, HYPER_V],
+        GpuPathKind::Paravirtual,
+        "WSL2 (kernel 5.15.167.4-microsoft-standard-WSL2)",
+    ),
+    (
+        "wsl2-docker",
+        &[LayerKind::Wsl2, HYPER_V],
+        GpuPathKind::Paravirtual,
+        "WSL2 (kernel 5.15.167.4-microsoft-standard-WSL2)",
+    ),
 ];
 
 #[test]
