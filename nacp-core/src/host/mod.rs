@@ -16,6 +16,7 @@
 //! }
 //! ```
 
+mod container;
 pub mod daemon;
 mod detection;
 #[cfg(feature = "doctor")]
