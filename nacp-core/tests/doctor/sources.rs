@@ -60,9 +60,8 @@ fn path_is_there(path: &str, folder: &Path) -> bool {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
         return false;
     };
-    name.split_once('*').is_some_and(|(head, tail)| {
-        names(parent).iter().any(|other| other.starts_with(head) && other.ends_with(tail))
-    })
+    name.split_once('*')
+        .is_some_and(|(head, tail)| names(parent).iter().any(|other| other.starts_with(head) && other.ends_with(tail)))
 }
 
 fn in_a_daemon(folder: &Path, container: &str) -> bool {

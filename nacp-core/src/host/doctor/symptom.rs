@@ -84,9 +84,8 @@ impl<'t> Folded<'t> {
         let window = self.text.get(from..end)?;
         let first = piece.first()?.to_ascii_lowercase();
         let begins = window.iter().enumerate().filter(|(_, byte)| **byte == first).map(|(at, _)| at);
-        let fits = |at: &usize| {
-            window.get(*at..at + piece.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(piece))
-        };
+        let fits =
+            |at: &usize| window.get(*at..at + piece.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(piece));
         begins.into_iter().find(fits).map(|at| (from + at, from + at + piece.len()))
     }
 }

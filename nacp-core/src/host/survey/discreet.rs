@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Survey;
+use crate::host::Host;
 
 /// What stands before a user's name in a path.
 const HOMES: [&str; 4] = ["/home/", "/Users/", "\\Users\\", "\\\\Users\\\\"];
@@ -12,9 +13,13 @@ const NOBODY: [&str; 3] = ["Public", "Default", "…"];
 /// The same with the names of users in paths left out, wherever they stand: in endpoints, in messages, in logs.
 pub(super) fn without_names(survey: Survey, home: Option<&str>) -> Survey {
     let home = home.filter(|home| home.len() > 1 && *home != "/root");
-    let Ok(mut value) = serde_json::to_value(&survey) else { return survey };
-    walk(&mut value, &|text| discreet(text, home));
-    serde_json::from_value(value).unwrap_or(survey)
+    let changed = serde_json::to_value(&survey).and_then(|mut value| {
+        walk(&mut value, &|text| discreet(text, home));
+        serde_json::from_value(value)
+    });
+    // Every survey can be written and read again; of one that could not, nothing is told but the layers, which have no
+    // names.
+    changed.unwrap_or_else(|_| Survey::of_host(Host { daemons: Vec::new(), ..survey.host }))
 }
 
 fn walk(value: &mut Value, change: &impl Fn(&str) -> Option<String>) {

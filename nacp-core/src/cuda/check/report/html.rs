@@ -19,9 +19,7 @@ pub(super) fn page(report: &Report) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\">\n<title>CUDA check {0}: {1}</title>\n<style>\n{2}</style>\n\
          </head>\n<body>\n<h1>CUDA check {0} <span class=\"word {verdict}\">{1}</span></h1>\n",
-        report.level,
-        report.verdict,
-        STYLE,
+        report.level, report.verdict, STYLE,
     );
     let took = human(report.elapsed.as_secs_f64(), Unit::Seconds);
     // Writing to a text cannot fail.

@@ -203,7 +203,8 @@ fn d39(survey: &Survey) -> Outcome {
     };
     let said = refused(survey, 46).or_else(|| told(survey, &D39));
     // A GPU whose memory waits for a reset gives the same number, and no mode explains it.
-    if let Some(trace) = said.filter(|_| held.is_some() || survey.nvml.gpus.iter().all(|gpu| memory_of(gpu).is_none())) {
+    if let Some(trace) = said.filter(|_| held.is_some() || survey.nvml.gpus.iter().all(|gpu| memory_of(gpu).is_none()))
+    {
         return Outcome::Found(with_mode(trace));
     }
     match held.filter(|gpu| gpu.compute_mode.as_deref() == Some("prohibited")) {

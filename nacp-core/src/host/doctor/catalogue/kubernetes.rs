@@ -40,7 +40,11 @@ fn d34(survey: &Survey) -> Outcome {
         return Outcome::Found(with_runtimes(trace));
     }
     if !survey.kubernetes.node {
-        return Outcome::NotHere(if survey.kubernetes.pod { "a pod does not see its node's containerd" } else { NOT_HERE });
+        return Outcome::NotHere(if survey.kubernetes.pod {
+            "a pod does not see its node's containerd"
+        } else {
+            NOT_HERE
+        });
     }
     let Seen::Found(names) = runtimes else {
         let why = runtimes.open().unwrap_or("it has no configuration");
@@ -81,7 +85,11 @@ pub(super) const D35: Entry = Entry {
     severity: Severity::Broken,
     cause: "all GPUs are allotted to pods, or the node offers none: its device plugin is down, or found no GPU, often because \
             no CDI specification could be made",
-    links: &["https://github.com/kaito-project/kaito/issues/2326", "https://github.com/NVIDIA/k8s-device-plugin", OPERATOR],
+    links: &[
+        "https://github.com/kaito-project/kaito/issues/2326",
+        "https://github.com/NVIDIA/k8s-device-plugin",
+        OPERATOR,
+    ],
     examine: d35,
     remedy: d35_remedy,
 };
@@ -89,7 +97,9 @@ pub(super) const D35: Entry = Entry {
 fn d35(survey: &Survey) -> Outcome {
     let node = &survey.kubernetes;
     let with_counts = |trace: Trace| match (node.gpus_registered.found(), node.gpus_allotted.found()) {
-        (Some(registered), Some(allotted)) => trace.and(PLUGINS, format!("{allotted} of {registered} allotted to pods")),
+        (Some(registered), Some(allotted)) => {
+            trace.and(PLUGINS, format!("{allotted} of {registered} allotted to pods"))
+        }
         (Some(registered), None) => trace.and(PLUGINS, format!("{registered} registered")),
         _ => trace,
     };
@@ -105,7 +115,8 @@ fn d35(survey: &Survey) -> Outcome {
     }
     match (&node.gpus_registered, &node.plugin_sockets) {
         (Seen::Found(0), _) => {
-            let trace = Trace::of(PLUGINS, "0 nvidia.com/gpu registered").and("/dev/nvidia*", format!("{gpus} GPUs here"));
+            let trace =
+                Trace::of(PLUGINS, "0 nvidia.com/gpu registered").and("/dev/nvidia*", format!("{gpus} GPUs here"));
             Outcome::Found(trace)
         }
         (Seen::Found(_), _) => Outcome::Clear,

@@ -48,7 +48,9 @@ fn d36(survey: &Survey) -> Outcome {
     }
     let small = |it: &&ContainerFacts| {
         let own = it.ipc.as_deref().is_none_or(|mode| mode == "private" || mode == "shareable" || mode.is_empty());
-        own && it.shm_bytes.is_some_and(|bytes| bytes <= DEFAULT_SHM) && gpus_of(it, survey) > 1 && it.state == "running"
+        own && it.shm_bytes.is_some_and(|bytes| bytes <= DEFAULT_SHM)
+            && gpus_of(it, survey) > 1
+            && it.state == "running"
     };
     let Some(container) = survey.containers.iter().find(small) else {
         return Outcome::Clear;
@@ -77,9 +79,9 @@ fn d36_remedy(survey: &Survey) -> Remedy {
             "mount an emptyDir with `medium: Memory` and a `sizeLimit` at /dev/shm; it counts toward the memory limit of the pod",
         );
     }
-    remedy
-        .run("docker run --shm-size=16g --gpus all <IMAGE>")
-        .note("in a Compose file it is `shm_size: 16gb`; `--ipc=host` shares the machine's own, which is half of its memory")
+    remedy.run("docker run --shm-size=16g --gpus all <IMAGE>").note(
+        "in a Compose file it is `shm_size: 16gb`; `--ipc=host` shares the machine's own, which is half of its memory",
+    )
 }
 
 pub(super) const D40: Entry = Entry {

@@ -75,11 +75,14 @@ fn compare<T: PartialOrd>(have: T, operator: &str, want: T) -> Option<bool> {
 /// Whether a kind of product may be of a brand as NVML names them; none where the kind leaves it open.
 fn is_brand(product: Product, brand: &str) -> Option<bool> {
     match (product, brand) {
-        (Product::DataCentre, "tesla") | (Product::GeForce, "geforce" | "titan" | "geforcertx" | "titanrtx") => Some(true),
-        (Product::GeForce, _) => Some(false),
-        (Product::DataCentre, "geforce" | "titan" | "geforcertx" | "titanrtx" | "quadro" | "quadrortx" | "nvidiartx") => {
-            Some(false)
+        (Product::DataCentre, "tesla") | (Product::GeForce, "geforce" | "titan" | "geforcertx" | "titanrtx") => {
+            Some(true)
         }
+        (Product::GeForce, _) => Some(false),
+        (
+            Product::DataCentre,
+            "geforce" | "titan" | "geforcertx" | "titanrtx" | "quadro" | "quadrortx" | "nvidiartx",
+        ) => Some(false),
         _ => None,
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn told(survey: &Survey, entry: &Entry) -> Option<Trace> {
 /// The first container that says it, and where.
 pub(super) fn by_container<'s>(survey: &'s Survey, entry: &Entry) -> Option<(&'s ContainerFacts, Trace)> {
     let container = survey.containers.iter().find(|container| says(container, entry))?;
-    let trace = said_where(survey, entry.symptoms, |it| it.name == container.name && it.endpoint == container.endpoint)?;
+    let trace =
+        said_where(survey, entry.symptoms, |it| it.name == container.name && it.endpoint == container.endpoint)?;
     Some((container, trace))
 }
 

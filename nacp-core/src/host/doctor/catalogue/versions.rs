@@ -1,7 +1,7 @@
 //! What an image was built with, and what the driver and the GPU of this machine serve.
 
-use super::requirement::{self, Known};
 use super::ground::{Ground, Packages};
+use super::requirement::{self, Known};
 use super::told::{by_container, says, told};
 use crate::cuda::Version;
 use crate::cuda::compat::{self, DriverVersion, Fit, Gpu, InstalledDriver, Platform, Rule, newest_toolkit};
@@ -57,7 +57,8 @@ fn d16(survey: &Survey) -> Outcome {
 
 /// What a container's image requires, where the toolkit is not told to let it be.
 fn required(container: &ContainerFacts) -> Option<&str> {
-    let disabled = container.env.get("NVIDIA_DISABLE_REQUIRE").is_some_and(|value| matches!(value.as_str(), "1" | "true"));
+    let disabled =
+        container.env.get("NVIDIA_DISABLE_REQUIRE").is_some_and(|value| matches!(value.as_str(), "1" | "true"));
     container.env.get("NVIDIA_REQUIRE_CUDA").filter(|_| !disabled).map(String::as_str)
 }
 
@@ -66,7 +67,9 @@ fn d16_remedy(survey: &Survey) -> Remedy {
         .map(|(container, _)| container)
         .or_else(|| survey.containers.iter().find(|it| it.state == "created"))
         .and_then(|container| requirement::cuda_condition(required(container)?))
-        .and_then(|condition| requirement::two_numbers(condition.trim_start_matches(|letter: char| !letter.is_ascii_digit())));
+        .and_then(|condition| {
+            requirement::two_numbers(condition.trim_start_matches(|letter: char| !letter.is_ascii_digit()))
+        });
     let remedy = newer_driver(survey, wanted);
     remedy.run("docker run -e NVIDIA_DISABLE_REQUIRE=1 --gpus all <IMAGE>").note(
         "or take an image that was built with an older CUDA. NVIDIA_DISABLE_REQUIRE (singular) only turns the question off: \
@@ -125,9 +128,7 @@ fn d17_remedy(survey: &Survey) -> Remedy {
     let data_centre = Here::of(survey).gpu.is_some_and(|gpu| gpu.product.has_forward_compat() == Some(true));
     let wsl = survey.host.is_wsl2();
     let remedy = match wanted.filter(|_| data_centre && !wsl) {
-        Some(version) => {
-            remedy.run(format!("sudo apt-get install cuda-compat-{}-{}", version.major, version.minor))
-        }
+        Some(version) => remedy.run(format!("sudo apt-get install cuda-compat-{}-{}", version.major, version.minor)),
         None => remedy,
     };
     remedy.note(
@@ -180,7 +181,11 @@ fn d20(survey: &Survey) -> Outcome {
         }
     }
     let asked = survey.containers.iter().any(|container| built_with(container).is_some());
-    if asked && gpu.is_none() { Outcome::Unknown("the compute capability of the GPU is not known".into()) } else { Outcome::Clear }
+    if asked && gpu.is_none() {
+        Outcome::Unknown("the compute capability of the GPU is not known".into())
+    } else {
+        Outcome::Clear
+    }
 }
 
 fn d20_remedy(survey: &Survey) -> Remedy {
@@ -190,7 +195,9 @@ fn d20_remedy(survey: &Survey) -> Remedy {
             let first = row.and_then(|row| row.first).map(|first| format!("CUDA {first} or newer"));
             let last = row.and_then(|row| row.last).map(|last| format!("CUDA {last} or older"));
             match (first, last) {
-                (_, Some(last)) => Remedy::new(format!("take an image for compute capability {compute}: one with {last}")),
+                (_, Some(last)) => {
+                    Remedy::new(format!("take an image for compute capability {compute}: one with {last}"))
+                }
                 (Some(first), None) => {
                     Remedy::new(format!("take an image for compute capability {compute}: one with {first}"))
                 }

@@ -47,7 +47,9 @@ fn d11(survey: &Survey) -> Outcome {
     if survey.host.container().is_some() {
         return match survey.devices.node(DXG) {
             Some(_) => Outcome::Clear,
-            None => Outcome::Unknown("this container was given no GPU; Windows' driver shows outside of it alone".into()),
+            None => {
+                Outcome::Unknown("this container was given no GPU; Windows' driver shows outside of it alone".into())
+            }
         };
     }
     if survey.devices.node(DXG).is_none() {
@@ -150,7 +152,9 @@ fn d13(survey: &Survey) -> Outcome {
     if !survey.host.is_wsl2() {
         return Outcome::NotHere(NOT_WSL2);
     }
-    if let Some(file) = survey.libraries.cuda.iter().find(|file| file.preferred && !file.path.starts_with("/usr/lib/wsl")) {
+    if let Some(file) =
+        survey.libraries.cuda.iter().find(|file| file.preferred && !file.path.starts_with("/usr/lib/wsl"))
+    {
         let path = survey.environment.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
         return Outcome::Found(Trace::of(&file.path, "goes before WSL's").and("env LD_LIBRARY_PATH", path));
     }
@@ -317,9 +321,7 @@ fn d44(survey: &Survey) -> Outcome {
     if let Some(signal) = survey.toolkit.nvidia_smi.found().and_then(|outcome| outcome.signal) {
         return Outcome::Found(Trace::of("nvidia-smi -L", format!("ended by signal {signal}")));
     }
-    if let Some((signal, failure)) =
-        survey.nvml.failure.as_ref().and_then(|failure| Some((failure.signal?, failure)))
-    {
+    if let Some((signal, failure)) = survey.nvml.failure.as_ref().and_then(|failure| Some((failure.signal?, failure))) {
         return Outcome::Found(Trace::of("NVML", format!("ended by signal {signal}: {}", failure.message)));
     }
     match told(survey, &D44) {

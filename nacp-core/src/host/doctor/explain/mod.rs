@@ -72,7 +72,8 @@ pub fn explain(text: &str, survey: &Survey) -> Explanation {
     let mut ranked = Vec::new();
     for entry in CATALOGUE {
         let by_words = entry.symptoms.iter().filter_map(|symptom| symptom.find_in(&folded)).max_by_key(|it| it.len());
-        let by_number = || found.iter().find(|number| number.entry() == Some(entry.id)).map(|number| number.quote.as_str());
+        let by_number =
+            || found.iter().find(|number| number.entry() == Some(entry.id)).map(|number| number.quote.as_str());
         let Some(quote) = by_words.or_else(by_number) else { continue };
         let (rank, one) = matched(entry, quote, survey);
         ranked.push(((rank > 0, usize::MAX - quote.len(), rank), one));

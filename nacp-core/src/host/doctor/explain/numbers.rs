@@ -187,9 +187,11 @@ fn in_line(line: &str) -> Vec<ErrorNumber> {
             found.extend(match family {
                 ErrorFamily::Cuda if code > 0 => {
                     let fault = Fault::from_code(code);
-                    fault.name().is_some().then(|| ErrorNumber::of_cuda(fault, quote)).or_else(|| {
-                        (code == 35).then(|| ErrorNumber::of_cuda(fault, quote))
-                    })
+                    fault
+                        .name()
+                        .is_some()
+                        .then(|| ErrorNumber::of_cuda(fault, quote))
+                        .or_else(|| (code == 35).then(|| ErrorNumber::of_cuda(fault, quote)))
                 }
                 ErrorFamily::Cuda => None,
                 ErrorFamily::Nvml => ErrorNumber::of_nvml(code, quote),
@@ -207,8 +209,13 @@ fn number_after(text: &str) -> Option<(i32, usize)> {
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let after = rest.get(digits..)?.chars().next();
     // A part of a longer word or of a version is no number of an error.
-    let whole = !after.is_some_and(|letter| letter.is_ascii_alphanumeric() || letter == '.' && {
-        rest.get(digits + 1..).and_then(|more| more.chars().next()).is_some_and(|letter| letter.is_ascii_digit())
+    let whole = !after.is_some_and(|letter| {
+        letter.is_ascii_alphanumeric()
+            || letter == '.' && {
+                rest.get(digits + 1..)
+                    .and_then(|more| more.chars().next())
+                    .is_some_and(|letter| letter.is_ascii_digit())
+            }
     });
     let code = rest.get(..digits)?.parse().ok().filter(|_| whole && digits <= 5)?;
     Some((code, text.len() - rest.len() + digits))
@@ -269,8 +276,11 @@ mod tests {
     #[test]
     fn a_number_says_what_it_means_and_what_helps() {
         let text = |text: &str| all(text)[0].to_string();
-        assert_eq!(text("CUDA error 100"), "CUDA error 100 CUDA_ERROR_NO_DEVICE: the CUDA driver sees no GPU; check \
-            `nvidia-smi -L`, CUDA_VISIBLE_DEVICES, and that the container was given a GPU");
+        assert_eq!(
+            text("CUDA error 100"),
+            "CUDA error 100 CUDA_ERROR_NO_DEVICE: the CUDA driver sees no GPU; check \
+            `nvidia-smi -L`, CUDA_VISIBLE_DEVICES, and that the container was given a GPU"
+        );
         assert!(text("Xid 13").starts_with("Xid 13 ROBUST_CHANNEL_GR_EXCEPTION: "), "{}", text("Xid 13"));
     }
 }

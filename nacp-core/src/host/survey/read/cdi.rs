@@ -70,7 +70,7 @@ fn parse(text: &str) -> Result<Parsed, String> {
         })?
     };
     let mut parsed = Parsed { kind: spec.kind, ..Parsed::default() };
-    let mut host = |path: &str, hosts: &mut Vec<String>| {
+    let host = |path: &str, hosts: &mut Vec<String>| {
         if path.starts_with('/') && !hosts.iter().any(|known| known == path) {
             hosts.push(path.to_owned());
         }

@@ -1,6 +1,5 @@
 //! The containers that want a GPU.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;

@@ -19,7 +19,7 @@ fn devices(root: &Root) -> Devices {
     let (user, groups) = root.text("/proc/self/status").found().map_or((None, Vec::new()), |text| owner(text));
     let nodes = nodes(root);
     let char_links = if nodes.is_empty() { Seen::NotAsked } else { char_links(root) };
-    Devices { nodes, char_links, user, groups }
+    Devices { nodes, pci: pci(root), char_links, user, groups }
 }
 
 fn nodes(root: &Root) -> Vec<DeviceNode> {
@@ -36,10 +36,21 @@ fn nodes(root: &Root) -> Vec<DeviceNode> {
         if stat.is_some_and(|stat| stat.folder) {
             return None;
         }
-        let of = |choose: fn(crate::host::root::Stat) -> Option<u32>| stat.and_then(choose);
-        Some(DeviceNode { mode: of(|it| it.mode), uid: of(|it| it.uid), gid: of(|it| it.gid), path })
+        let (mode, uid, gid) = stat.map_or((None, None, None), |stat| (stat.mode, stat.uid, stat.gid));
+        Some(DeviceNode { path, mode, uid, gid })
     });
     nodes.take(MOST).collect()
+}
+
+/// The addresses of NVIDIA's display and 3D controllers.
+fn pci(root: &Root) -> Seen<Vec<String>> {
+    root.list("/sys/bus/pci/devices").map(|names| {
+        let says = |name: &str, file: &str, start: &str| {
+            let text = root.text_within(&format!("/sys/bus/pci/devices/{name}/{file}"), 64);
+            text.found().is_some_and(|text| text.starts_with(start))
+        };
+        names.into_iter().filter(|name| says(name, "vendor", "0x10de") && says(name, "class", "0x03")).collect()
+    })
 }
 
 /// Whether a link of `/dev/char` leads to a node of NVIDIA's.
@@ -60,7 +71,7 @@ fn owner(status: &str) -> (Option<u32>, Vec<u32>) {
     // Real, effective, saved and of the file system: the second decides what may be opened.
     let user = field("Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
     let mut groups: Vec<u32> = field("Gid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok()).into_iter().collect();
-    let more = field("Groups:").unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok());
+    let more = field("Groups:").unwrap_or_default().split_whitespace().filter_map(|id| id.parse::<u32>().ok());
     groups.extend(more);
     groups.sort_unstable();
     groups.dedup();

@@ -13,6 +13,7 @@ mod libraries;
 mod loader_cache;
 mod nvml;
 mod packages;
+mod system;
 mod toolkit;
 mod wsl;
 
@@ -90,6 +91,7 @@ const READERS: [Reader; 13] = [
 /// in its thread.
 pub(super) fn read(given: Given) -> Survey {
     let mut survey = Survey::of_host(given.host.clone());
+    survey.system = system::read(&given.root);
     for put in [environment::read(&given), kubernetes::read(&given)] {
         put(&mut survey);
     }

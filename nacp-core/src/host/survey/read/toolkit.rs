@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Given, Put, packages};
 use crate::host::root::Root;
-use crate::host::survey::{Toolkit, ToolkitConfig};
+use crate::host::survey::ToolkitConfig;
 use crate::host::{CommandOutcome, Seen};
 
 const PROGRAMS: [&str; 5] =
