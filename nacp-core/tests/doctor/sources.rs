@@ -41,11 +41,14 @@ pub(crate) fn is_there(evidence: &Evidence, folder: &Path) -> bool {
         "cuda" => has("answers/cuda.json"),
         "kernel" => has("answers/kernel.log"),
         "message" => has("messages"),
-        ".wslconfig" => names(&folder.join("mnt/c/Users")).iter().any(|user| has(&format!("mnt/c/Users/{user}/.wslconfig"))),
+        ".wslconfig" => {
+            names(&folder.join("mnt/c/Users")).iter().any(|user| has(&format!("mnt/c/Users/{user}/.wslconfig")))
+        }
         "daemon" | "get" => !names(&folder.join("answers/daemons")).is_empty(),
         _ => {
             // Options may stand between a program's command and what it is about.
-            let of = |line: &String| words.iter().all(|word| line.replace("%2F", "/").split(' ').any(|part| part == *word));
+            let of =
+                |line: &String| words.iter().all(|word| line.replace("%2F", "/").split(' ').any(|part| part == *word));
             names(&folder.join("answers/run")).iter().any(of)
         }
     }

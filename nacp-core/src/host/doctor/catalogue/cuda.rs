@@ -48,7 +48,8 @@ fn d18(survey: &Survey) -> Outcome {
     }
     let here = Here::of(survey);
     let served = newest_toolkit(&here.driver);
-    let stale = survey.containers.iter().find(|it| has_compat(it) && built_with(it).is_some_and(|it| Some(it) < served));
+    let stale =
+        survey.containers.iter().find(|it| has_compat(it) && built_with(it).is_some_and(|it| Some(it) < served));
     match stale {
         Some(container) => {
             let source = |name: &str| format!("{name} of container {}", container.name);
@@ -116,11 +117,13 @@ fn d19(survey: &Survey) -> Outcome {
         return Outcome::Found(with_gpu(Trace::of("CUDA library", library)).only(Confidence::Likely));
     }
     let served = newest_toolkit(&here.driver);
-    let newer = survey.containers.iter().find(|it| has_compat(it) && built_with(it).is_some_and(|it| Some(it) > served));
+    let newer =
+        survey.containers.iter().find(|it| has_compat(it) && built_with(it).is_some_and(|it| Some(it) > served));
     match newer.filter(|_| not_for && served.is_some()) {
         Some(container) => {
             let path = container.env.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
-            let trace = Trace::of(format!("LD_LIBRARY_PATH of container {}", container.name), path).about(&container.name);
+            let trace =
+                Trace::of(format!("LD_LIBRARY_PATH of container {}", container.name), path).about(&container.name);
             let trace = here.evidence().into_iter().fold(trace, |trace, it| trace.and(it.source, it.value));
             Outcome::Found(with_gpu(trace).only(Confidence::Likely))
         }
@@ -191,9 +194,9 @@ fn d21(survey: &Survey) -> Outcome {
             let trace = Trace::of(SWITCHES, "present").only(Confidence::Likely);
             Outcome::Found(with_manager(survey, trace))
         }
-        (Some(_), None) if silent && !survey.units.contains_key(UNIT) => {
-            Outcome::Unknown("NVSwitches are here, and neither a GPU nor systemd tells whether the fabric is ready".into())
-        }
+        (Some(_), None) if silent && !survey.units.contains_key(UNIT) => Outcome::Unknown(
+            "NVSwitches are here, and neither a GPU nor systemd tells whether the fabric is ready".into(),
+        ),
         _ => Outcome::Clear,
     }
 }
