@@ -17,6 +17,8 @@
 //! ```
 
 pub mod daemon;
+#[cfg(feature = "doctor")]
+pub mod decision;
 mod detection;
 #[cfg(feature = "doctor")]
 pub mod doctor;
@@ -32,6 +34,8 @@ mod standing;
 pub mod survey;
 
 pub use daemon::{Daemon, DaemonInfo, DaemonPlace};
+#[cfg(feature = "doctor")]
+pub use decision::{Decision, Evaluation, Weights, evaluate};
 pub use detection::Detection;
 #[cfg(feature = "doctor")]
 pub use doctor::{Diagnosis, Doctor, Finding, diagnose, explain};

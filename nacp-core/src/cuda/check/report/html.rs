@@ -6,6 +6,9 @@ use super::text::heading;
 use super::units::{human, named};
 use super::{CheckReport, Report, Unit, Verdict};
 
+/// The style of NACP's pages, for light and dark.
+pub(crate) const STYLE: &str = include_str!("style.css");
+
 /// A page that needs no other file and runs no script. Whatever is read from a driver is escaped.
 pub(super) fn page(report: &Report) -> String {
     let verdict = match report.verdict {
@@ -18,9 +21,7 @@ pub(super) fn page(report: &Report) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\">\n<title>CUDA check {0}: {1}</title>\n<style>\n{2}</style>\n\
          </head>\n<body>\n<h1>CUDA check {0} <span class=\"word {verdict}\">{1}</span></h1>\n",
-        report.level,
-        report.verdict,
-        include_str!("style.css"),
+        report.level, report.verdict, STYLE,
     );
     let took = human(report.elapsed.as_secs_f64(), Unit::Seconds);
     // Writing to a text cannot fail.
@@ -98,7 +99,8 @@ fn row(out: &mut String, check: &CheckReport) {
     out.push_str("</div></details>\n");
 }
 
-fn escape(text: &str) -> String {
+/// Text in which nothing begins a tag or ends an attribute.
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
