@@ -25,6 +25,8 @@ pub mod doctor;
 mod facts;
 mod gpu_path;
 mod layers;
+#[cfg(feature = "doctor")]
+pub mod lock;
 mod machine;
 mod root;
 mod seen;
@@ -40,6 +42,8 @@ pub use detection::Detection;
 #[cfg(feature = "doctor")]
 pub use doctor::{Diagnosis, Doctor, Finding, diagnose, explain};
 pub use facts::{Answer, Facts};
+#[cfg(feature = "doctor")]
+pub use lock::{Lock, Verification};
 pub use root::{CommandOutcome, Root};
 pub use seen::Seen;
 pub use stack::{

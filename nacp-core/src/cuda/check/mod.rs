@@ -14,6 +14,7 @@ mod executor;
 mod id;
 mod level;
 mod needs;
+pub(crate) mod page;
 mod passes;
 mod report;
 mod run;
@@ -36,7 +37,7 @@ pub use report::{
 pub use crate::child::Program;
 
 #[cfg(feature = "doctor")]
-pub(crate) use report::{STYLE, escape, human};
+pub(crate) use report::human;
 
 pub(crate) use bench::{Bench, Deadline, Elsewhere, Facts, Outcome, Stop};
 pub(crate) use sizes::Sizes;

@@ -5,9 +5,7 @@ use std::fmt::Write;
 use super::text::heading;
 use super::units::{human, named};
 use super::{CheckReport, Report, Unit, Verdict};
-
-/// The style of NACP's pages, for light and dark.
-pub(crate) const STYLE: &str = include_str!("style.css");
+use crate::cuda::check::page::{STYLE, escape};
 
 /// A page that needs no other file and runs no script. Whatever is read from a driver is escaped.
 pub(super) fn page(report: &Report) -> String {
@@ -97,20 +95,4 @@ fn row(out: &mut String, check: &CheckReport) {
         out.push_str("</table>\n");
     }
     out.push_str("</div></details>\n");
-}
-
-/// Text in which nothing begins a tag or ends an attribute.
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -17,8 +17,6 @@ use serde::{Deserialize, Serialize};
 
 pub use compare::{Change, ReportComparison};
 #[cfg(feature = "doctor")]
-pub(crate) use html::{STYLE, escape};
-#[cfg(feature = "doctor")]
 pub(crate) use units::human;
 pub(super) use verdict::verdict;
 
