@@ -16,6 +16,7 @@
 //! }
 //! ```
 
+mod container;
 pub mod daemon;
 #[cfg(feature = "doctor")]
 pub mod decision;
