@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use nacp_core::host::survey::Survey;
+use nacp_core::host::{Root, Survey};
 use tempfile::TempDir;
 
 pub fn fixtures() -> PathBuf {
@@ -63,9 +64,17 @@ impl Machine {
         Self { name, folder: kept.path().to_owned(), _kept: Some(kept) }
     }
 
-    /// What is read there.
+    /// What is read there. The limit is for a machine that builds something else beside.
     pub fn survey(&self) -> Survey {
-        Survey::builder().root(&self.folder).read()
+        let root = Root::open(&self.folder).unwrap();
+        let builder = Survey::builder().root(root).nvidia_smi(true).cdi_generate(true).limit(Duration::from_secs(60));
+        builder.messages(self.messages()).read()
+    }
+
+    /// What the user was told of pods, one a line, in the file `messages`.
+    fn messages(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.join("messages")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
     }
 }
 

@@ -16,7 +16,9 @@ use crate::cases::names;
 /// | `NVML …`, `nvml…` | `answers/nvml.json` |
 /// | `CUDA …`, `cuda…` | `answers/cuda.json` |
 /// | `kernel log` | `answers/kernel.log` |
-/// | `container NAME …` | `answers/daemons/N/containers.json` or a log there |
+/// | `… of container NAME` | `answers/daemons/N/containers.json` |
+/// | `message of a pod` | `messages` |
+/// | `.wslconfig …` | the folder of a user of Windows |
 /// | `daemon …`, `GET /info …` | `answers/daemons/N` |
 /// | a command line | `answers/run` |
 pub fn is_there(evidence: &Evidence, folder: &Path) -> bool {
@@ -27,6 +29,9 @@ pub fn is_there(evidence: &Evidence, folder: &Path) -> bool {
     if first.starts_with('/') {
         return path_is_there(first, folder) || evidence.value.contains("not there");
     }
+    if let Some((_, name)) = source.split_once(" of container ") {
+        return in_a_daemon(folder, name);
+    }
     match first.to_lowercase().as_str() {
         "env" => {
             let environment = fs::read_to_string(folder.join("env")).unwrap_or_default();
@@ -35,7 +40,8 @@ pub fn is_there(evidence: &Evidence, folder: &Path) -> bool {
         "nvml" => has("answers/nvml.json"),
         "cuda" => has("answers/cuda.json"),
         "kernel" => has("answers/kernel.log"),
-        "container" => words.get(1).is_some_and(|name| in_a_daemon(folder, name.trim_end_matches([':', ',']))),
+        "message" => has("messages"),
+        ".wslconfig" => names(&folder.join("mnt/c/Users")).iter().any(|user| has(&format!("mnt/c/Users/{user}/.wslconfig"))),
         "daemon" | "get" => !names(&folder.join("answers/daemons")).is_empty(),
         _ => names(&folder.join("answers/run")).iter().any(|line| source.starts_with(&line.replace("%2F", "/"))),
     }
