@@ -238,12 +238,13 @@ fn image(name: &str, locked: &ServicePin, here: &ServicePin, out: &mut Verificat
             out.drift(Kind::Reference, &item, change);
         }
         (None, None) => {
-            let (side, why) = match (locked.digest.unknown(), here.digest.unknown()) {
-                (Some(why), None) => (Side::Lock, why),
-                (Some(why), Some(_)) if locked.image_id.known().is_none() => (Side::Both, why),
-                (_, why) => (Side::Now, why.unwrap_or("nothing names its content")),
+            let named = |pin: &ServicePin| pin.digest.known().is_some() || pin.image_id.known().is_some();
+            let (side, nameless) = match (named(locked), named(here)) {
+                (false, false) => (Side::Both, locked),
+                (false, true) => (Side::Lock, locked),
+                (true, _) => (Side::Now, here),
             };
-            out.unanswered(Kind::Image, &item, side, why);
+            out.unanswered(Kind::Image, &item, side, nameless.digest.unknown().unwrap_or("nothing names its content"));
         }
         (digest, _) => {
             let of = |pin: &ServicePin| if digest.is_some() { pin.digest.clone() } else { pin.image_id.clone() };
