@@ -20,7 +20,7 @@ const PROGRAMS: [&str; 8] =
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a daemon answers to a request that it refuses.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) message: String,
@@ -118,6 +118,11 @@ impl Daemon {
     /// Starts a container.
     pub(crate) fn start(&self, name: &str) -> Result<(), Refusal> {
         self.ask(&format!("POST /containers/{name}/start"), b"").map(drop)
+    }
+
+    /// Stops a container.
+    pub(crate) fn halt(&self, name: &str) {
+        self.ask(&format!("POST /containers/{name}/stop?t=5"), b"").unwrap();
     }
 
     /// Removes a container, whatever it does.

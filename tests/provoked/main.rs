@@ -145,7 +145,7 @@ fn what_a_daemon_refuses_of_runtimes_limits_and_clients() {
     let mut docker = Daemon::docker(&cdi(true));
     let runtime = json!({ "Runtime": "nvidia" });
     let unknown = refused(400, "unknown or invalid runtime name: nvidia");
-    assert_eq!(docker.create("runtime", runtime.clone(), &[]), Err(unknown));
+    assert_eq!(docker.create("runtime", runtime.clone(), &[]), Err(unknown.clone()));
 
     let program = docker.path("bin/nvidia-container-runtime");
     let mut configured = cdi(true);
@@ -155,7 +155,13 @@ fn what_a_daemon_refuses_of_runtimes_limits_and_clients() {
     let refusal = fails(&docker, "runtime", runtime);
     assert!(refusal.message.contains(&gone), "{refusal:?}");
 
-    symlink(docker.path("bin/runc"), program).unwrap();
+    symlink(docker.path("bin/runc"), &program).unwrap();
+    docker.start("runtime").unwrap();
+    docker.halt("runtime");
+    docker.restart(&cdi(true));
+    assert_eq!(docker.start("runtime"), Err(unknown));
+
+    docker.restart(&configured);
     docker.start("runtime").unwrap();
 }
 

@@ -21,7 +21,8 @@ pub struct Remedy {
 pub struct Command {
     /// The command line, as it is typed.
     pub line: String,
-    /// Where it is typed: `here`, `windows`, `host` (outside of this container), `container`.
+    /// Where it is typed: `here`, `windows`, `host` (the machine on which the containers' daemon runs, outside of this
+    /// container), `container`.
     pub place: String,
 }
 
@@ -43,7 +44,8 @@ impl Remedy {
         self.at("windows", line)
     }
 
-    /// The same with a command that is typed on the machine that this container runs on.
+    /// The same with a command that is typed on the machine on which the containers' daemon runs: outside of this
+    /// container, or where a remote daemon is.
     #[must_use]
     pub fn on_host(self, line: impl Into<String>) -> Self {
         self.at("host", line)

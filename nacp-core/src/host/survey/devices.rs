@@ -14,6 +14,9 @@ pub struct Devices {
     /// Whether `/dev/char` has links to the NVIDIA devices, which runc needs to keep a container's devices through a
     /// reload of systemd.
     pub char_links: Seen<bool>,
+    /// The PCI addresses of NVIDIA's display and 3D controllers, whatever driver they have (`/sys/bus/pci/devices/*`,
+    /// vendor `0x10de`, class `0x03…`).
+    pub pci: Seen<Vec<String>>,
     /// The user of this process: its number and its groups.
     pub user: Option<u32>,
     /// The groups of this process.

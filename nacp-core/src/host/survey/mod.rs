@@ -11,6 +11,7 @@ mod kernel;
 mod kubernetes;
 mod libraries;
 mod nvml;
+mod system;
 mod toolkit;
 mod wsl;
 
@@ -26,6 +27,7 @@ pub use kernel::{KernelFacts, SecureBoot};
 pub use kubernetes::Kubernetes;
 pub use libraries::{Libraries, LibraryFile};
 pub use nvml::{NvmlFacts, NvmlFailure, NvmlGpu};
+pub use system::System;
 pub use toolkit::{Toolkit, ToolkitConfig};
 pub use wsl::Wsl;
 
@@ -39,9 +41,12 @@ pub struct Survey {
     /// The layers on which it stands.
     pub host: Host,
     /// Variables of the environment that decide which GPUs, libraries and daemons are used: `CUDA_VISIBLE_DEVICES`,
-    /// `NVIDIA_*`, `LD_LIBRARY_PATH`, `DOCKER_HOST`, `DOCKER_CONTEXT`.
+    /// `NVIDIA_*`, `LD_LIBRARY_PATH`, `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_API_VERSION`.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// What installs its packages and starts its services.
+    #[serde(default)]
+    pub system: System,
     /// The device nodes of GPUs.
     #[serde(default)]
     pub devices: Devices,
@@ -86,6 +91,7 @@ impl Survey {
         Self {
             host,
             environment: BTreeMap::new(),
+            system: System::default(),
             devices: Devices::default(),
             kernel: KernelFacts::default(),
             libraries: Libraries::default(),

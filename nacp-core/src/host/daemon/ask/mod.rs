@@ -5,38 +5,62 @@
 //! know.
 #![expect(clippy::disallowed_methods, reason = "an exchange has a limit of time and a thread of its own")]
 
+mod http;
+#[cfg(test)]
+mod tests;
+
 use std::io::{Error as IoError, ErrorKind as IoErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(in crate::host) use self::http::without_frames;
 use crate::host::Seen;
 
 /// The most that is read of an answer, in bytes.
 const MOST: u64 = 8 << 20;
-/// How much of a daemon's message is told.
-const MESSAGE: usize = 200;
 
-/// What a daemon answers to `GET path`: the body of a success.
-pub(in crate::host) fn get(endpoint: &str, path: &str, limit: Duration) -> Seen<Vec<u8>> {
-    let address = match Address::of(endpoint) {
-        Ok(address) => address,
-        Err(reason) => return Seen::Unreadable(reason),
-    };
+/// A question that is under way.
+pub(in crate::host) struct Pending {
+    heard: Result<Receiver<Result<Vec<u8>, IoError>>, String>,
+    until: Instant,
+    limit: Duration,
+}
+
+/// Begins to ask a daemon: `GET path`, within `limit` from now.
+pub(in crate::host) fn begin(endpoint: &str, path: &str, limit: Duration) -> Pending {
     let until = Instant::now() + limit;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: docker\r\nAccept: */*\r\nConnection: close\r\n\r\n");
-    // Connecting to a socket that nobody serves, looking up a name and reading a pipe of Windows have no limit of their
-    // own: a thread that hangs there is left to itself.
+    let heard = Address::of(endpoint).and_then(|address| {
+        let request = format!("GET {path} HTTP/1.0\r\nHost: docker\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+        send(address, request, until)
+    });
+    Pending { heard, until, limit }
+}
+
+/// Sends a request in a thread of its own. Connecting to a socket that nobody serves, looking up a name and reading a
+/// pipe of Windows have no limit of their own: a thread that hangs there is left to itself.
+fn send(address: Address, request: String, until: Instant) -> Result<Receiver<Result<Vec<u8>, IoError>>, String> {
     let (said, heard) = channel();
     let exchange = move || said.send(address.exchange(&request, until));
-    if let Err(error) = thread::Builder::new().name("nacp-ask".into()).spawn(exchange) {
-        return Seen::Unreadable(format!("no thread to ask with: {error}"));
+    match thread::Builder::new().name("nacp-ask".into()).spawn(exchange) {
+        Ok(_) => Ok(heard),
+        Err(error) => Err(format!("no thread to ask with: {error}")),
     }
-    match heard.recv_timeout(limit) {
-        Ok(Ok(answer)) => body(&answer),
-        Ok(Err(error)) => refused(&error, limit),
-        Err(_) => Seen::Unreadable(silent(limit)),
+}
+
+impl Pending {
+    /// Waits for what it answers: the body of a success.
+    pub(in crate::host) fn wait(self) -> Seen<Vec<u8>> {
+        let heard = match self.heard {
+            Ok(heard) => heard,
+            Err(reason) => return Seen::Unreadable(reason),
+        };
+        match heard.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+            Ok(Ok(answer)) => http::body(&answer),
+            Ok(Err(error)) => refused(&error, self.limit),
+            Err(_) => Seen::Unreadable(silent(self.limit)),
+        }
     }
 }
 
@@ -67,7 +91,9 @@ enum Address {
 impl Address {
     /// The address, or why it is not asked.
     fn of(endpoint: &str) -> Result<Self, String> {
-        let (scheme, rest) = endpoint.split_once("://").unwrap_or(("unix", endpoint));
+        // Docker takes what has no scheme for a machine, unless it is a path.
+        let bare = if endpoint.starts_with('/') { "unix" } else { "tcp" };
+        let (scheme, rest) = endpoint.split_once("://").unwrap_or((bare, endpoint));
         match scheme {
             "unix" => Ok(Self::Unix(rest.to_owned())),
             "npipe" => Ok(Self::Pipe(rest.replace('/', "\\"))),
@@ -176,93 +202,8 @@ fn converse<S: Read + Write>(
         if answer.len() as u64 > MOST {
             return Err(IoError::other(format!("it answers with more than {MOST} bytes")));
         }
-        if complete(&answer) {
+        if http::complete(&answer) {
             return Ok(answer);
         }
     }
-}
-
-/// The head and the body of an answer.
-fn parted(answer: &[u8]) -> Option<(&str, &[u8])> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    Some((std::str::from_utf8(&answer[..end]).ok()?, &answer[end + 4..]))
-}
-
-fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
-    fields.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
-}
-
-/// Whether all of it is there although the connection is still open.
-fn complete(answer: &[u8]) -> bool {
-    let Some((head, body)) = parted(answer) else { return false };
-    if is_chunked(head) {
-        return without_chunks(body).is_some();
-    }
-    field(head, "content-length")
-        .and_then(|length| length.parse().ok())
-        .is_some_and(|length: usize| body.len() >= length)
-}
-
-fn is_chunked(head: &str) -> bool {
-    field(head, "transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
-}
-
-/// The body of a success; anything else is why there is none.
-fn body(answer: &[u8]) -> Seen<Vec<u8>> {
-    let garbled = || Seen::Unreadable("what answers there is no HTTP server".into());
-    let Some((head, body)) = parted(answer) else { return garbled() };
-    let mut words = head.lines().next().unwrap_or_default().split_whitespace();
-    let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
-    let Some(status) = words.next().and_then(|status| status.parse::<u16>().ok()).filter(|_| is_http) else {
-        return garbled();
-    };
-    let body = if is_chunked(head) { without_chunks(body) } else { Some(body.to_vec()) };
-    let length = field(head, "content-length").and_then(|length| length.parse::<usize>().ok());
-    match body {
-        Some(body) if length.is_some_and(|length| body.len() < length) => {
-            Seen::Unreadable(format!("the answer ends after {} bytes", body.len()))
-        }
-        Some(body) if (200..300).contains(&status) => Seen::Found(body),
-        Some(body) => Seen::Unreadable(format!("the daemon answers {status}: {}", message(&body))),
-        None => Seen::Unreadable("the answer ends in the middle".into()),
-    }
-}
-
-/// The message of an error: Docker's field `message`, Podman's `cause` with it, or the text itself.
-fn message(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let told = serde_json::from_str::<serde_json::Value>(&text).ok();
-    let told = told.as_ref().and_then(|error| error["message"].as_str()).unwrap_or(&text);
-    told.trim().chars().take(MESSAGE).collect()
-}
-
-/// A body without the lengths between its pieces.
-fn without_chunks(mut body: &[u8]) -> Option<Vec<u8>> {
-    let mut whole = Vec::new();
-    loop {
-        let end = body.windows(2).position(|two| two == b"\r\n")?;
-        let length = std::str::from_utf8(&body[..end]).ok()?.split(';').next()?.trim();
-        let length = usize::from_str_radix(length, 16).ok()?;
-        body = &body[end + 2..];
-        if length == 0 {
-            return Some(whole);
-        }
-        whole.extend_from_slice(body.get(..length)?);
-        body = body.get(length..)?.strip_prefix(b"\r\n")?;
-    }
-}
-
-/// A log as text. Where a container has no terminal, its two streams come in frames: eight bytes, the stream and the
-/// length, before each piece.
-pub(in crate::host) fn without_frames(log: &[u8]) -> String {
-    let mut pieces = Vec::new();
-    let mut rest = log;
-    while let [0..=2, 0, 0, 0, a, b, c, d, after @ ..] = rest {
-        let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX).min(after.len());
-        pieces.extend_from_slice(&after[..length]);
-        rest = &after[length..];
-    }
-    pieces.extend_from_slice(rest);
-    String::from_utf8_lossy(&pieces).into_owned()
 }

@@ -1,0 +1,266 @@
+//! Questions that many rules ask of a survey.
+
+use crate::host::doctor::{Outcome, Symptom, Trace};
+use crate::host::survey::ContainerFacts;
+use crate::host::{Confidence, Daemon, DaemonInfo, DaemonPlace, Evidence, LayerKind, Seen, Survey};
+
+/// As much of an error or a line as a person reads.
+const LONGEST: usize = 300;
+
+/// A version such as `1.17.8`, compared number by number: `1.9` is older than `1.10`, and `1.18.0-rc.1` than `1.18.0`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    numbers: Vec<u32>,
+    released: bool,
+}
+
+impl Version {
+    /// The version with which a text begins: of a program, or of a package (`1.17.8-1`, `5:28.2.1-1~debian.12`).
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let text = text.trim().trim_start_matches('v');
+        let text = text.split_once(':').map_or(text, |(_, after_epoch)| after_epoch);
+        let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+        let (numbers, rest) = text.split_at(end);
+        let mut numbers = numbers.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>()?;
+        while numbers.last() == Some(&0) {
+            numbers.pop();
+        }
+        let released = !rest.get(1..).is_some_and(|rest| rest.starts_with("rc") || rest.starts_with("beta"));
+        Some(Self { numbers, released })
+    }
+}
+
+/// Whether the version that a text tells is before another; none where one of them is no version.
+pub(super) fn before(text: &str, other: &str) -> Option<bool> {
+    Some(Version::of(text)? < Version::of(other)?)
+}
+
+/// Whether an NVIDIA GPU is here, by any evidence: found with what says so, absent where nothing does although it was
+/// looked for, unreadable where nobody could look.
+pub(super) fn gpu(survey: &Survey) -> Seen<Evidence> {
+    let seen = |source: &str, value: String| Seen::Found(Evidence { source: source.into(), value });
+    if let Some(gpu) = survey.nvml.gpus.first() {
+        let simulated = if survey.nvml.simulated { " (simulated)" } else { "" };
+        return seen("NVML", format!("{} GPUs, the first {}{simulated}", survey.nvml.gpus.len(), gpu.name));
+    }
+    if let Some(device) = survey.cuda.devices.first() {
+        return seen("CUDA", device.name.clone());
+    }
+    if let Some(node) = survey.devices.gpus().next() {
+        return seen(&node.path, "present".into());
+    }
+    match &survey.devices.pci {
+        Seen::Found(addresses) if !addresses.is_empty() => return seen("/sys/bus/pci/devices", addresses.join(" ")),
+        _ => {}
+    }
+    if let Seen::Found(version) = &survey.kernel.driver {
+        return seen("/proc/driver/nvidia/version", version.clone());
+    }
+    // The node alone is every GPU's on Windows; the driver's folder says whose.
+    let store = survey.wsl.driver_store.found().filter(|folders| !folders.is_empty());
+    if let (Some(node), Some(folders)) = (survey.devices.node("/dev/dxg"), store) {
+        return seen(&node.path, format!("with {}", folders.join(" ")));
+    }
+    match &survey.devices.pci {
+        Seen::Found(_) | Seen::Absent => Seen::Absent,
+        Seen::Unreadable(why) => Seen::Unreadable(format!("/sys/bus/pci/devices cannot be read: {why}")),
+        Seen::NotAsked => Seen::Unreadable("nothing shows a GPU, and the PCI devices were not looked at".into()),
+    }
+}
+
+/// Whether this process is in a container, and not merely possibly.
+pub(super) fn contained(survey: &Survey) -> bool {
+    let layers = &survey.host.layers;
+    layers.iter().any(|layer| matches!(layer.kind, LayerKind::Container(_)) && layer.confidence > Confidence::Possible)
+}
+
+/// Whether the kernel is WSL's, the first or the second.
+pub(super) fn on_wsl(survey: &Survey) -> bool {
+    survey.host.layers.iter().any(|layer| matches!(layer.kind, LayerKind::Wsl1 | LayerKind::Wsl2))
+}
+
+/// Whether this is Windows or macOS itself, which have no device nodes and no modules of Linux.
+pub(super) fn not_linux(survey: &Survey) -> bool {
+    survey.host.os.as_deref().is_some_and(|os| os != "linux")
+}
+
+/// The daemons that answered, and what they said.
+pub(super) fn daemons(survey: &Survey) -> impl Iterator<Item = (&Daemon, &DaemonInfo)> {
+    survey.host.daemons.iter().filter_map(|daemon| Some((daemon, daemon.answer.found()?)))
+}
+
+/// Why a daemon that was looked for did not answer, where none did.
+pub(super) fn silent_daemons(survey: &Survey) -> Option<String> {
+    if daemons(survey).next().is_some() {
+        return None;
+    }
+    survey.host.daemons.iter().find_map(|daemon| Some(format!("{}: {}", daemon.endpoint, daemon.answer.open()?)))
+}
+
+/// Whether the files of this machine (CDI specifications, the toolkit) are those that a daemon works with.
+pub(super) fn shares_files(survey: &Survey, daemon: &Daemon) -> bool {
+    daemon.place == DaemonPlace::ThisKernel && !contained(survey)
+}
+
+/// The daemon of a container, and what it said.
+pub(super) fn daemon_of<'s>(survey: &'s Survey, container: &ContainerFacts) -> Option<(&'s Daemon, &'s DaemonInfo)> {
+    daemons(survey).find(|(daemon, _)| daemon.endpoint == container.endpoint)
+}
+
+/// The containers of daemons of Docker, each with its daemon.
+pub(super) fn on_docker(survey: &Survey) -> impl Iterator<Item = (&ContainerFacts, &Daemon, &DaemonInfo)> {
+    owned(survey).filter(|(_, _, info)| !info.podman)
+}
+
+/// The containers of Podman, each with its daemon.
+pub(super) fn on_podman(survey: &Survey) -> impl Iterator<Item = (&ContainerFacts, &Daemon, &DaemonInfo)> {
+    owned(survey).filter(|(_, _, info)| info.podman)
+}
+
+/// The containers whose daemon answered, each with its daemon.
+pub(super) fn owned(survey: &Survey) -> impl Iterator<Item = (&ContainerFacts, &Daemon, &DaemonInfo)> {
+    let own = |container| daemon_of(survey, container).map(|(daemon, info)| (container, daemon, info));
+    survey.containers.iter().filter_map(own)
+}
+
+/// Whether a container asks through the toolkit's hook or runtime and not through CDI.
+pub(super) fn asks_by_hook(container: &ContainerFacts) -> bool {
+    let by_request = container.requests.iter().any(|request| matches!(request.driver.as_str(), "" | "nvidia"));
+    by_request || container.runtime.as_deref() == Some("nvidia")
+}
+
+/// The names of devices that a container asks of CDI.
+pub(super) fn asks_of_cdi(container: &ContainerFacts) -> impl Iterator<Item = &str> {
+    let requests = container.requests.iter().filter(|request| request.driver == "cdi");
+    requests.flat_map(|request| &request.ids).map(String::as_str)
+}
+
+/// Whether a program of the toolkit is on the system's search path.
+pub(super) fn has_program(survey: &Survey, name: &str) -> bool {
+    survey.toolkit.programs.iter().any(|path| path.rsplit('/').next() == Some(name))
+}
+
+/// What containers and pods say with the words of any of these symptoms: errors of failed starts, and last lines of
+/// programs that ended badly. Its subject is the containers.
+pub(super) fn said(survey: &Survey, symptoms: &[Symptom]) -> Option<Trace> {
+    said_where(survey, symptoms, |_| true)
+}
+
+/// The same, of the containers that `counts` accepts, and of pods.
+pub(super) fn said_where(
+    survey: &Survey,
+    symptoms: &[Symptom],
+    counts: impl Fn(&ContainerFacts) -> bool,
+) -> Option<Trace> {
+    let quote = |text: &str| symptoms.iter().any(|symptom| symptom.find(text).is_some());
+    let (mut evidence, mut subjects) = (Vec::new(), Vec::new());
+    for container in survey.containers.iter().filter(|container| counts(container)) {
+        let name = &container.name;
+        let found = if quote(&container.error) {
+            (format!("error of container {name}"), container.error.as_str())
+        } else if let Some(line) = container.log.iter().find(|line| quote(line)) {
+            (format!("log of container {name}"), line.as_str())
+        } else {
+            continue;
+        };
+        evidence.push(Evidence { source: found.0, value: shortened(found.1) });
+        subjects.push(name.as_str());
+    }
+    let pods = survey.kubernetes.messages.iter().filter(|message| quote(message));
+    evidence.extend(pods.map(|message| Evidence { source: "message of a pod".into(), value: shortened(message) }));
+    let subject = (!subjects.is_empty()).then(|| subjects.join(", "));
+    (!evidence.is_empty()).then_some(Trace { evidence, confidence: Confidence::Certain, subject, milder: None })
+}
+
+/// What the machine shows and what containers say, as one: the machine first, and as bad as the containers say.
+pub(super) fn together(machine: Option<Trace>, said: Option<Trace>) -> Option<Trace> {
+    match (machine, said) {
+        (Some(mut machine), Some(said)) => {
+            machine.evidence.extend(said.evidence);
+            Some(Trace {
+                evidence: machine.evidence,
+                confidence: machine.confidence.max(said.confidence),
+                subject: said.subject.or(machine.subject),
+                milder: None,
+            })
+        }
+        (one, other) => one.or(other),
+    }
+}
+
+/// Found where there is a trace, clear where there is none.
+pub(super) fn found(trace: Option<Trace>) -> Outcome {
+    trace.map_or(Outcome::Clear, Outcome::Found)
+}
+
+/// As much of a text as a person reads, on one line.
+pub(super) fn shortened(text: &str) -> String {
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::catalogue::bench;
+
+    #[test]
+    fn versions_compare_by_their_numbers() {
+        for (older, newer) in [
+            ("1.9.0", "1.10.0"),
+            ("1.17.7", "1.17.8"),
+            ("1.18.0-rc.1", "1.18.0"),
+            ("1.18.0~rc.2-1", "1.18.0-1"),
+            ("5:25.0.3-1~debian.12~bookworm", "29.2"),
+            ("1.43", "1.44"),
+        ] {
+            assert_eq!(before(older, newer), Some(true), "{older} {newer}");
+            assert_eq!(before(newer, older), Some(false), "{newer} {older}");
+        }
+        assert_eq!(before("1.17", "1.17.0"), Some(false));
+        assert_eq!(before("v1.17.0", "1.17"), Some(false));
+        for broken in ["", "unknown", "..", "1..2", "99999999999.1"] {
+            assert_eq!(before(broken, "1.0"), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_gpu_is_told_by_any_evidence_and_its_absence_only_where_somebody_looked() {
+        let mut survey = bench::machine();
+        assert!(gpu(&survey).found().is_some());
+        survey = bench::bare();
+        assert_eq!(gpu(&survey), Seen::Absent);
+        survey.devices.pci = Seen::NotAsked;
+        assert!(gpu(&survey).open().is_some());
+        survey.devices.pci = Seen::Found(vec!["0000:01:00.0".into()]);
+        assert_eq!(gpu(&survey).found().map(|evidence| evidence.source.as_str()), Some("/sys/bus/pci/devices"));
+    }
+
+    #[test]
+    fn what_containers_say_names_each_of_them_once() {
+        let symptoms = [Symptom::of(&["no such gpu"])];
+        let mut survey = bench::machine();
+        let mut one = bench::container("llm");
+        one.error = "No such  GPU".into();
+        one.log = vec!["no such gpu".into()];
+        let mut other = bench::container("embed");
+        other.log = vec!["start".into(), "no such gpu here".into()];
+        survey.containers = vec![one, other, bench::container("quiet")];
+        let trace = said(&survey, &symptoms).unwrap();
+        assert_eq!(trace.subject.as_deref(), Some("llm, embed"));
+        assert_eq!(trace.evidence.len(), 2);
+        assert_eq!(trace.evidence[1].source, "log of container embed");
+        assert_eq!(said(&bench::machine(), &symptoms), None);
+    }
+
+    #[test]
+    fn a_long_error_is_cut_between_letters() {
+        let long = shortened(&"é ".repeat(1000));
+        assert_eq!(long.chars().count(), LONGEST + 1);
+        assert_eq!(shortened("a\n b"), "a b");
+    }
+}

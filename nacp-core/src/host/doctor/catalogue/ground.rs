@@ -1,0 +1,342 @@
+//! The commands that are right on the layers of this machine.
+//!
+//! Where a command is typed, and how a package is installed or a daemon restarted, depends on the stack: in a container
+//! nothing can be restarted, Docker Desktop has no unit of systemd, a rootless daemon belongs to its user.
+
+use crate::host::doctor::Remedy;
+use crate::host::{DaemonPlace, Seen, Survey};
+
+/// How to install the toolkit where the distribution is not known.
+const TOOLKIT_GUIDE: &str =
+    "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html";
+
+/// Who gives containers their GPUs on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// Docker Engine of root; also where no daemon answered.
+    Docker,
+    /// Docker Engine of a user.
+    RootlessDocker,
+    /// Docker Engine as a snap.
+    SnapDocker,
+    /// Docker Desktop on Windows or macOS.
+    Desktop,
+    /// Docker Desktop on Linux.
+    DesktopLinux,
+    /// Podman.
+    Podman,
+    /// The runtime of a Kubernetes node.
+    Kubernetes,
+}
+
+/// What installs packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packages {
+    /// Debian, Ubuntu and theirs.
+    Apt,
+    /// Fedora, Red Hat and theirs, Amazon Linux.
+    Dnf,
+    /// SUSE.
+    Zypper,
+    /// Arch.
+    Pacman,
+    /// It is not known.
+    Unknown,
+}
+
+/// The layers of a machine, as far as a command depends on them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ground<'s> {
+    survey: &'s Survey,
+}
+
+impl<'s> Ground<'s> {
+    pub(super) fn of(survey: &'s Survey) -> Self {
+        Self { survey }
+    }
+
+    /// Who gives containers their GPUs here.
+    pub(super) fn engine(self) -> Engine {
+        let snap = |path: Option<&str>, at: &str| path.is_some_and(|path| path.starts_with(at));
+        match self.survey.daemon().and_then(|daemon| Some((daemon, daemon.answer.found()?))) {
+            Some((_, info)) if info.podman => Engine::Podman,
+            Some((daemon, _)) if matches!(daemon.place, DaemonPlace::DesktopWsl2 | DaemonPlace::DesktopVm) => {
+                Engine::Desktop
+            }
+            Some((daemon, _)) if daemon.place == DaemonPlace::DesktopLinux => Engine::DesktopLinux,
+            Some((_, info)) if snap(info.root_dir.as_deref(), "/var/snap/") => Engine::SnapDocker,
+            Some((_, info)) if info.rootless() => Engine::RootlessDocker,
+            Some(_) => Engine::Docker,
+            None if self.survey.kubernetes.node || self.survey.kubernetes.pod => Engine::Kubernetes,
+            None if snap(self.survey.toolkit.docker_program.found().map(String::as_str), "/snap/") => {
+                Engine::SnapDocker
+            }
+            None => Engine::Docker,
+        }
+    }
+
+    /// Whether the daemon's machine is another than the one whose files this process sees.
+    pub(super) fn daemon_is_elsewhere(self) -> bool {
+        let remote = self.survey.daemon().is_some_and(|daemon| daemon.place == DaemonPlace::Remote);
+        remote || super::facts::contained(self.survey)
+    }
+
+    /// A command for the machine: typed here, or outside of this container.
+    pub(super) fn machine(self, remedy: Remedy, line: impl Into<String>) -> Remedy {
+        if super::facts::contained(self.survey) { remedy.on_host(line) } else { remedy.run(line) }
+    }
+
+    /// A command for the daemon's machine: typed here, outside of this container, or where the remote daemon is.
+    pub(super) fn daemon(self, remedy: Remedy, line: impl Into<String>) -> Remedy {
+        if self.daemon_is_elsewhere() { remedy.on_host(line) } else { remedy.run(line) }
+    }
+
+    /// What installs packages on the daemon's machine: by its `/etc/os-release` here, by what the daemon says of its
+    /// system elsewhere.
+    pub(super) fn packages(self) -> Packages {
+        let system = &self.survey.system;
+        let answer = self.survey.daemon().and_then(|daemon| daemon.answer.found());
+        let said = answer.and_then(|info| info.operating_system.as_deref()).unwrap_or_default().to_lowercase();
+        let elsewhere = self.daemon_is_elsewhere();
+        let is = |name: &str| if elsewhere { said.contains(name) } else { system.is_like(name) };
+        let any = |names: &[&str]| names.iter().any(|name| is(name));
+        if any(&["debian", "ubuntu"]) {
+            Packages::Apt
+        } else if any(&["fedora", "rhel", "red hat", "centos", "rocky", "alma", "amzn", "amazon linux"]) {
+            Packages::Dnf
+        } else if any(&["suse", "opensuse", "opensuse-leap", "opensuse-tumbleweed", "sles"]) {
+            Packages::Zypper
+        } else if any(&["arch"]) {
+            Packages::Pacman
+        } else {
+            Packages::Unknown
+        }
+    }
+
+    /// Whether systemd starts the services of the daemon's machine; likely elsewhere, since nobody can look there.
+    pub(super) fn systemd(self) -> bool {
+        match self.survey.system.systemd {
+            _ if self.daemon_is_elsewhere() => true,
+            Seen::Found(systemd) => systemd,
+            Seen::Absent => false,
+            // `service` hands over to systemd where it is there.
+            Seen::Unreadable(_) | Seen::NotAsked => !super::facts::on_wsl(self.survey),
+        }
+    }
+
+    /// The daemon reads its configuration and its device drivers anew. Podman has nothing to restart.
+    pub(super) fn restart(self, remedy: Remedy) -> Remedy {
+        match self.engine() {
+            Engine::Docker if self.systemd() => self.daemon(remedy, "sudo systemctl restart docker"),
+            Engine::Docker => self.daemon(remedy, "sudo service docker restart"),
+            Engine::RootlessDocker => self.daemon(remedy, "systemctl --user restart docker"),
+            Engine::SnapDocker => self.daemon(remedy, "sudo snap restart docker"),
+            Engine::Desktop if self.survey.host.os.as_deref() == Some("macos") => remedy.run("docker desktop restart"),
+            Engine::Desktop => remedy.on_windows("docker desktop restart"),
+            Engine::DesktopLinux => remedy.run("systemctl --user restart docker-desktop"),
+            Engine::Podman => remedy,
+            Engine::Kubernetes => self.daemon(remedy, "sudo systemctl restart containerd"),
+        }
+    }
+
+    /// What a restart of the daemon interrupts.
+    pub(super) fn restart_cost(self) -> &'static str {
+        match self.engine() {
+            Engine::Podman => "Nothing that runs is interrupted.",
+            Engine::Kubernetes => "Running pods go on; none starts until containerd is back.",
+            Engine::Desktop | Engine::DesktopLinux => "The restart stops every container of Docker Desktop.",
+            _ => "The restart stops every container of this daemon, unless its daemon.json sets `live-restore`.",
+        }
+    }
+
+    /// The toolkit's packages are installed, from NVIDIA's repository, or brought to their newest version.
+    pub(super) fn install_toolkit(self, remedy: Remedy) -> Remedy {
+        const REPOSITORY: &str = "https://nvidia.github.io/libnvidia-container";
+        let lines = match self.packages() {
+            Packages::Apt => vec![
+                format!(
+                    "curl -fsSL {REPOSITORY}/gpgkey | sudo gpg --dearmor --yes -o \
+                     /usr/share/keyrings/nvidia-container-toolkit-keyring.gpg"
+                ),
+                format!(
+                    "curl -fsSL {REPOSITORY}/stable/deb/nvidia-container-toolkit.list | sed 's#deb https://#deb \
+                     [signed-by=/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg] https://#' | sudo tee \
+                     /etc/apt/sources.list.d/nvidia-container-toolkit.list"
+                ),
+                "sudo apt-get update".into(),
+                "sudo apt-get install -y nvidia-container-toolkit".into(),
+            ],
+            Packages::Dnf => vec![
+                format!(
+                    "curl -fsSL {REPOSITORY}/stable/rpm/nvidia-container-toolkit.repo | sudo tee \
+                     /etc/yum.repos.d/nvidia-container-toolkit.repo"
+                ),
+                "sudo dnf install -y nvidia-container-toolkit".into(),
+            ],
+            Packages::Zypper => vec![
+                format!("sudo zypper addrepo {REPOSITORY}/stable/rpm/nvidia-container-toolkit.repo"),
+                "sudo zypper --gpg-auto-import-keys install -y nvidia-container-toolkit".into(),
+            ],
+            Packages::Pacman => vec!["sudo pacman -Syu nvidia-container-toolkit".into()],
+            Packages::Unknown => return also(remedy, &format!("How the toolkit is installed: {TOOLKIT_GUIDE}")),
+        };
+        lines.into_iter().fold(remedy, |remedy, line| self.daemon(remedy, line))
+    }
+
+    /// The toolkit that is there is brought to the newest version.
+    pub(super) fn upgrade_toolkit(self, remedy: Remedy) -> Remedy {
+        let packages = "nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-container-tools \
+                        libnvidia-container1";
+        match self.packages() {
+            Packages::Apt => {
+                let remedy = self.daemon(remedy, "sudo apt-get update");
+                self.daemon(remedy, format!("sudo apt-get install -y --only-upgrade {packages}"))
+            }
+            Packages::Dnf => self.daemon(remedy, format!("sudo dnf upgrade -y {packages}")),
+            Packages::Zypper => self.daemon(remedy, format!("sudo zypper update -y {packages}")),
+            Packages::Pacman => self.daemon(remedy, "sudo pacman -Syu nvidia-container-toolkit"),
+            Packages::Unknown => also(remedy, &format!("How the toolkit is installed: {TOOLKIT_GUIDE}")),
+        }
+    }
+
+    /// The toolkit tells the daemon of the runtime `nvidia`. The daemon learns of it when it is restarted.
+    pub(super) fn configure(self, remedy: Remedy) -> Remedy {
+        match self.engine() {
+            Engine::Docker => self.daemon(remedy, "sudo nvidia-ctk runtime configure --runtime=docker"),
+            Engine::RootlessDocker => self.daemon(
+                remedy,
+                "nvidia-ctk runtime configure --runtime=docker --config=$HOME/.config/docker/daemon.json",
+            ),
+            Engine::Kubernetes => self.daemon(remedy, "sudo nvidia-ctk runtime configure --runtime=containerd"),
+            Engine::Podman => self.specify(remedy, None),
+            Engine::SnapDocker | Engine::Desktop | Engine::DesktopLinux => remedy,
+        }
+    }
+
+    /// The CDI specification is written anew: that of this path, or the one that the toolkit keeps.
+    pub(super) fn specify(self, remedy: Remedy, path: Option<&str>) -> Remedy {
+        let kept = self.survey.toolkit.refresh_unit.found().is_some() && self.systemd();
+        let is_kept = |path: &str| path.starts_with("/var/run/cdi/") || path.starts_with("/run/cdi/");
+        let line = match path {
+            None if kept => "sudo systemctl restart nvidia-cdi-refresh.service".into(),
+            Some(path) if kept && is_kept(path) => "sudo systemctl restart nvidia-cdi-refresh.service".into(),
+            Some(path) if path.ends_with(".json") => {
+                format!("sudo nvidia-ctk cdi generate --format=json --output={path}")
+            }
+            path => format!("sudo nvidia-ctk cdi generate --output={}", path.unwrap_or("/etc/cdi/nvidia.yaml")),
+        };
+        let remedy = self.daemon(remedy, line);
+        self.daemon(remedy, "nvidia-ctk cdi list")
+    }
+}
+
+/// The remedy with one more sentence to know.
+pub(super) fn also(remedy: Remedy, sentence: &str) -> Remedy {
+    let note = format!("{} {sentence}", remedy.note);
+    remedy.note(note.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::catalogue::bench;
+
+    fn lines(remedy: &Remedy) -> Vec<String> {
+        remedy.commands.iter().map(|command| format!("{}: {}", command.place, command.line)).collect()
+    }
+
+    fn restart(survey: &Survey) -> Vec<String> {
+        lines(&Ground::of(survey).restart(Remedy::new("x")))
+    }
+
+    #[test]
+    fn each_engine_is_restarted_in_its_own_way_and_place() {
+        let mut survey = bench::machine();
+        assert_eq!(restart(&survey), ["here: sudo systemctl restart docker"]);
+        survey.system.systemd = Seen::Found(false);
+        assert_eq!(restart(&survey), ["here: sudo service docker restart"]);
+        bench::info(&mut survey).security = vec!["name=rootless".into()];
+        assert_eq!(restart(&survey), ["here: systemctl --user restart docker"]);
+        bench::info(&mut survey).root_dir = Some("/var/snap/docker/common/var-lib-docker".into());
+        assert_eq!(restart(&survey), ["here: sudo snap restart docker"]);
+        survey.host.daemons[0].place = DaemonPlace::DesktopWsl2;
+        assert_eq!(restart(&survey), ["windows: docker desktop restart"]);
+        bench::info(&mut survey).podman = true;
+        assert_eq!(restart(&survey), Vec::<String>::new());
+
+        assert_eq!(restart(&bench::inside(bench::machine())), ["host: sudo systemctl restart docker"]);
+        let mut remote = bench::machine();
+        remote.host.daemons[0].place = DaemonPlace::Remote;
+        assert_eq!(restart(&remote), ["host: sudo systemctl restart docker"]);
+        let mut wsl = bench::wsl2();
+        wsl.system.systemd = Seen::NotAsked;
+        assert_eq!(restart(&wsl), ["here: sudo service docker restart"]);
+    }
+
+    #[test]
+    fn packages_are_those_of_the_daemons_machine() {
+        let mut survey = bench::machine();
+        for (id, like, packages) in [
+            ("debian", "", Packages::Apt),
+            ("linuxmint", "ubuntu debian", Packages::Apt),
+            ("rocky", "rhel centos fedora", Packages::Dnf),
+            ("amzn", "fedora", Packages::Dnf),
+            ("opensuse-tumbleweed", "opensuse suse", Packages::Zypper),
+            ("arch", "", Packages::Pacman),
+            ("nixos", "", Packages::Unknown),
+        ] {
+            survey.system.distribution = Seen::Found(id.into());
+            survey.system.like = like.split_whitespace().map(String::from).collect();
+            assert_eq!(Ground::of(&survey).packages(), packages, "{id}");
+        }
+        // From a container of another distribution.
+        let mut inside = bench::inside(survey);
+        bench::info(&mut inside).operating_system = Some("Red Hat Enterprise Linux 9.4 (Plow)".into());
+        assert_eq!(Ground::of(&inside).packages(), Packages::Dnf);
+        let remedy = Ground::of(&inside).install_toolkit(Remedy::new("x"));
+        assert!(remedy.commands.iter().all(|command| command.place == "host"), "{remedy:?}");
+    }
+
+    #[test]
+    fn an_unknown_distribution_gets_the_guide_and_no_guess() {
+        let mut survey = bench::machine();
+        survey.system.distribution = Seen::Absent;
+        survey.system.like.clear();
+        let remedy = Ground::of(&survey).install_toolkit(Remedy::new("x").note("First."));
+        assert!(remedy.commands.is_empty());
+        assert_eq!(remedy.note, format!("First. How the toolkit is installed: {TOOLKIT_GUIDE}"));
+    }
+
+    #[test]
+    fn a_specification_is_written_where_it_was() {
+        let mut survey = bench::machine();
+        survey.toolkit.refresh_unit = Seen::Absent;
+        let first = |survey: &Survey, path| lines(&Ground::of(survey).specify(Remedy::new("x"), path))[0].clone();
+        assert_eq!(first(&survey, None), "here: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml");
+        assert_eq!(
+            first(&survey, Some("/etc/cdi/nvidia.json")),
+            "here: sudo nvidia-ctk cdi generate --format=json --output=/etc/cdi/nvidia.json"
+        );
+        survey.toolkit.refresh_unit = Seen::Found("active".into());
+        assert_eq!(
+            first(&survey, Some("/var/run/cdi/nvidia.yaml")),
+            "here: sudo systemctl restart nvidia-cdi-refresh.service"
+        );
+        assert_eq!(
+            first(&survey, Some("/etc/cdi/nvidia.yaml")),
+            "here: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+        );
+    }
+
+    #[test]
+    fn without_a_daemon_a_node_is_kubernetes_and_a_machine_is_dockers() {
+        let mut survey = bench::machine();
+        survey.host.daemons.clear();
+        assert_eq!(Ground::of(&survey).engine(), Engine::Docker);
+        survey.toolkit.docker_program = Seen::Found("/snap/bin/docker".into());
+        assert_eq!(Ground::of(&survey).engine(), Engine::SnapDocker);
+        survey.kubernetes.node = true;
+        assert_eq!(Ground::of(&survey).engine(), Engine::Kubernetes);
+        assert_eq!(restart(&survey), ["here: sudo systemctl restart containerd"]);
+    }
+}
