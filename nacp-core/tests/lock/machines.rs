@@ -15,7 +15,10 @@ fn a_lock_of_the_laptop_is_verified_on_a_server() {
     let runtime = drift("system.runtime");
     assert_eq!(runtime.effect, Effect::Performance);
     assert!(runtime.locked.contains("WSL2") && runtime.found.contains("native Linux"), "{runtime:?}");
-    assert_eq!(drift("driver.version").effect, Effect::Results);
+    let driver = drift("driver.version");
+    assert_eq!(driver.effect, Effect::Results);
+    assert!(driver.why.starts_with("a driver for another system: Windows and Linux"), "{driver:?}");
+    assert!(!driver.remedy.contains("install"), "{driver:?}");
     assert_eq!(drift("gpus.NVIDIA GeForce RTX 3050 Ti Laptop GPU").found, "none");
     assert_eq!(drift("gpus.NVIDIA GeForce RTX 4090").found, "2 x NVIDIA GeForce RTX 4090");
     // The services go along unchanged.
