@@ -46,6 +46,12 @@ impl Guard {
         Ok(Program::this()?.into())
     }
 
+    /// A guard whose child is this program.
+    #[cfg(feature = "doctor")]
+    pub(crate) fn of(program: Program) -> Self {
+        Self { program, library: None, limit: LIMIT }
+    }
+
     /// Adds one argument: `Guard::new("python3").arg("-m").arg("nacp._probe")`.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {

@@ -9,6 +9,8 @@ use crate::host::Seen;
 
 /// More than any text needs that is read here.
 const TEXT: u64 = 1 << 20;
+/// How a colon is written in the names of a folder that stands for a machine: not every system can hold one.
+pub(super) const COLON: &str = "%3A";
 /// So many links one after another are a circle.
 const LINKS: u32 = 40;
 
@@ -63,8 +65,11 @@ impl Root {
     pub(crate) fn list(&self, path: &str) -> Seen<Vec<String>> {
         let read = || {
             let entries = fs::read_dir(self.followed(path)?)?;
-            let mut names: Vec<_> =
-                entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
+            let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
+            let mut names: Vec<_> = match &self.place {
+                Place::This => names.collect(),
+                Place::Folder { .. } => names.map(|name| name.replace(COLON, ":")).collect(),
+            };
             names.sort();
             Ok(names)
         };

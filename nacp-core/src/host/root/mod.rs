@@ -211,7 +211,7 @@ impl Root {
     }
 
     /// Where a path of that machine is on this one. A drive of Windows is a folder of its letter: `C:\Windows` is
-    /// `C/Windows`.
+    /// `C/Windows`. Any other colon is `%3A`, since not every system can hold one in a name.
     fn place_of(&self, absolute: &str) -> PathBuf {
         match &self.place {
             Place::This => absolute.into(),
@@ -222,5 +222,5 @@ impl Root {
 
 fn below(folder: &Path, absolute: &str) -> PathBuf {
     let parts = absolute.split(['/', '\\']).filter(|part| !part.is_empty());
-    parts.fold(folder.to_owned(), |path, part| path.join(part.trim_end_matches(':')))
+    parts.fold(folder.to_owned(), |path, part| path.join(part.trim_end_matches(':').replace(':', files::COLON)))
 }
