@@ -135,14 +135,13 @@ mod simulated {
         assert_eq!((gpu.id.as_str(), gpu.memory_total.is_some()), (read.cuda.devices[0].id.as_str(), true));
         assert_eq!((read.nvml.failure, read.cuda.failure), (None, None));
         let laptop = node("rtx3050ti-laptop-wsl2");
-        assert_eq!(laptop.nvml.gpus[0].driver_model.as_deref(), Some("wddm"));
-        assert!(!laptop.nvml.gpus[0].silent.is_empty());
+        assert!(laptop.nvml.gpus[0].silent.iter().any(|call| call.starts_with("nvml")));
     }
 
     #[test]
     fn a_driver_that_refuses_keeps_its_call_and_its_number() {
         for code in [35, 100, 802, 803, 804, 999] {
-            let driver = sim::Cuda::named("h100x8").unwrap().failing("cuInit", 0, code);
+            let driver = sim::Cuda::named("h100x8").unwrap().failing_nth("cuInit", 1, code);
             let builder = Survey::builder().driver(Arc::new(driver)).commands(false).containers(false);
             let failure = builder.read().cuda.failure.unwrap();
             assert_eq!((failure.call.as_str(), failure.code), ("cuInit", Some(code)), "{}", failure.message);
