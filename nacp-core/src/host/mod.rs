@@ -16,7 +16,10 @@
 //! }
 //! ```
 
+mod container;
 pub mod daemon;
+#[cfg(feature = "doctor")]
+pub mod decision;
 mod detection;
 #[cfg(feature = "doctor")]
 pub mod doctor;
@@ -34,6 +37,8 @@ mod standing;
 pub mod survey;
 
 pub use daemon::{Daemon, DaemonInfo, DaemonPlace};
+#[cfg(feature = "doctor")]
+pub use decision::{Decision, Evaluation, Weights, evaluate};
 pub use detection::Detection;
 #[cfg(feature = "doctor")]
 pub use doctor::{Diagnosis, Doctor, Finding, diagnose, explain};
