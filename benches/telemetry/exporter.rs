@@ -1,4 +1,4 @@
-//! The exporter of `examples/exporter` over a simulated driver: what it costs to run, and how long a scrape takes.
+//! `nacp metrics --listen` over a simulated driver: what it costs to run, and how long a scrape takes.
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -61,15 +61,16 @@ impl Drop for Running {
 /// Runs the exporter for some seconds at one scrape a second, then scrapes it in a row.
 pub(crate) fn measure(scenario: &Scenario, scrapes: u32, seconds: u32) -> Option<Seen> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if !root.join("examples/exporter").exists() {
+    if !root.join("nacp-cli").exists() {
         return None;
     }
     let mut build = Command::new(env!("CARGO"));
-    build.current_dir(root).args(["build", "--quiet", "--release", "--example", "exporter"]);
+    build.current_dir(root).args(["build", "--quiet", "--release", "-p", "nacp-cli"]);
     run(&mut build);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
-    let mut command = scenario.command(target.join("release/examples/exporter"));
-    let mut child = command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut command = scenario.command(target.join("release/nacp"));
+    let mut child =
+        command.args(["metrics", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
     let running = Running(child);
     let mut line = String::new();

@@ -63,7 +63,7 @@ fn every_query_of_dashboard_12239_finds_every_gpu() {
     }
 }
 
-/// The goal of a scrape is 1 ms in a release build, which `examples/exporter` measures; here it must not be far off in a
+/// The goal of a scrape is 1 ms in a release build, which `benches/run telemetry` measures; here it must not be far off in a
 /// build without optimisation on a busy machine.
 #[test]
 fn eight_gpus_are_written_without_delay() {

@@ -1,4 +1,4 @@
-"""What the tests of clients that others wrote share: a gateway in front of a simulated service, and the exporter."""
+"""What the tests of clients that others wrote share: a gateway in front of a simulated service, and the program that serves metrics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gateway_url() -> Iterator[str]:
 
 
 class Exporter:
-    """The exporter of `examples/exporter`, while it runs."""
+    """`nacp metrics --listen`, while it runs."""
 
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self.process = process
@@ -36,15 +36,15 @@ class Exporter:
 
 @pytest.fixture
 def exporter() -> Iterator[Callable[..., Exporter]]:
-    """Starts the exporter with these arguments, and ends it after the test.
+    """Starts `nacp metrics --listen` with these arguments, and ends it after the test.
 
-    The program is the one that NACP_EXPORTER names; without it the tests fail, for there is nothing else to test.
+    The program is the one that NACP_PROGRAM names; without it the tests fail, for there is nothing else to test.
     """
-    program = Path(os.environ["NACP_EXPORTER"]).resolve()
+    program = Path(os.environ["NACP_PROGRAM"]).resolve()
     running: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> Exporter:
-        command = [str(program), "--listen=127.0.0.1:0", *arguments]
+        command = [str(program), "metrics", "--listen=127.0.0.1:0", *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         running.append(process)
         assert process.stdout is not None and process.stderr is not None

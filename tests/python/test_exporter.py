@@ -1,7 +1,7 @@
-"""The exporter of `examples/exporter` as a program: what it answers, what it refuses, how it ends.
+"""`nacp metrics --listen` as a program: what it answers, what it refuses, how it ends.
 
-cargo build --example exporter
-NACP_EXPORTER=target/debug/examples/exporter python -m pytest tests/python/test_exporter.py
+cargo build -p nacp-cli
+NACP_PROGRAM=target/debug/nacp python -m pytest tests/python/test_exporter.py
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def test_many_at_once_are_all_answered(exporter: Callable[..., Any]) -> None:
     assert {status for status, _, _ in answers} == {200}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_cleanly_when_it_is_asked_to(exporter: Callable[..., Any], number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_ends_cleanly_when_it_is_asked_to(exporter: Callable[..., Any], number: signal.Signals, code: int) -> None:
     running = exporter(NODE)
     ask(running.port, "GET", "/metrics")
     running.process.send_signal(number)
     out, err = running.process.communicate(timeout=10)
-    assert (running.process.returncode, out, err) == (0, "stopped\n", "")
+    assert (running.process.returncode, out, err) == (code, "", "stopped\n")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", running.port), timeout=5)
 
@@ -90,21 +90,21 @@ def test_it_ends_cleanly_when_it_is_asked_to(exporter: Callable[..., Any], numbe
     [
         (["--node=simulated:h100x9"], "did you mean h100x8?"),
         (["--node=simulated:/nowhere.json"], "cannot read the node file: path=/nowhere.json"),
-        (["--node=real"], 'no such node: option=--node value="real"; it is auto or one of simulated:'),
-        (["--listen=localhost"], 'not an address with a port: option=--listen value="localhost"; for example'),
+        (["--listen=localhost"], "invalid value 'localhost' for '--listen <ADDRESS>'"),
         (["--hostname-label=HOST"], "it is one of none, hostname, Hostname, both"),
-        (["--nodes", "auto"], "no such option: option=--nodes; --help lists them"),
-        (["--node"], "an option without its value: option=--node"),
+        (["--nodes", "auto"], "did you mean --node?"),
+        (["--every=0", "--listen=127.0.0.1:0"], "not a number of seconds above zero"),
     ],
 )
 def test_what_it_does_not_understand_it_names(arguments: list[str], error: str) -> None:
-    done = subprocess.run([os.environ["NACP_EXPORTER"], *arguments], capture_output=True, text=True, timeout=10)
-    assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith("exporter: ") and error in done.stderr
+    command = [os.environ["NACP_PROGRAM"], "metrics", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("nacp: ") and error in done.stderr
 
 
 def test_a_port_that_is_taken_is_told(exporter: Callable[..., Any]) -> None:
     address = f"127.0.0.1:{exporter(NODE).port}"
-    command = [os.environ["NACP_EXPORTER"], NODE, f"--listen={address}"]
+    command = [os.environ["NACP_PROGRAM"], "metrics", NODE, f"--listen={address}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    assert done.returncode == 1 and f"cannot listen on this address: address={address}" in done.stderr
+    assert done.returncode == 4 and f"cannot listen on this address: address={address}" in done.stderr

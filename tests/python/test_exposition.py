@@ -1,7 +1,7 @@
-"""The text of `examples/exporter`, read by the parser of prometheus_client and held to the rules of Prometheus.
+"""The text of `nacp metrics --listen`, read by the parser of prometheus_client and held to the rules of Prometheus.
 
-    cargo build --example exporter
-    NACP_EXPORTER=target/debug/examples/exporter python -m pytest tests/python/test_exposition.py
+    cargo build -p nacp-cli
+    NACP_PROGRAM=target/debug/nacp python -m pytest tests/python/test_exposition.py
 
 The lists here are written from dcgm-exporter's documentation and not from NACP's table.
 """

@@ -268,7 +268,7 @@ fn uuid(text: &str) -> Option<usize> {
 }
 
 /// Users' names become `…` in the paths of their homes.
-fn without_homes(path: &str) -> String {
+pub(super) fn without_homes(path: &str) -> String {
     let mut parts = path.split('/').collect::<Vec<_>>();
     for index in 1..parts.len() {
         if matches!(parts[index - 1], "home" | "Users") {

@@ -17,13 +17,15 @@
 //! ```
 
 pub mod daemon;
+mod detection;
 #[cfg(feature = "doctor")]
 pub mod doctor;
 mod facts;
 mod gpu_path;
 mod layers;
+#[cfg(feature = "doctor")]
+pub mod lock;
 mod machine;
-#[allow(dead_code, reason = "a survey reads through it")]
 mod root;
 mod seen;
 mod stack;
@@ -32,9 +34,12 @@ mod standing;
 pub mod survey;
 
 pub use daemon::{Daemon, DaemonInfo, DaemonPlace};
+pub use detection::Detection;
 #[cfg(feature = "doctor")]
 pub use doctor::{Diagnosis, Doctor, Finding, diagnose, explain};
 pub use facts::{Answer, Facts};
+#[cfg(feature = "doctor")]
+pub use lock::{Lock, Verification};
 pub use root::{CommandOutcome, Root};
 pub use seen::Seen;
 pub use stack::{
@@ -45,10 +50,11 @@ pub use standing::{RuntimeOption, Standing};
 #[cfg(feature = "doctor")]
 pub use survey::Survey;
 
-/// Where this process runs. It reads some forty small files and asks nobody; what cannot be read leaves a question
-/// [undecided](Host::undecided) and is no error.
+/// Where this process runs, and which container daemons it can reach. It reads some forty small files and asks the daemons,
+/// half a second at most; what cannot be read leaves a question [undecided](Host::undecided) and is no error. A
+/// [`Detection`] says what is looked at.
 pub fn detect() -> Host {
-    detect_in(&Root::system())
+    Detection::new().run()
 }
 
 /// Where a process would run that sees these files and this environment: another machine's, for a test.
@@ -68,5 +74,5 @@ pub fn detect() -> Host {
 /// # std::fs::remove_dir_all(folder).unwrap();
 /// ```
 pub fn detect_in(root: &Root) -> Host {
-    Facts::gather(root).decide()
+    Detection::new().root(root.clone()).run()
 }

@@ -52,6 +52,17 @@ impl<T> Seen<T> {
         }
     }
 
+    /// The same, understood: what `read` refuses is unreadable, with its reason.
+    pub fn then<U>(self, read: impl FnOnce(T) -> Result<U, String>) -> Seen<U> {
+        match self.map(read) {
+            Seen::Found(Ok(value)) => Seen::Found(value),
+            Seen::Found(Err(why)) => Seen::Unreadable(why),
+            Seen::Absent => Seen::Absent,
+            Seen::Unreadable(why) => Seen::Unreadable(why),
+            Seen::NotAsked => Seen::NotAsked,
+        }
+    }
+
     /// The same, borrowed.
     pub fn as_ref(&self) -> Seen<&T> {
         match self {

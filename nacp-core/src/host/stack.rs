@@ -374,13 +374,16 @@ impl fmt::Display for Undecided {
 }
 
 impl fmt::Display for Host {
-    /// The summary, then one line for each layer, for the path to GPUs, and for each open question.
+    /// The summary, then one line for each layer, for the path to GPUs, for each daemon, and for each open question.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.summary())?;
         for layer in &self.layers {
             write!(f, "\n  {layer}")?;
         }
         write!(f, "\n  {}", self.gpu)?;
+        for daemon in &self.daemons {
+            write!(f, "\n  {daemon}")?;
+        }
         for undecided in &self.undecided {
             write!(f, "\n  {undecided}")?;
         }

@@ -26,6 +26,7 @@ mod parse;
 mod place;
 mod spec;
 mod validate;
+pub(crate) mod yaml;
 
 pub use compute::ComputeNeed;
 pub use determinism::Determinism;

@@ -1,114 +1,22 @@
 //! Reading `nacp.yaml`. JSON is read by the same parser, since nearly every JSON text is also YAML.
 
-use serde_saphyr::Error as YamlError;
-
-use super::{App, place};
-use crate::error::{Error, ErrorKind, Result, nearest};
+use super::App;
+use super::yaml::{self, Kind};
+use crate::error::{Error, Result};
 
 /// Whether a character may stand as it is in JSON and not in YAML.
 const JSON_ONLY: fn(char) -> bool = |letter| matches!(letter, '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
+const APP: Kind = Kind { operation: "service.parse", name: "app" };
 
 pub(super) fn app(text: &str) -> Result<App> {
+    let explain = |error| -> Error { yaml::explain(APP, text, &error) };
     let app: App = match serde_saphyr::from_str(text) {
         Ok(app) => app,
-        Err(error) if text.contains(JSON_ONLY) => serde_json::from_str(text).map_err(|_| explain(text, &error))?,
-        Err(error) => return Err(explain(text, &error)),
+        Err(error) if text.contains(JSON_ONLY) => serde_json::from_str(text).map_err(|_| explain(error))?,
+        Err(error) => return Err(explain(error)),
     };
     app.validate()?;
     Ok(app)
-}
-
-fn explain(text: &str, error: &YamlError) -> Error {
-    let at = error.location();
-    let path = at.and_then(|at| place::path(text, at.line(), at.column()));
-    let invalid = |message: &str| {
-        let described = Error::new(ErrorKind::InvalidArgument, "service.parse", message);
-        match at {
-            Some(at) => described.with("line", at.line()).with("column", at.column()),
-            None => described,
-        }
-    };
-    let inner = |field: &str| match &path {
-        Some(path) => format!("{path}.{field}"),
-        None => field.to_owned(),
-    };
-    match original(error) {
-        YamlError::SerdeUnknownField { field, expected, .. } => {
-            let described = invalid("unknown field").with("field", field);
-            match nearest(field, expected.iter().copied()) {
-                Some(near) => described.hint(format!("did you mean {near}?")),
-                None => described.hint(format!("the fields here are {}", expected.join(", "))),
-            }
-        }
-        YamlError::SerdeUnknownVariant { variant, expected, .. } => {
-            invalid("unknown value").with("value", variant).hint(format!("choose one of {}", expected.join(", ")))
-        }
-        YamlError::SerdeMissingField { field, .. } => invalid("a field is missing").with("field", inner(field)),
-        YamlError::DuplicateMappingKey { key, .. } => {
-            let described = invalid("a field is there twice");
-            match key {
-                Some(key) => described.with("field", inner(key)),
-                None => described,
-            }
-        }
-        YamlError::MultipleDocuments { .. } => invalid("a second document begins here").hint("write one app in a file"),
-        other => {
-            let described = invalid("not a valid app");
-            let described = path.iter().fold(described, |described, path| described.with("field", path));
-            described.with("reason", plain(other))
-        }
-    }
-}
-
-/// The error itself, without what the parser wraps around it for printing.
-fn original(error: &YamlError) -> &YamlError {
-    match error.without_snippet() {
-        YamlError::AliasError { error, .. } => original(error),
-        other => other,
-    }
-}
-
-/// The reason in words of the file's author; the parser's own speak of Rust's types and of its options.
-fn plain(error: &YamlError) -> String {
-    match error {
-        YamlError::Eof { .. } => "the text ends too early".into(),
-        YamlError::NullIntoString { .. } => "text is needed, and nothing is there".into(),
-        YamlError::Unexpected { expected: "string scalar", .. } => "a single value is needed".into(),
-        YamlError::Unexpected { expected: "mapping start", .. } => {
-            "fields are needed, each with its name and its value".into()
-        }
-        YamlError::Unexpected { expected: "sequence start", .. } => "a list is needed, for example [one, two]".into(),
-        YamlError::InvalidScalar { ty, .. } => match *ty {
-            "u16" => whole_number(u16::MIN, u16::MAX),
-            "u32" => whole_number(u32::MIN, u32::MAX),
-            "i32" => whole_number(i32::MIN, i32::MAX),
-            _ => "another kind of value is needed".into(),
-        },
-        YamlError::SerdeInvalidType { unexpected, expected, .. } => {
-            let given = match unexpected.as_str() {
-                "unit value" => "nothing",
-                "sequence" => "a list",
-                "map" => "fields",
-                other => other,
-            };
-            format!("{expected} is needed, not {given}")
-        }
-        YamlError::ExternallyTaggedEnumExpectedScalarOrMapping { .. } => "a single word is needed".into(),
-        YamlError::Budget { .. }
-        | YamlError::AliasReplayCounterOverflow { .. }
-        | YamlError::AliasReplayLimitExceeded { .. }
-        | YamlError::AliasExpansionLimitExceeded { .. }
-        | YamlError::AliasReplayStackDepthExceeded { .. } => "nested too deeply, or repeated too often".into(),
-        other => {
-            let text = other.render_with_formatter(&serde_saphyr::UserMessageFormatter);
-            let first = text.lines().next().unwrap_or_default();
-            first.split(" at line ").next().unwrap_or(first).to_owned()
-        }
-    }
-}
-
-fn whole_number<T: std::fmt::Display>(least: T, most: T) -> String {
-    format!("a whole number from {least} to {most} is needed")
 }
 
 #[cfg(test)]
@@ -116,6 +24,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::error::ErrorKind;
     use crate::service::{ComputeNeed, Determinism, GpuNeed, Probe, Service};
     use crate::units::Bytes;
 

@@ -1,4 +1,4 @@
-"""compare --check PROGRAM --ptx FOLDER --report FILE [--again FILE] [--json FILE]
+"""compare --nacp PROGRAM --ptx FOLDER --report FILE [--again FILE] [--json FILE]
 
 NACP's figures and bits beside those of other ways to the same GPU, in turns and in one run. What is not installed is
 skipped with its reason. It ends with 1 where bits or devices differ; figures that differ are told and are no failure.
@@ -76,7 +76,7 @@ def metric(report: dict[str, Any], check: str, name: str) -> float | None:
 def measure(program: Path, checks: list[str], device: str) -> dict[str, Any]:
     """Lets NACP measure again."""
     only = [part for check in checks for part in ("--only", check)]
-    command = [str(program), "standard", "--isolated", "--json", "--device", device, *only]
+    command = [str(program), "check", "standard", "--json", "--device", device, *only]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{program.name} ends with {done.returncode}: {done.stderr.strip()}")
@@ -167,8 +167,8 @@ def everything(
     device = certificate["device"]["uuid"]
     parts: list[tuple[str, Callable[[], None]]] = [
         ("bits", lambda: same_bits(client, certificate, wanted.ptx, table)),
-        ("pinned", lambda: copies(client, wanted.check, device, table)),
-        ("launch", lambda: launches(client, wanted.check, device, wanted.ptx, table)),
+        ("pinned", lambda: copies(client, wanted.nacp, device, table)),
+        ("launch", lambda: launches(client, wanted.nacp, device, wanted.ptx, table)),
         ("fp32", lambda: matrices(client, report, table)),
     ]
     for part, compare in parts:
@@ -183,7 +183,7 @@ def everything(
 def main() -> int:
     """Compares all with all that is here."""
     parser = argparse.ArgumentParser(usage=__doc__)
-    for name in ("--check", "--ptx", "--report"):
+    for name in ("--nacp", "--ptx", "--report"):
         parser.add_argument(name, type=Path, required=True)
     for name in ("--again", "--json"):
         parser.add_argument(name, type=Path)

@@ -14,6 +14,7 @@ mod executor;
 mod id;
 mod level;
 mod needs;
+pub(crate) mod page;
 mod passes;
 mod report;
 mod run;

@@ -107,6 +107,17 @@ impl Fault {
         Self { code, kind: row.map_or(FaultKind::Unknown, |(_, kind)| *kind) }
     }
 
+    /// The fault of this name: as `cuda.h` spells it (`CUDA_ERROR_NO_DEVICE`), or as the runtime library does
+    /// (`cudaErrorNoDevice`). Nothing for a name that is newer than CUDA 13.4, or is none.
+    pub fn from_name(name: &str) -> Option<Self> {
+        names::code(name).map(Self::from_code)
+    }
+
+    /// What helps against it, in one sentence; none where nothing in general does.
+    pub fn hint(self) -> Option<&'static str> {
+        self.kind.meaning().hint
+    }
+
     /// The name that `cuda.h` gives the number, such as `CUDA_ERROR_NO_DEVICE`; none for one that is newer than CUDA 13.4.
     pub fn name(self) -> Option<&'static str> {
         names::name(self.code)

@@ -5,6 +5,31 @@ pub(super) fn name(code: i32) -> Option<&'static str> {
     NAMES.binary_search_by_key(&code, |(number, _)| *number).ok().and_then(|at| NAMES.get(at)).map(|(_, name)| *name)
 }
 
+/// The number of a name: the driver's own (`CUDA_ERROR_NO_DEVICE`), or the one that the runtime library gives the same
+/// number (`cudaErrorNoDevice`).
+pub(super) fn code(name: &str) -> Option<i32> {
+    if let Some((_, code)) = RUNTIME.iter().find(|(runtime, _)| *runtime == name) {
+        return Some(*code);
+    }
+    let folded = name.strip_prefix("cudaError").map(|words| {
+        let capital = |letter: char| if letter.is_ascii_uppercase() { vec!['_', letter] } else { vec![letter] };
+        format!("CUDA_ERROR{}", words.chars().flat_map(capital).collect::<String>().to_ascii_uppercase())
+    });
+    let name = folded.as_deref().unwrap_or(name);
+    NAMES.iter().find(|(_, known)| *known == name).map(|(code, _)| *code)
+}
+
+/// Names of the runtime library that are not the driver's in another spelling, or have no other.
+const RUNTIME: [(&str, i32); 7] = [
+    ("cudaErrorMemoryAllocation", 2),
+    ("cudaErrorInitializationError", 3),
+    ("cudaErrorInsufficientDriver", 35),
+    ("cudaErrorDevicesUnavailable", 46),
+    ("cudaErrorNoKernelImageForDevice", 209),
+    ("cudaErrorECCUncorrectable", 214),
+    ("cudaErrorLaunchFailure", 719),
+];
+
 /// By number.
 const NAMES: [(i32, &str); 106] = [
     (0, "CUDA_SUCCESS"),
@@ -124,9 +149,28 @@ mod tests {
         assert!(NAMES.is_sorted_by_key(|(number, _)| *number));
         for (number, expected) in NAMES {
             assert_eq!(name(number), Some(expected));
+            assert_eq!(code(expected), Some(number));
         }
         for unknown in [-1, 13, 920, 9999, i32::MAX] {
             assert_eq!(name(unknown), None);
+        }
+    }
+
+    #[test]
+    fn the_runtime_library_has_names_of_its_own() {
+        for (name, number) in [
+            ("cudaErrorNoDevice", Some(100)),
+            ("cudaErrorSystemNotReady", Some(802)),
+            ("cudaErrorIllegalAddress", Some(700)),
+            ("cudaErrorMemoryAllocation", Some(2)),
+            ("cudaErrorUnknown", Some(999)),
+            ("cudaErrorSystemDriverMismatch", Some(803)),
+            ("cudaErrorUnsupportedPtxVersion", Some(222)),
+            ("cudaErrorMadeUp", None),
+            ("cudaError", None),
+            ("", None),
+        ] {
+            assert_eq!(code(name), number, "{name}");
         }
     }
 }

@@ -20,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 const CHUNK: usize = 2 * LINE;
 /// So many pieces of the log are read in one call at most once its limit has passed.
 const PIECES: usize = 4096;
+/// More pieces than any log has that ends.
+#[cfg(feature = "doctor")]
+const ALL_PIECES: usize = 1 << 18;
 
 /// What the log gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +153,24 @@ impl KernelLog {
                 std::thread::sleep(PAUSE.min(left));
             }
         }
+    }
+
+    /// The lines that are there already, of whichever module, as the log has them.
+    ///
+    /// # Errors
+    /// As for [`next`](Self::next).
+    #[cfg(feature = "doctor")]
+    pub(crate) fn lines(&mut self) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for _ in 0..ALL_PIECES {
+            while let Some(line) = self.line() {
+                lines.push(String::from_utf8_lossy(&line).into_owned());
+            }
+            if !self.fill()? {
+                break;
+            }
+        }
+        Ok(lines)
     }
 
     /// Reads another piece; whether there was one.

@@ -25,10 +25,17 @@ pub struct Guard {
     limit: Duration,
 }
 
+impl From<Program> for Guard {
+    /// A guard whose child is this program, which calls [`answer`](super::answer) first in `main`.
+    fn from(program: Program) -> Self {
+        Self { program, library: None, limit: LIMIT }
+    }
+}
+
 impl Guard {
     /// A guard whose child is this program, which calls [`answer`](super::answer) first in `main`.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: Program::new(program), library: None, limit: LIMIT }
+        Program::new(program).into()
     }
 
     /// A guard whose child is the program that runs now, without arguments.
@@ -36,7 +43,13 @@ impl Guard {
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) where the system does not tell which program that is.
     pub fn this_program() -> Result<Self> {
-        Ok(Self { program: Program::this()?, library: None, limit: LIMIT })
+        Ok(Program::this()?.into())
+    }
+
+    /// A guard whose child is this program.
+    #[cfg(feature = "doctor")]
+    pub(crate) fn of(program: Program) -> Self {
+        Self { program, library: None, limit: LIMIT }
     }
 
     /// Adds one argument: `Guard::new("python3").arg("-m").arg("nacp._probe")`.

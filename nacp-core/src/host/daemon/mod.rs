@@ -4,18 +4,25 @@
 //! distribution, on another machine. What `/dev` shows here says nothing of the GPUs there, so each [`Daemon`] has its
 //! own place, with the evidence of its own answers.
 
-#[allow(dead_code, reason = "a survey asks through it")]
 pub(super) mod ask;
+mod endpoints;
+mod find;
+mod info;
+mod place;
+mod show;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::find::find;
+pub(super) use self::place::is_wsl2;
+pub use self::place::place;
 use super::{Evidence, Seen};
 
 /// A container daemon: where it was looked for, and what it answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Daemon {
-    /// Its address, such as `unix:///var/run/docker.sock`.
+    /// Its address, such as `unix:///var/run/docker.sock`. A `~` is the home of this user; who logs in is left out.
     pub endpoint: String,
     /// What named the address: `env DOCKER_HOST`, `context desktop-linux`, `default socket`, `podman socket`.
     pub found_by: String,
@@ -42,6 +49,8 @@ pub enum DaemonPlace {
     DesktopVm,
     /// In Docker Desktop's virtual machine on Linux.
     DesktopLinux,
+    /// In another virtual machine on this machine: that of Podman, or a WSL2 distribution seen from Windows.
+    OtherVm,
     /// On another machine, reached over a network.
     Remote,
     /// It cannot be told.
@@ -58,6 +67,8 @@ pub struct DaemonInfo {
     pub name: String,
     /// Its version, such as `26.1.5`.
     pub version: String,
+    /// What its maker calls the whole, such as `Docker Desktop 4.37.1 (178610)` or `Docker Engine - Community`.
+    pub platform: Option<String>,
     /// The newest API version that it speaks.
     pub api: Option<String>,
     /// The oldest API version that it speaks.
@@ -87,8 +98,10 @@ pub struct DaemonInfo {
     pub cdi_spec_dirs: Option<Vec<String>>,
     /// The CDI devices that it has found; none where it does not say (API before 1.50).
     pub cdi_devices: Option<Vec<String>>,
-    /// Where it keeps its files, such as `/var/lib/docker` or `/var/snap/docker/…`.
+    /// Where it keeps its files, such as `/var/lib/docker` or `/var/snap/docker/…`; names of homes are `…`.
     pub root_dir: Option<String>,
+    /// Which of the two questions had no answer, and why; the fields above that stand in it are unknown then.
+    pub incomplete: Option<String>,
 }
 
 impl DaemonInfo {

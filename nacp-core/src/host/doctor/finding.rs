@@ -1,13 +1,25 @@
 //! What the doctor says.
 
+use std::cmp::Reverse;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Remedy};
+use super::{CATALOGUE, Entry, Remedy};
+use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::host::{Confidence, Evidence, Survey};
 
-/// The stable name of an entry of the catalogue: `D01` to `D49`.
+/// The stable name of an entry of the catalogue: `D01` to `D49`. In JSON it is this text.
+///
+/// ```
+/// use nacp_core::host::doctor::FindingId;
+///
+/// let id: FindingId = "d18".parse()?;
+/// assert_eq!(id.to_string(), "D18");
+/// assert!("D99".parse::<FindingId>().is_err());
+/// # Ok::<(), nacp_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FindingId(pub(super) u8);
 
@@ -142,6 +154,36 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// The finding of this entry, if the machine has it.
+    pub fn by_id(&self, id: FindingId) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.id == id)
+    }
+
+    /// The worst of the findings; none on a machine that has none.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).min()
+    }
+
+    /// The entries that could not be answered, with the reason.
+    pub fn unknown(&self) -> impl Iterator<Item = &Examined> {
+        self.examined.iter().filter(|examined| examined.outcome == "unknown")
+    }
+
+    /// The first thing that does not work as an error; none where nothing is [`Broken`](Severity::Broken).
+    pub fn error(&self) -> Option<Error> {
+        let broken = |finding: &&Finding| finding.severity == Severity::Broken;
+        let first = self.findings.iter().find(broken)?;
+        let more = self.findings.iter().filter(broken).count() - 1;
+        let mut error = Error::new(ErrorKind::DriverUnavailable, "host.doctor", &first.title).with("finding", first.id);
+        if let Some(subject) = &first.subject {
+            error = error.with("subject", subject);
+        }
+        if more > 0 {
+            error = error.with("more", more);
+        }
+        Some(error.hint(&first.remedy.summary))
+    }
+
     pub(super) fn of(survey: &Survey) -> Self {
         let simulated = survey.nvml.simulated || survey.cuda.simulated;
         Self { host: survey.host.summary(), simulated, findings: Vec::new(), examined: Vec::new() }
@@ -173,13 +215,56 @@ impl Diagnosis {
     }
 
     pub(super) fn finish(&mut self) {
-        self.findings.sort_by_key(|finding| (finding.severity, finding.id));
+        self.findings.sort_by_key(|finding| (finding.severity, Reverse(finding.confidence), finding.id));
     }
 }
 
 impl fmt::Display for FindingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&format!("D{:02}", self.0))
+    }
+}
+
+impl FindingId {
+    /// Its entry in the catalogue; every id that was parsed has one.
+    pub fn entry(self) -> Option<&'static Entry> {
+        CATALOGUE.iter().find(|entry| entry.id == self)
+    }
+}
+
+impl FromStr for FindingId {
+    type Err = Error;
+
+    /// Reads `D07`, in either case and with or without the zero.
+    fn from_str(text: &str) -> Result<Self> {
+        let number = text.trim().strip_prefix(['D', 'd']).and_then(|digits| digits.parse().ok());
+        if let Some(entry) = number.and_then(|number| Self(number).entry()) {
+            return Ok(entry.id);
+        }
+        let error = Error::new(ErrorKind::NotFound, "host.doctor", "no such entry in the catalogue of failures")
+            .with("id", format_args!("{text:?}"));
+        let names: Vec<String> = CATALOGUE.iter().map(|entry| entry.id.to_string()).collect();
+        Err(match nearest(text, names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean {near}?")),
+            None => error.hint("an id is a D and a number, such as D08"),
+        })
+    }
+}
+
+impl Severity {
+    /// Its word: `broken`, `risk` or `note`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::Risk => "risk",
+            Self::Note => "note",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
     }
 }
 
@@ -191,6 +276,7 @@ impl Serialize for FindingId {
 
 impl<'de> Deserialize<'de> for FindingId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Any number: what a newer NACP has written can be read.
         let text = String::deserialize(deserializer)?;
         let number = text.strip_prefix('D').and_then(|digits| digits.parse().ok());
         number.map(Self).ok_or_else(|| serde::de::Error::custom(format!("no entry of the catalogue: {text}")))

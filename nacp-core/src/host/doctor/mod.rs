@@ -8,11 +8,12 @@ mod catalogue;
 mod explain;
 mod finding;
 mod remedy;
+mod render;
 mod symptom;
 mod whole;
 
 pub use catalogue::CATALOGUE;
-pub use explain::{Explanation, Match, explain};
+pub use explain::{ErrorFamily, ErrorNumber, Explanation, Match, explain};
 pub use finding::{Diagnosis, Examined, Finding, FindingId, Outcome, Severity, Trace};
 pub use remedy::{Command, Remedy};
 pub use symptom::Symptom;

@@ -1,7 +1,5 @@
 //! A survey and what it means.
 
-use std::fmt;
-
 use super::{Diagnosis, Explanation, diagnose, explain};
 use crate::host::Survey;
 
@@ -25,11 +23,5 @@ impl Doctor {
     /// Explains the text of an error, on this machine.
     pub fn explain(&self, text: &str) -> Explanation {
         explain(text, &self.survey)
-    }
-}
-
-impl fmt::Display for Doctor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} findings", self.diagnosis.host, self.diagnosis.findings.len())
     }
 }

@@ -9,6 +9,8 @@ use crate::host::Seen;
 
 /// More than any text needs that is read here.
 const TEXT: u64 = 1 << 20;
+/// How a colon is written in the names of a folder that stands for a machine: not every system can hold one.
+pub(super) const COLON: &str = "%3A";
 /// So many links one after another are a circle.
 const LINKS: u32 = 40;
 
@@ -63,8 +65,11 @@ impl Root {
     pub(crate) fn list(&self, path: &str) -> Seen<Vec<String>> {
         let read = || {
             let entries = fs::read_dir(self.followed(path)?)?;
-            let mut names: Vec<_> =
-                entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
+            let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
+            let mut names: Vec<_> = match &self.place {
+                Place::This => names.collect(),
+                Place::Folder { .. } => names.map(|name| name.replace(COLON, ":")).collect(),
+            };
             names.sort();
             Ok(names)
         };
@@ -225,5 +230,99 @@ fn recorded(own: Stat, table: &str, path: &str) -> Stat {
         gid: field(3).parse().ok(),
         modified: field(4).parse().ok(),
         ..own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let root = Root::at(folder.path(), BTreeMap::new());
+        (folder, root)
+    }
+
+    #[test]
+    fn what_is_read_is_found_absent_or_unreadable() {
+        let (_folder, root) = machine(&[("etc/os", "one\ntwo"), ("C/Windows/System32/nvml.dll", "MZ")]);
+        assert_eq!(root.text("/etc/os"), Seen::Found("one\ntwo".into()));
+        assert_eq!(root.text_within("/etc/os", 3), Seen::Found("one".into()));
+        assert_eq!(root.text("/etc/none"), Seen::Absent);
+        assert_eq!(root.text("/etc/os/below"), Seen::Absent);
+        assert_eq!(root.text("/etc"), Seen::Unreadable("it is a folder".into()));
+        assert_eq!(root.list("/etc"), Seen::Found(vec!["os".into()]));
+        assert_eq!(root.list("/none"), Seen::Absent);
+        assert!(root.exists(r"C:\Windows\System32\nvml.dll"));
+        assert!(!root.exists("/etc/none"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let (folder, root) = machine(&[]);
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap();
+        assert!(made.success());
+        assert_eq!(root.text("/pipe"), Seen::Unreadable("it is no regular file".into()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_within_the_folder() {
+        use std::os::unix::fs::symlink;
+        let (folder, root) = machine(&[("usr/lib/libcuda.so.580", "ELF"), ("secret", "inside")]);
+        let at = |path: &str| folder.path().join(path);
+        symlink("libcuda.so.580", at("usr/lib/libcuda.so.1")).unwrap();
+        symlink("/usr/lib/libcuda.so.1", at("usr/lib/libcuda.so")).unwrap();
+        symlink("../../../../../secret", at("usr/lib/out")).unwrap();
+        symlink("/usr/lib", at("lib")).unwrap();
+        symlink("round", at("round")).unwrap();
+        symlink("/nowhere", at("dangling")).unwrap();
+        assert_eq!(root.text("/lib/libcuda.so"), Seen::Found("ELF".into()));
+        assert_eq!(root.canonical("/lib/libcuda.so"), Seen::Found("/usr/lib/libcuda.so.580".into()));
+        assert_eq!(root.text("/usr/lib/out"), Seen::Found("inside".into()));
+        assert_eq!(root.link("/usr/lib/libcuda.so"), Seen::Found("/usr/lib/libcuda.so.1".into()));
+        assert_eq!(root.link("/usr/lib/libcuda.so.580"), Seen::Absent);
+        assert_eq!(root.text("/round"), Seen::Unreadable("its links lead in a circle".into()));
+        assert_eq!((root.text("/dangling"), root.canonical("/dangling")), (Seen::Absent, Seen::Absent));
+        assert!(root.exists("/dangling"));
+    }
+
+    #[test]
+    fn a_folder_says_owners_only_where_they_were_written_down() {
+        let table = "/dev/nvidia0 660 0 44\n/usr/bin/nvidia-ctk 755 0 0 1760000000\n/dev/dxg - - -\n";
+        let (_folder, root) = machine(&[
+            ("answers/stat", table),
+            ("dev/nvidia0", ""),
+            ("dev/dxg", ""),
+            ("usr/bin/nvidia-ctk", "#!"),
+            ("etc/os", "1"),
+        ]);
+        let stat = |path| root.stat(path).found().copied().unwrap();
+        let device = stat("/dev/nvidia0");
+        assert_eq!((device.mode, device.uid, device.gid, device.modified), (Some(0o660), Some(0), Some(44), None));
+        let program = stat("/usr/bin/nvidia-ctk");
+        assert_eq!((program.mode, program.modified, program.size), (Some(0o755), Some(1_760_000_000), 2));
+        for path in ["/etc/os", "/dev/dxg"] {
+            let unknown = stat(path);
+            assert_eq!((unknown.mode, unknown.uid, unknown.gid), (None, None, None), "{path}");
+        }
+        assert!(stat("/etc").folder);
+        assert_eq!(root.stat("/dev/nvidia1"), Seen::Absent);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_machine_says_all_of_it() {
+        let stat = *Root::system().stat("/proc/self/status").found().unwrap();
+        assert_eq!((stat.mode, stat.folder), (Some(0o444), false));
+        assert!(stat.uid.is_some() && stat.gid.is_some() && stat.modified.is_some());
     }
 }

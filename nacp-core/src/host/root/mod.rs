@@ -3,6 +3,8 @@
 mod files;
 mod program;
 mod recorded;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -114,7 +116,8 @@ impl Root {
     }
 
     /// What a container daemon answers to `GET path`, the body as text, within `limit` for the whole exchange. Absent
-    /// where nothing is at that address; any answer but a success is unreadable, with the daemon's message.
+    /// where nothing is at that address; any answer but a success is unreadable, with the daemon's message. A `~` in the
+    /// address is the user's home.
     pub(crate) fn ask(&self, endpoint: &str, path: &str, limit: Duration) -> Seen<String> {
         self.ask_raw(endpoint, path, limit).map(|body| String::from_utf8_lossy(&body).into_owned())
     }
@@ -136,9 +139,51 @@ impl Root {
     }
 
     fn ask_raw(&self, endpoint: &str, path: &str, limit: Duration) -> Seen<Vec<u8>> {
+        self.ask_all(&[(endpoint, path)], limit).pop().unwrap_or_default()
+    }
+
+    /// The answers to several questions, `endpoint` and `path`, that are asked at the same time.
+    pub(super) fn ask_all(&self, questions: &[(&str, &str)], limit: Duration) -> Vec<Seen<Vec<u8>>> {
         match &self.place {
-            Place::This => ask::get(endpoint, path, limit),
-            Place::Folder { folder, .. } => recorded::ask(folder, endpoint, path),
+            Place::This => {
+                let begin = |(endpoint, path): &(&str, &str)| ask::begin(&self.expanded(endpoint), path, limit);
+                let pending: Vec<_> = questions.iter().map(begin).collect();
+                pending.into_iter().map(ask::Pending::wait).collect()
+            }
+            Place::Folder { folder, .. } => {
+                let daemons: Vec<_> = recorded::daemons(folder)
+                    .into_iter()
+                    .map(|(endpoint, folder)| (self.expanded(&endpoint), folder))
+                    .collect();
+                let answer = |(endpoint, path): &(&str, &str)| {
+                    let known = daemons.iter().find(|(known, _)| *known == self.expanded(endpoint));
+                    known.map_or(Seen::Absent, |(_, daemon)| recorded::ask(daemon, path))
+                };
+                questions.iter().map(answer).collect()
+            }
+        }
+    }
+
+    /// The folder of the user's own files.
+    pub(super) fn home(&self) -> Option<String> {
+        let name = if self.os() == Some("windows") { "USERPROFILE" } else { "HOME" };
+        self.variable(name).map(|home| home.trim_end_matches(['/', '\\']).to_owned()).filter(|home| !home.is_empty())
+    }
+
+    /// An address as it is shown: the home of the user, whose name may be theirs, is `~` in it.
+    pub(super) fn shortened(&self, endpoint: &str) -> String {
+        let whole = self.home().map(|home| format!("unix://{home}/"));
+        match whole.and_then(|home| endpoint.strip_prefix(&home).map(str::to_owned)) {
+            Some(rest) => format!("unix://~/{rest}"),
+            None => endpoint.to_owned(),
+        }
+    }
+
+    /// An address as it is used.
+    pub(super) fn expanded(&self, endpoint: &str) -> String {
+        match (endpoint.strip_prefix("unix://~/"), self.home()) {
+            (Some(rest), Some(home)) => format!("unix://{home}/{rest}"),
+            _ => endpoint.to_owned(),
         }
     }
 
@@ -146,7 +191,9 @@ impl Root {
     pub(super) fn recorded_daemons(&self) -> Vec<String> {
         match &self.place {
             Place::This => Vec::new(),
-            Place::Folder { folder, .. } => recorded::endpoints(folder),
+            Place::Folder { folder, .. } => {
+                recorded::daemons(folder).into_iter().map(|(endpoint, _)| endpoint).collect()
+            }
         }
     }
 
@@ -164,7 +211,7 @@ impl Root {
     }
 
     /// Where a path of that machine is on this one. A drive of Windows is a folder of its letter: `C:\Windows` is
-    /// `C/Windows`.
+    /// `C/Windows`. Any other colon is `%3A`, since not every system can hold one in a name.
     fn place_of(&self, absolute: &str) -> PathBuf {
         match &self.place {
             Place::This => absolute.into(),
@@ -175,5 +222,5 @@ impl Root {
 
 fn below(folder: &Path, absolute: &str) -> PathBuf {
     let parts = absolute.split(['/', '\\']).filter(|part| !part.is_empty());
-    parts.fold(folder.to_owned(), |path, part| path.join(part.trim_end_matches(':')))
+    parts.fold(folder.to_owned(), |path, part| path.join(part.trim_end_matches(':').replace(':', files::COLON)))
 }

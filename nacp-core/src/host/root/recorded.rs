@@ -31,12 +31,8 @@ pub(super) fn run(folder: &Path, program: &str, args: &[&str]) -> Seen<Ended> {
     Seen::Found(Ended { code, signal, stdout, stderr: Vec::new() })
 }
 
-/// The addresses of the recorded daemons.
-pub(super) fn endpoints(folder: &Path) -> Vec<String> {
-    daemons(folder).into_iter().map(|(endpoint, _)| endpoint).collect()
-}
-
-fn daemons(folder: &Path) -> Vec<(String, PathBuf)> {
+/// The recorded daemons: the address and the folder of each.
+pub(super) fn daemons(folder: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = fs::read_dir(folder.join("answers/daemons")) else { return Vec::new() };
     let mut folders: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     folders.sort();
@@ -47,11 +43,8 @@ fn daemons(folder: &Path) -> Vec<(String, PathBuf)> {
     known.collect()
 }
 
-/// What the daemon of this address answered to `GET path`.
-pub(super) fn ask(folder: &Path, endpoint: &str, path: &str) -> Seen<Vec<u8>> {
-    let Some((_, daemon)) = daemons(folder).into_iter().find(|(known, _)| known == endpoint) else {
-        return Seen::Absent;
-    };
+/// What the daemon in this folder answered to `GET path`.
+pub(super) fn ask(daemon: &Path, path: &str) -> Seen<Vec<u8>> {
     if let Ok(error) = fs::read_to_string(daemon.join("error")) {
         return Seen::Unreadable(error.trim().to_owned());
     }
@@ -59,15 +52,15 @@ pub(super) fn ask(folder: &Path, endpoint: &str, path: &str) -> Seen<Vec<u8>> {
     match path.split('/').skip(1).collect::<Vec<_>>()[..] {
         ["version"] => read(&daemon.join("version.json")),
         ["info"] => read(&daemon.join("info.json")),
-        ["containers", "json"] => containers(&daemon).map(|all| {
+        ["containers", "json"] => containers(daemon).map(|all| {
             let listed: Vec<_> = all.iter().map(in_list).collect();
             Value::from(listed).to_string().into_bytes()
         }),
-        ["containers", name, "json"] => match one(&daemon, name) {
+        ["containers", name, "json"] => match one(daemon, name) {
             Seen::Found(container) => Seen::Found(container.to_string().into_bytes()),
             other => other.map(|_| Vec::new()),
         },
-        ["containers", name, "logs"] => match one(&daemon, name) {
+        ["containers", name, "logs"] => match one(daemon, name) {
             Seen::Found(container) => {
                 let name = container["Name"].as_str().unwrap_or_default().trim_start_matches('/');
                 read(&daemon.join("logs").join(name))

@@ -3,14 +3,17 @@
 //! A [`Survey`] is what the doctor, the comparison of runtimes and the lock are computed from. It is read once, with a
 //! limit of time for everything that can hang, and can be kept and sent: two that are equal give equal answers.
 
+mod builder;
 mod cdi;
 mod containers;
 mod cuda;
 mod devices;
+mod discreet;
 mod kernel;
 mod kubernetes;
 mod libraries;
 mod nvml;
+mod read;
 mod system;
 mod toolkit;
 mod wsl;
@@ -19,6 +22,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use builder::SurveyBuilder;
 pub use cdi::{Cdi, CdiDevice, CdiSpec};
 pub use containers::{ContainerFacts, DeviceRequest};
 pub use cuda::{CudaDeviceFacts, CudaFacts, CudaFailure};
@@ -32,7 +36,7 @@ pub use toolkit::{Toolkit, ToolkitConfig};
 pub use wsl::Wsl;
 
 pub use super::CommandOutcome;
-use super::{Daemon, Host};
+use super::{Daemon, Host, Seen};
 
 /// Everything that was read about a machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +72,14 @@ pub struct Survey {
     /// What the CUDA driver answers.
     #[serde(default)]
     pub cuda: CudaFacts,
+    /// How the services of systemd stand that GPUs depend on, by unit, such as `nvidia-fabricmanager.service`: `active`,
+    /// `inactive`, `failed`. A unit that does not exist is not listed.
+    #[serde(default)]
+    pub units: BTreeMap<String, String>,
+    /// Versions of NVIDIA's packages that the package database (dpkg's) lists as installed, by name, such as
+    /// `nvidia-fabricmanager-580`; absent where there is no such database.
+    #[serde(default)]
+    pub packages: Seen<BTreeMap<String, String>>,
     /// The containers that want a GPU, running or not, of each daemon that answered.
     #[serde(default)]
     pub containers: Vec<ContainerFacts>,
@@ -80,6 +92,11 @@ pub struct Survey {
 }
 
 impl Survey {
+    /// A reader of this machine, or of another.
+    pub fn builder() -> SurveyBuilder {
+        SurveyBuilder::new()
+    }
+
     /// The daemon that the command `docker` would use, where one answered.
     pub fn daemon(&self) -> Option<&Daemon> {
         let answered = |daemon: &&Daemon| daemon.answer.found().is_some();
@@ -99,6 +116,8 @@ impl Survey {
             cdi: Cdi::default(),
             nvml: NvmlFacts::default(),
             cuda: CudaFacts::default(),
+            units: BTreeMap::new(),
+            packages: Seen::default(),
             containers: Vec::new(),
             kubernetes: Kubernetes::default(),
             wsl: Wsl::default(),

@@ -28,7 +28,8 @@ pub struct Toolkit {
     pub docker_program: Seen<String>,
     /// How `nvidia-smi` ended, where it was run.
     pub nvidia_smi: Seen<CommandOutcome>,
-    /// The daemon's own configuration, `/etc/docker/daemon.json`, as it is written; none of it is secret.
+    /// The daemon's own configuration, `/etc/docker/daemon.json` or that of a daemon without root's rights, as JSON. Keys
+    /// that may hold a secret or an address, such as those of proxies and mirrors, are left out.
     pub daemon_json: Seen<String>,
 }
 

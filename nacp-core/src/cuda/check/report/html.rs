@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::text::heading;
 use super::units::{human, named};
 use super::{CheckReport, Report, Unit, Verdict};
+use crate::cuda::check::page::{STYLE, escape};
 
 /// A page that needs no other file and runs no script. Whatever is read from a driver is escaped.
 pub(super) fn page(report: &Report) -> String {
@@ -18,9 +19,7 @@ pub(super) fn page(report: &Report) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\">\n<title>CUDA check {0}: {1}</title>\n<style>\n{2}</style>\n\
          </head>\n<body>\n<h1>CUDA check {0} <span class=\"word {verdict}\">{1}</span></h1>\n",
-        report.level,
-        report.verdict,
-        include_str!("style.css"),
+        report.level, report.verdict, STYLE,
     );
     let took = human(report.elapsed.as_secs_f64(), Unit::Seconds);
     // Writing to a text cannot fail.
@@ -96,19 +95,4 @@ fn row(out: &mut String, check: &CheckReport) {
         out.push_str("</table>\n");
     }
     out.push_str("</div></details>\n");
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }

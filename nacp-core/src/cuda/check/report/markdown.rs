@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::text::heading;
 use super::units::{human, named};
 use super::{Report, Unit};
+use crate::cuda::check::page::cell;
 
 pub(super) fn text(report: &Report) -> String {
     let mut out = String::new();
@@ -23,22 +24,6 @@ pub(super) fn text(report: &Report) -> String {
             let found: Vec<String> = check.status.reason().into_iter().chain(metrics).map(|text| cell(&text)).collect();
             let took = human(check.elapsed.as_secs_f64(), Unit::Seconds);
             let _ = writeln!(out, "| {} | `{}` | {took} | {} |", check.status.word(), check.id, found.join("; "));
-        }
-    }
-    out
-}
-
-/// Text within a cell: nothing in it ends the cell, begins a tag or formats.
-fn cell(text: &str) -> String {
-    let mut out = String::new();
-    for letter in text.chars() {
-        match letter {
-            '\n' | '\r' => out.push(' '),
-            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' => {
-                out.push('\\');
-                out.push(letter);
-            }
-            other => out.push(other),
         }
     }
     out

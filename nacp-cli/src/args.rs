@@ -1,0 +1,206 @@
+//! The command line.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+use nacp_core::cuda::{CheckId, Level, Version};
+use nacp_core::gpu::GpuId;
+use nacp_core::observe::HostnameLabel;
+
+/// GPUs and what runs on them: what is here, what is broken, which service gets which GPU.
+#[derive(Debug, Parser)]
+#[command(name = "nacp", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Print one JSON document in place of text
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) json: bool,
+
+    /// Look at the machine in this folder (proc/…, sys/…, answers/…) in place of this one
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Everywhere")]
+    #[arg(conflicts_with = "node")]
+    pub(crate) root: Option<PathBuf>,
+
+    /// Use the GPUs of this simulated node: h100x8 and others, or a file of your own
+    #[arg(long, global = true, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = "Everywhere")]
+    pub(crate) node: Option<String>,
+
+    /// Take at most so many seconds
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, help_heading = "Everywhere")]
+    pub(crate) limit: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the GPUs: memory, load, temperature, power, health
+    Gpus(GpusArgs),
+    /// Check that CUDA works and computes rightly
+    Check(CheckArgs),
+    /// Run the services of an app on the GPUs, in containers
+    Up(UpArgs),
+    /// Show what runs
+    Status(StatusArgs),
+    /// Show the last lines that a service wrote
+    Logs(LogsArgs),
+    /// Stop and remove the services of an app
+    Down(DownArgs),
+    /// Answer OpenAI's and Ollama's API in front of what runs
+    Serve(ServeArgs),
+    /// Print the metrics for Prometheus once, or serve them
+    Metrics(MetricsArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GpusArgs {
+    /// Print it anew every so many seconds, until Ctrl-C
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) watch: Option<Duration>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// How much: quick (2 s at most), standard (30 s), full (minutes)
+    #[arg(value_name = "LEVEL", default_value_t = Level::Quick)]
+    pub(crate) level: Level,
+    /// Run this check and what it builds on; may be given again
+    #[arg(long, value_name = "CHECK")]
+    pub(crate) only: Vec<CheckId>,
+    /// Check this device only; may be given again
+    #[arg(long, value_name = "UUID")]
+    pub(crate) device: Vec<GpuId>,
+    /// Write the report as a page, too
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+    /// Print Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
+    /// Check this libcuda.so.1
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "node")]
+    pub(crate) library: Option<PathBuf>,
+    /// The CUDA version that your programs were built with
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) cuda: Option<Version>,
+    /// Do the checks of `full` although others use the device
+    #[arg(long)]
+    pub(crate) even_if_busy: bool,
+    /// Touch the driver in this process, not in a child that is killed when it hangs
+    #[arg(long)]
+    pub(crate) thread: bool,
+    /// List the checks
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct UpArgs {
+    /// What to run
+    #[arg(default_value = "nacp.yaml", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Run on a simulated engine, whose services end with this command
+    #[arg(long)]
+    pub(crate) simulated: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// Of this app only
+    pub(crate) app: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LogsArgs {
+    /// Of which service: SERVICE, or APP/SERVICE, or APP/SERVICE/REPLICA
+    pub(crate) service: String,
+    /// How many lines
+    #[arg(long, short = 'n', default_value_t = 100)]
+    pub(crate) lines: usize,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DownArgs {
+    /// The name of the app, or the file that describes it
+    #[arg(default_value = "nacp.yaml", value_name = "APP|FILE")]
+    pub(crate) app: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Run this app first
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    /// The address to listen on; others than this machine's own need a key
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(crate) host: IpAddr,
+    /// The port to listen on; 0 takes any free one
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// The variable of the environment that holds the key that clients must send
+    #[arg(long, value_name = "NAME")]
+    pub(crate) api_key_env: Option<String>,
+    /// Run the app on a simulated engine, whose services end with this command
+    #[arg(long, requires = "file")]
+    pub(crate) simulated: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MetricsArgs {
+    /// Serve them at /metrics of this address, such as 127.0.0.1:9400, until Ctrl-C
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// How often to read the GPUs, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1", requires = "listen")]
+    pub(crate) every: Duration,
+    /// The name of the machine; the kernel's if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) hostname: Option<String>,
+    /// The label that holds it: hostname, Hostname, both, none
+    #[arg(long, value_name = "LABEL", default_value = "hostname")]
+    pub(crate) hostname_label: HostnameLabel,
+}
+
+/// A time from a number of seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|time| !time.is_zero()).ok_or_else(|| "not a number of seconds above zero".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_is_above_zero_and_finite() {
+        assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
+        for wrong in ["0", "-1", "soon", "inf", "NaN", "1e300", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The commands, one file each.
+
+mod check;
+mod completions;
+mod down;
+mod gpus;
+mod logs;
+mod metrics;
+mod run;
+mod serve;
+mod status;
+mod up;
+
+use crate::Exit;
+use crate::args::Command;
+use crate::context::Context;
+use crate::failure::Outcome;
+
+/// Does what a command asks for.
+pub(crate) fn run(command: Command, context: &mut Context<'_>) -> Outcome<Exit> {
+    match command {
+        Command::Gpus(args) => gpus::run(&args, context),
+        Command::Check(args) => check::run(args, context),
+        Command::Up(args) => up::run(&args, context),
+        Command::Status(args) => status::run(&args, context),
+        Command::Logs(args) => logs::run(&args, context),
+        Command::Down(args) => down::run(&args, context),
+        Command::Serve(args) => serve::run(&args, context),
+        Command::Metrics(args) => metrics::run(&args, context),
+        Command::Completions { shell } => completions::run(shell, context),
+    }
+}

@@ -1,0 +1,136 @@
+//! What every command has at hand.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nacp_core::gpu::probe::Guard;
+use nacp_core::gpu::{Gpu, Node, Origin, Sample, Source};
+use nacp_core::{Program, sim};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::Global;
+use crate::failure::{Failure, Outcome, file};
+use crate::{Exit, Interrupt, Streams};
+
+/// What a command is run with.
+pub(crate) struct Context<'a> {
+    pub(crate) global: Global,
+    pub(crate) streams: &'a mut Streams,
+    /// The program of the children that touch a driver.
+    pub(crate) children: Program,
+    pub(crate) interrupt: Interrupt,
+}
+
+impl Context<'_> {
+    /// Prints the result: as JSON where that is asked for, else as text.
+    pub(crate) fn show(&mut self, json: &impl Serialize, text: impl FnOnce(u16) -> String) -> Outcome<()> {
+        let width = self.streams.terminal().width;
+        match self.global.json {
+            true => self.streams.print(pretty(json)?),
+            false => self.streams.print(text(width)),
+        }
+    }
+
+    /// Tells how a long command goes on, beside its output.
+    pub(crate) fn tell(&mut self, text: impl Display) {
+        self.streams.note(text);
+    }
+
+    /// The simulated machine that is asked for.
+    pub(crate) fn simulated(&self) -> Outcome<Option<sim::NodeFile>> {
+        let Some(name) = &self.global.node else { return Ok(None) };
+        let name = name.strip_prefix("simulated:").unwrap_or(name);
+        let is_file = name.ends_with(".json") || name.contains(['/', '\\']);
+        let read = if is_file { sim::NodeFile::open(name) } else { sim::NodeFile::shipped(name) };
+        read.map(Some).map_err(|error| Failure::from(error).ending(Exit::NotUnderstood))
+    }
+
+    /// The GPUs: the simulated ones that are asked for, or else those that the driver tells of, after a child has
+    /// asked it first.
+    pub(crate) fn node(&self) -> Outcome<Node> {
+        match self.simulated()? {
+            Some(file) => Ok(Node::from_source(Arc::new(sim::Node::from(file)))?),
+            None => {
+                let guard = Guard::from(self.children.clone());
+                let guard = self.global.limit.map_or(guard.clone(), |limit| guard.limit(limit));
+                Ok(Node::discover_guarded(&guard)?)
+            }
+        }
+    }
+
+    /// Refuses `--root` where a command is about what runs and not about what stands in files.
+    pub(crate) fn not_in_a_folder(&self, command: &str) -> Outcome<()> {
+        match &self.global.root {
+            None => Ok(()),
+            Some(root) => Err(Failure::usage("only files can be read of a machine in a folder")
+                .with("command", command)
+                .with("root", root.display())
+                .hint("leave out --root; --node has simulated GPUs")),
+        }
+    }
+
+    /// The time that the command may take.
+    pub(crate) fn limit_or(&self, otherwise: Duration) -> Duration {
+        self.global.limit.unwrap_or(otherwise)
+    }
+}
+
+/// As JSON that people can read, too.
+pub(crate) fn pretty(value: &impl Serialize) -> Outcome<String> {
+    serde_json::to_string_pretty(value).map_err(|cause| {
+        let error = nacp_core::Error::new(nacp_core::ErrorKind::Internal, "cli.json", "the result is no JSON");
+        error.with("reason", &cause).caused_by(cause).into()
+    })
+}
+
+/// As a value of JSON, to be put together with others.
+pub(crate) fn value(value: &impl Serialize) -> Outcome<Value> {
+    serde_json::to_value(value).map_err(|cause| {
+        let error = nacp_core::Error::new(nacp_core::ErrorKind::Internal, "cli.json", "the result is no JSON");
+        error.with("reason", &cause).caused_by(cause).into()
+    })
+}
+
+/// Writes a file that the command line names.
+pub(crate) fn write(path: &Path, text: &str) -> Outcome<()> {
+    std::fs::write(path, text).map_err(|cause| file("the file cannot be written", path, cause))
+}
+
+/// Reads a file that the command line names.
+pub(crate) fn read(path: &Path) -> Outcome<String> {
+    std::fs::read_to_string(path).map_err(|cause| file("the file cannot be read", path, cause))
+}
+
+/// A machine without GPUs, for what needs none.
+#[derive(Debug)]
+pub(crate) struct NoGpus(Origin);
+
+impl NoGpus {
+    /// A node without a GPU.
+    pub(crate) fn node() -> Outcome<Node> {
+        let origin = Origin { simulated: false, name: "no GPU".into(), driver: None, cuda: None };
+        Ok(Node::from_source(Arc::new(Self(origin)))?)
+    }
+}
+
+impl Source for NoGpus {
+    fn origin(&self) -> &Origin {
+        &self.0
+    }
+
+    fn inventory(&self) -> nacp_core::Result<Vec<Gpu>> {
+        Ok(Vec::new())
+    }
+
+    fn sample(&self, _: nacp_core::gpu::Fields, samples: &mut Vec<Sample>) -> nacp_core::Result<()> {
+        samples.clear();
+        Ok(())
+    }
+
+    fn is_here(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,175 @@
+//! Where container daemons may listen, and which of them the command `docker` would use.
+
+use serde_json::Value;
+
+use crate::host::{Root, Seen};
+
+/// A place where a daemon may listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) endpoint: String,
+    pub(super) found_by: String,
+    pub(super) chosen: bool,
+    /// Why it is named and not asked.
+    pub(super) not_asked: Option<String>,
+}
+
+const DOCKER_SOCKET: &str = "unix:///var/run/docker.sock";
+const DOCKER_PIPE: &str = "npipe:////./pipe/docker_engine";
+/// Where Docker Desktop hands its daemon to the other distributions of WSL2.
+const DESKTOP_PROXY: &str = "/mnt/wsl/docker-desktop/shared-sockets/guest-services/docker.proxy.sock";
+
+/// Every place that this machine names, the one that `docker` would use first. Contexts and sockets that lead to the same
+/// place are one.
+pub(super) fn candidates(root: &Root) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for candidate in named(root).into_iter().chain(usual(root)) {
+        let place = place(root, &candidate.endpoint);
+        match found.iter_mut().find(|known| self::place(root, &known.endpoint) == place) {
+            // The first name is the one that counts; that docker would use it counts whatever its name.
+            Some(known) => known.chosen |= candidate.chosen,
+            None => found.push(candidate),
+        }
+    }
+    // Nothing else was set, so it is the usual one, there or not.
+    if !found.iter().any(|candidate| candidate.chosen) {
+        let usual = if root.os() == Some("windows") { DOCKER_PIPE } else { DOCKER_SOCKET };
+        match found.iter().position(|known| place(root, &known.endpoint) == place(root, usual)) {
+            Some(index) => found[index].chosen = true,
+            None => found.push(Candidate { chosen: true, ..candidate(root, usual, "default socket") }),
+        }
+    }
+    found.sort_by_key(|candidate| !candidate.chosen);
+    found
+}
+
+fn candidate(root: &Root, endpoint: &str, found_by: &str) -> Candidate {
+    Candidate { endpoint: root.shortened(endpoint), found_by: found_by.to_owned(), chosen: false, not_asked: None }
+}
+
+/// What the environment and the contexts name.
+fn named(root: &Root) -> Vec<Candidate> {
+    let set = |name: &str| root.variable(name).filter(|value| !value.trim().is_empty());
+    let mut found = Vec::new();
+    let host = set("DOCKER_HOST");
+    if let Some(host) = &host {
+        let tls = set("DOCKER_TLS_VERIFY").filter(|_| !is_local(host));
+        let not_asked = tls.map(|_| "it wants TLS: DOCKER_TLS_VERIFY is set".to_owned());
+        let endpoint = without_user(host.trim());
+        found.push(Candidate { chosen: true, not_asked, ..candidate(root, &endpoint, "env DOCKER_HOST") });
+    }
+    let Some(folder) = set("DOCKER_CONFIG").or_else(|| Some(format!("{}/.docker", root.home()?))) else {
+        return found;
+    };
+    let current = set("DOCKER_CONTEXT").or_else(|| {
+        let config: Value = serde_json::from_str(root.text(&format!("{folder}/config.json")).found()?).ok()?;
+        Some(config["currentContext"].as_str()?.to_owned())
+    });
+    for context in contexts(root, &folder) {
+        // A host in the environment counts more than any context.
+        let chosen = host.is_none() && current.as_deref() == Some(context.name.as_str());
+        let not_asked = if is_local(&context.host) {
+            None
+        } else if context.tls {
+            Some("it wants TLS: its context has certificates".to_owned())
+        } else if !chosen {
+            Some("it is on another machine, and its context is not the current one".to_owned())
+        } else {
+            None
+        };
+        let by = format!("context {}", context.name);
+        found.push(Candidate { chosen, not_asked, ..candidate(root, &without_user(&context.host), &by) });
+    }
+    found
+}
+
+struct Context {
+    name: String,
+    host: String,
+    tls: bool,
+}
+
+/// Docker's contexts: a folder of a hash for each, with its name within.
+fn contexts(root: &Root, folder: &str) -> Vec<Context> {
+    let Seen::Found(hashes) = root.list(&format!("{folder}/contexts/meta")) else { return Vec::new() };
+    let read = |hash: &String| {
+        let text = root.text(&format!("{folder}/contexts/meta/{hash}/meta.json"));
+        let meta: Value = serde_json::from_str(text.found()?).ok()?;
+        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let host = text(&meta["Endpoints"]["docker"]["Host"])?;
+        let tls = root.exists(&format!("{folder}/contexts/tls/{hash}/docker"));
+        Some(Context { name: text(&meta["Name"])?, host, tls })
+    };
+    hashes.iter().filter_map(read).collect()
+}
+
+/// Where daemons listen unless they are told.
+fn usual(root: &Root) -> Vec<Candidate> {
+    if root.os() == Some("windows") {
+        let pipes = [
+            ("docker_engine", "default pipe"),
+            ("dockerDesktopLinuxEngine", "pipe of Docker Desktop"),
+            ("podman-machine-default", "pipe of Podman"),
+        ];
+        let pipes = pipes.map(|(pipe, by)| candidate(root, &format!("npipe:////./pipe/{pipe}"), by));
+        return pipes.into_iter().filter(|candidate| is_there(root, &candidate.endpoint)).collect();
+    }
+    let runtime = root.variable("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).or_else(|| {
+        let user = root.stat("/proc/self").found()?.uid?;
+        Some(format!("/run/user/{user}"))
+    });
+    let home = root.home();
+    let below = |folder: &Option<String>, path: &str| folder.as_ref().map(|folder| format!("{folder}/{path}"));
+    let sockets = [
+        (Some("/var/run/docker.sock".to_owned()), "default socket"),
+        (below(&runtime, "docker.sock"), "rootless socket"),
+        (below(&home, ".docker/run/docker.sock"), "socket of Docker Desktop"),
+        (below(&home, ".docker/desktop/docker.sock"), "socket of Docker Desktop"),
+        (Some(DESKTOP_PROXY.to_owned()), "proxy of Docker Desktop"),
+        (Some("/run/podman/podman.sock".to_owned()), "podman socket"),
+        (below(&runtime, "podman/podman.sock"), "podman socket"),
+    ];
+    let sockets = sockets.into_iter().filter_map(|(path, by)| Some(candidate(root, &format!("unix://{}", path?), by)));
+    let known = sockets.filter(|candidate| is_there(root, &candidate.endpoint)).collect::<Vec<_>>();
+    let others = root.recorded_daemons().into_iter().map(|endpoint| candidate(root, &endpoint, "recording"));
+    known.into_iter().chain(others).collect()
+}
+
+/// Whether it makes sense to ask there. A pipe of Windows is asked whether it is there.
+fn is_there(root: &Root, endpoint: &str) -> bool {
+    if !root.is_this_machine() {
+        return root.recorded_daemons().iter().any(|known| place(root, known) == place(root, endpoint));
+    }
+    match root.expanded(endpoint).strip_prefix("unix://") {
+        Some(path) => root.exists(path),
+        None => true,
+    }
+}
+
+/// What tells two addresses apart: of a socket the file to which its links lead.
+fn place(root: &Root, endpoint: &str) -> String {
+    let endpoint = root.expanded(endpoint);
+    let Some(path) = endpoint.strip_prefix("unix://") else { return endpoint.trim_end_matches('/').to_owned() };
+    match root.canonical(path) {
+        Seen::Found(path) => path,
+        // The same folder on every system that has it.
+        _ => path.strip_prefix("/var/run/").map_or_else(|| path.to_owned(), |rest| format!("/run/{rest}")),
+    }
+}
+
+/// Whether an address cannot lead to another machine by itself.
+pub(super) fn is_local(endpoint: &str) -> bool {
+    endpoint.starts_with("unix://") || endpoint.starts_with("npipe://") || endpoint.starts_with('/')
+}
+
+/// Who logs in over ssh is nobody's business.
+fn without_user(endpoint: &str) -> String {
+    match endpoint.split_once("://") {
+        Some((scheme, rest)) if !is_local(endpoint) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let machine = authority.rsplit_once('@').map_or(authority, |(_, machine)| machine);
+            format!("{scheme}://{machine}{path}")
+        }
+        _ => endpoint.to_owned(),
+    }
+}

@@ -1,0 +1,92 @@
+//! Where a daemon runs, from what it says and who asks. Pure.
+
+use super::endpoints::is_local;
+use super::{DaemonInfo, DaemonPlace};
+use crate::host::{Evidence, Host, LayerKind};
+
+/// Where a daemon runs, seen from a process on `host` that reaches it at `endpoint`, and what that was concluded from.
+///
+/// Without an answer (`info`) only the address tells.
+pub fn place(info: Option<&DaemonInfo>, endpoint: &str, host: &Host) -> (DaemonPlace, Vec<Evidence>) {
+    let address = Evidence { source: "address".into(), value: endpoint.into() };
+    if !is_local(endpoint) && !is_loopback(endpoint) {
+        return (DaemonPlace::Remote, vec![address]);
+    }
+    let Some(info) = info else {
+        let proxied = endpoint.contains("/mnt/wsl/docker-desktop/");
+        return (if proxied { DaemonPlace::DesktopWsl2 } else { DaemonPlace::Unknown }, vec![address]);
+    };
+    let kernel = info.kernel.as_deref().unwrap_or_default();
+    let mut evidence = said(info);
+    let on_windows_or_mac = matches!(host.os.as_deref(), Some("windows" | "macos"));
+    let same = !kernel.is_empty() && host.kernel.as_deref() == Some(kernel);
+    if info.name == "Docker Desktop" {
+        // All distributions of WSL2 share a kernel, so that of Docker Desktop has this one too.
+        let place = if is_wsl2(kernel) || (same && host.is_wsl2()) {
+            DaemonPlace::DesktopWsl2
+        } else if same {
+            DaemonPlace::ThisKernel
+        } else if on_windows_or_mac || has(host, LayerKind::Wsl1) || host.is_wsl2() {
+            if kernel.contains("linuxkit") { DaemonPlace::DesktopVm } else { DaemonPlace::Unknown }
+        } else if has(host, LayerKind::NativeLinux) {
+            DaemonPlace::DesktopLinux
+        } else {
+            DaemonPlace::Unknown
+        };
+        evidence.extend(of_host(host));
+        return (place, evidence);
+    }
+    evidence.extend(of_host(host));
+    if on_windows_or_mac && info.os_type.as_deref() == Some("linux") {
+        return (DaemonPlace::OtherVm, evidence);
+    }
+    let place = match (host.kernel.as_deref(), kernel) {
+        _ if host.os.is_some() && host.os == info.os_type && on_windows_or_mac => DaemonPlace::ThisKernel,
+        (Some(_), kernel) if !kernel.is_empty() && same => DaemonPlace::ThisKernel,
+        // Something hands the socket on to another kernel: a forward over ssh, or a virtual machine.
+        _ => DaemonPlace::Unknown,
+    };
+    (place, evidence)
+}
+
+/// The kernel of WSL2, by its release.
+pub(in crate::host) fn is_wsl2(kernel: &str) -> bool {
+    kernel.contains("WSL") || kernel.contains("microsoft-standard")
+}
+
+fn has(host: &Host, kind: LayerKind) -> bool {
+    host.layers.iter().any(|layer| layer.kind == kind)
+}
+
+fn is_loopback(endpoint: &str) -> bool {
+    let Some((scheme, rest)) = endpoint.split_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let machine = match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let number = machine.parse::<std::net::IpAddr>();
+    scheme != "ssh" && (machine == "localhost" || number.is_ok_and(|address| address.is_loopback()))
+}
+
+fn said(info: &DaemonInfo) -> Vec<Evidence> {
+    let fields = [
+        ("GET /version Platform.Name", &info.platform),
+        ("GET /info OperatingSystem", &info.operating_system),
+        ("GET /info KernelVersion", &info.kernel),
+    ];
+    let said = fields.into_iter().filter_map(|(source, value)| {
+        let value = value.as_ref()?;
+        Some(Evidence { source: source.into(), value: value.clone() })
+    });
+    said.collect()
+}
+
+/// What counts of the machine that asks: its kernel, or its system where that has none.
+fn of_host(host: &Host) -> Option<Evidence> {
+    match (&host.kernel, &host.os) {
+        (Some(kernel), _) => Some(Evidence { source: "/proc/sys/kernel/osrelease".into(), value: kernel.clone() }),
+        (None, Some(os)) => Some(Evidence { source: "this program".into(), value: format!("built for {os}") }),
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,33 @@
+//! What programs have said that one entry knows: containers, pods and `nvidia-smi`.
+
+use super::facts::{said, said_where, shortened};
+use crate::host::Survey;
+use crate::host::doctor::{Entry, Symptom, Trace};
+use crate::host::survey::ContainerFacts;
+
+/// What the containers, the pods or `nvidia-smi` of this machine say with the words of this entry.
+pub(super) fn told(survey: &Survey, entry: &Entry) -> Option<Trace> {
+    said(survey, entry.symptoms).or_else(|| {
+        let outcome = survey.toolkit.nvidia_smi.found()?;
+        Some(Trace::of("nvidia-smi -L", quote(entry.symptoms, &outcome.output)?))
+    })
+}
+
+/// The first container that says it, and where.
+pub(super) fn by_container<'s>(survey: &'s Survey, entry: &Entry) -> Option<(&'s ContainerFacts, Trace)> {
+    let container = survey.containers.iter().find(|container| says(container, entry))?;
+    let trace =
+        said_where(survey, entry.symptoms, |it| it.name == container.name && it.endpoint == container.endpoint)?;
+    Some((container, trace))
+}
+
+/// Whether a container says it, in its error or in its last lines.
+pub(super) fn says(container: &ContainerFacts, entry: &Entry) -> bool {
+    let in_text = |text: &str| quote(entry.symptoms, text).is_some();
+    in_text(&container.error) || container.log.iter().any(|line| in_text(line))
+}
+
+/// The part of a text in which a symptom stands, on one line.
+pub(super) fn quote(symptoms: &[Symptom], text: &str) -> Option<String> {
+    symptoms.iter().find_map(|symptom| symptom.find(text)).map(shortened)
+}

@@ -1,0 +1,157 @@
+//! What the doctor says, as people read it: in a terminal, in an issue, as a page.
+
+mod html;
+mod markdown;
+mod text;
+
+use std::fmt;
+
+use super::{Diagnosis, Doctor, Examined, Explanation, Finding, Remedy};
+
+impl Diagnosis {
+    /// As JSON: its fields are stable, new ones may come.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// As Markdown, for an issue: what is wrong, each finding with its evidence folded, and what could not be told.
+    pub fn markdown(&self) -> String {
+        markdown::diagnosis(self)
+    }
+
+    /// As a page that needs no other file and runs no script.
+    pub fn html(&self) -> String {
+        html::diagnosis(self)
+    }
+
+    /// How many entries were answered in this way: `found`, `clear`, `not_here`, `unknown`.
+    fn count(&self, outcome: &str) -> usize {
+        self.examined.iter().filter(|examined| examined.outcome == outcome).count()
+    }
+
+    /// The whole in one line, such as `2 broken, 1 risk: D09 …`.
+    pub fn summary(&self) -> String {
+        let looked = self.examined.len() - self.count("not_here") - self.count("unknown");
+        let mut parts = Vec::new();
+        for severity in [super::Severity::Broken, super::Severity::Risk, super::Severity::Note] {
+            let count = self.findings.iter().filter(|finding| finding.severity == severity).count();
+            match count {
+                0 => {}
+                1 => parts.push(format!("1 {severity}")),
+                _ if severity == super::Severity::Broken => parts.push(format!("{count} broken")),
+                _ => parts.push(format!("{count} {severity}s")),
+            }
+        }
+        let simulated = if self.simulated { " (simulated GPUs)" } else { "" };
+        if parts.is_empty() {
+            format!("nothing is wrong among {looked} known failures that were looked for{simulated}")
+        } else {
+            format!("{}{simulated}", parts.join(", "))
+        }
+    }
+
+    /// Reasons why entries could not be answered, each once, with the entries.
+    fn open(&self) -> Vec<(&str, Vec<&Examined>)> {
+        let mut groups: Vec<(&str, Vec<&Examined>)> = Vec::new();
+        for examined in self.unknown() {
+            match groups.iter_mut().find(|(reason, _)| *reason == examined.reason) {
+                Some((_, entries)) => entries.push(examined),
+                None => groups.push((&examined.reason, vec![examined])),
+            }
+        }
+        groups
+    }
+}
+
+impl Explanation {
+    /// As JSON: its fields are stable, new ones may come.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// As Markdown, for an issue.
+    pub fn markdown(&self) -> String {
+        markdown::explanation(self)
+    }
+
+    /// As a page that needs no other file and runs no script.
+    pub fn html(&self) -> String {
+        html::explanation(self)
+    }
+}
+
+impl Doctor {
+    /// As JSON: the diagnosis, and below `survey` all that it rests on.
+    pub fn to_json(&self) -> String {
+        let whole = serde_json::json!({ "diagnosis": self.diagnosis, "survey": self.survey });
+        serde_json::to_string_pretty(&whole).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Doctor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.diagnosis.fmt(f)
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    /// What is wrong first, with what says so and how it is mended; then what could not be told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::diagnosis(self))
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(text::finding(self).trim_end())
+    }
+}
+
+impl fmt::Display for Explanation {
+    /// What it means, likeliest first; or what can be done where nothing is known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text::explanation(self))
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(text::remedy(self, 0).trim_end())
+    }
+}
+
+/// Where commands are typed, as a heading for them.
+fn place(place: &str) -> &'static str {
+    match place {
+        "windows" => "on Windows, in PowerShell",
+        "host" => "on the machine outside of this container",
+        "container" => "in the container",
+        _ => "here",
+    }
+}
+
+/// The commands of a remedy in their order, those of one place together.
+fn by_place(remedy: &Remedy) -> Vec<(&'static str, Vec<&str>)> {
+    let mut groups: Vec<(&'static str, Vec<&str>)> = Vec::new();
+    for command in &remedy.commands {
+        let place = place(&command.place);
+        match groups.last_mut() {
+            Some((last, lines)) if *last == place => lines.push(&command.line),
+            _ => groups.push((place, vec![&command.line])),
+        }
+    }
+    groups
+}
+
+/// What an explanation says of this machine.
+fn here(outcome: &str, why: &str) -> String {
+    match outcome {
+        "found" => "this machine has it".into(),
+        "clear" => "this machine does not show it".into(),
+        "not_here" => format!("it cannot be so on this machine: {why}"),
+        _ => format!("whether this machine has it is not known: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

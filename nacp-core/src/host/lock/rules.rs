@@ -1,0 +1,239 @@
+//! What a change of a fact can do, and why.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Kind;
+use crate::cuda::compat::DriverVersion;
+
+/// What a change can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing that a service computes or how fast.
+    Nothing,
+    /// How fast, or how much fits; not what is computed.
+    Performance,
+    /// What is computed.
+    Results,
+}
+
+impl Effect {
+    /// All, the least first.
+    pub const ALL: [Self; 3] = [Self::Nothing, Self::Performance, Self::Results];
+
+    /// Its name, such as `results`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Performance => "performance",
+            Self::Results => "results",
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What a rule says of one change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Judgement {
+    pub(super) effect: Effect,
+    pub(super) why: String,
+    pub(super) remedy: String,
+}
+
+/// What the change is, `none` where there is nothing, and what else is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change<'a> {
+    pub(super) locked: Option<&'a str>,
+    pub(super) found: Option<&'a str>,
+    /// Certificates show that every model of GPU computes the same bits with both drivers.
+    pub(super) same_bits: bool,
+}
+
+/// Judges a change of a fact of this kind.
+pub(super) fn judge(kind: Kind, change: Change<'_>) -> Judgement {
+    use Effect::{Nothing, Performance, Results};
+    let locked = change.locked.unwrap_or("none");
+    let say = |effect, why: &str, remedy: String| Judgement { effect, why: why.into(), remedy };
+    let again = || "write the lock anew if this is meant".to_owned();
+    let measure = || "measure again here if times matter".to_owned();
+    match kind {
+        Kind::Simulated => say(
+            Results,
+            "a simulated GPU does not exist, and nothing of it holds for a real one",
+            "compare locks of real machines only, or of simulated ones only".into(),
+        ),
+        Kind::Driver | Kind::Cuda | Kind::Libcuda | Kind::WslDriverStore => driver(kind, change),
+        Kind::Runtime => say(
+            Performance,
+            "the path to the GPU, its latency and the memory that can be pinned are others; what is computed comes from \
+             driver, GPU and image, which are pinned apart",
+            measure(),
+        ),
+        Kind::Kernel => kernel(change, measure()),
+        Kind::WslKernel => say(
+            Performance,
+            "another kernel of WSL2 copies and schedules in another way; what a GPU computes does not come from it",
+            "take the key `kernel` out of .wslconfig, or put it in, and run wsl --shutdown".into(),
+        ),
+        Kind::WslMemory => say(
+            Performance,
+            "it limits the memory that can be pinned and what is cached of model files",
+            format!("set memory={locked} in .wslconfig and run wsl --shutdown"),
+        ),
+        Kind::Toolkit if change.found.is_none() => say(
+            Results,
+            "without the toolkit a container gets no GPU, and a program may then compute on the CPU without a word",
+            format!("install NVIDIA Container Toolkit {locked}"),
+        ),
+        Kind::Toolkit => say(
+            Nothing,
+            "the toolkit hands devices and libraries into containers and computes nothing; look whether they get the \
+             same GPUs",
+            format!("install NVIDIA Container Toolkit {locked}"),
+        ),
+        Kind::EngineName if locked == "Podman" || change.found == Some("Podman") => say(
+            Results,
+            "Podman drops a request for GPUs that is none of CDI, and a program may then compute on the CPU without a word",
+            format!("use {locked}"),
+        ),
+        Kind::EngineName => say(
+            Performance,
+            "another daemon runs containers elsewhere, Docker Desktop in a virtual machine of its own",
+            format!("use {locked}"),
+        ),
+        Kind::EngineVersion | Kind::EngineApi => say(
+            Nothing,
+            "the daemon starts the same image and computes nothing",
+            format!("install {locked} if a container does not start"),
+        ),
+        Kind::Gpus | Kind::GpuModel if change.locked.is_none() => say(
+            Results,
+            "a service may be placed on a model that was not there, and another model computes with other kernels",
+            again(),
+        ),
+        Kind::Gpus | Kind::GpuModel => say(
+            Results,
+            "another model is of another architecture or size, for which libraries choose other kernels and orders of sums",
+            format!("run on a machine with {locked}"),
+        ),
+        Kind::GpuCount => say(
+            Performance,
+            "fewer or more services fit; how many GPUs one of them uses is part of its specification",
+            format!("run on a machine with {locked} of them"),
+        ),
+        Kind::GpuCompute => say(
+            Results,
+            "code is chosen or compiled for the compute capability",
+            format!("run on a GPU of compute capability {locked}"),
+        ),
+        Kind::GpuVbios => {
+            say(Performance, "the firmware sets clocks, power and fans, and computes nothing for a program", measure())
+        }
+        Kind::GpuMemory => say(
+            Performance,
+            "another model or batch fits; an engine that sizes its cache by the free memory puts other requests together",
+            format!("run on a GPU with {locked} bytes, or limit what the engine takes"),
+        ),
+        Kind::GpuUuid => {
+            say(Nothing, "a lock is for a kind of machine, and this is another of the same kind", String::new())
+        }
+        Kind::Service if change.locked.is_none() => say(Results, "this service is not pinned at all", again()),
+        Kind::Service => say(Results, "the app has no such service any more", again()),
+        Kind::Reference => say(
+            Nothing,
+            "only the name is another: it stands for the same image",
+            format!("name it {locked}, or write the lock anew"),
+        ),
+        Kind::Image => image(locked),
+        Kind::Spec => say(
+            Results,
+            "arguments, environment, image or what the service needs of GPUs is another",
+            "compare nacp.yaml with the one of the lock, or write the lock anew".into(),
+        ),
+        Kind::Model => say(Results, "another model answers", format!("set model: {locked}")),
+        Kind::Determinism => say(
+            Results,
+            "the variables that let CUDA programs repeat are set in one of the two only",
+            format!("set determinism: {locked}"),
+        ),
+        Kind::Certificate => say(
+            Results,
+            "the same programs computed other bits: the device, its driver or its compiler is another or faulty",
+            "verify both certificates: the CPU tells which one is wrong".into(),
+        ),
+    }
+}
+
+fn image(locked: &str) -> Judgement {
+    let remedy = match locked.contains('@') {
+        true => format!("docker pull {locked}, and name that digest in nacp.yaml"),
+        false => "build or load the locked image again: it has no digest in a registry".into(),
+    };
+    Judgement { effect: Effect::Results, why: "the name stands for another image now".into(), remedy }
+}
+
+fn kernel(change: Change<'_>, remedy: String) -> Judgement {
+    let line = |release: Option<&str>| {
+        let mut numbers = release?.split(['.', '-']);
+        Some((numbers.next()?.to_owned(), numbers.next()?.to_owned()))
+    };
+    let (effect, why) = match line(change.locked) == line(change.found) {
+        true => (Effect::Nothing, "a maintenance release of the same kernel"),
+        false => (
+            Effect::Performance,
+            "another kernel copies and schedules in another way; what a GPU computes does not come from it",
+        ),
+    };
+    Judgement { effect, why: why.into(), remedy }
+}
+
+/// The driver, with everything that comes with it.
+fn driver(kind: Kind, change: Change<'_>) -> Judgement {
+    let locked = change.locked.unwrap_or("none");
+    let what = match kind {
+        Kind::Driver => releases(change),
+        Kind::Cuda => "the driver serves another version of CUDA".into(),
+        Kind::Libcuda => "the file that compiles and loads programs is another one".into(),
+        _ => "another package of the Windows driver is loaded".into(),
+    };
+    if change.same_bits {
+        return Judgement {
+            effect: Effect::Performance,
+            why: format!(
+                "{what}; certificates of every model show the same bits with both for NACP's suite, which proves nothing \
+                 of a program's own kernels and libraries"
+            ),
+            remedy: "measure again here if times matter".into(),
+        };
+    }
+    let remedy = match (kind, change.locked) {
+        (Kind::Driver, Some(_)) => {
+            format!("install driver {locked}, or make a certificate of each GPU with both and compare the bits")
+        }
+        _ => "install the locked driver, or make a certificate of each GPU with both and compare the bits".into(),
+    };
+    let why = format!("{what}: its compiler for PTX and its libraries may compute other bits");
+    Judgement { effect: Effect::Results, why, remedy }
+}
+
+fn releases(change: Change<'_>) -> String {
+    let read = |text: Option<&str>| text.and_then(|text| text.parse::<DriverVersion>().ok());
+    match (read(change.locked), read(change.found)) {
+        (Some(locked), Some(found)) => {
+            let way = if found < locked { "an older" } else { "a newer" };
+            match locked.branch() == found.branch() {
+                true => format!("{way} release of branch {}", locked.branch()),
+                false => format!("{way} driver, of branch {} in place of {}", found.branch(), locked.branch()),
+            }
+        }
+        (_, None) if change.found.is_none() => "there is no driver".into(),
+        _ => "another driver".into(),
+    }
+}
