@@ -62,6 +62,20 @@ pub fn detect() -> Host {
     Detection::new().run()
 }
 
+/// Examines this machine: reads everything that the doctor knows to look at, five seconds at most, and holds it against
+/// the catalogue of known failures.
+///
+/// NVML and CUDA are asked in threads of this process. Where their libraries may crash or hang, as under WSL2, a child
+/// should ask them: [`Survey::builder`] with [`isolated`](survey::SurveyBuilder::isolated), and [`Doctor::of`].
+///
+/// ```no_run
+/// println!("{}", nacp_core::host::doctor());
+/// ```
+#[cfg(feature = "doctor")]
+pub fn doctor() -> Doctor {
+    Doctor::of(Survey::builder().read())
+}
+
 /// Where a process would run that sees these files and this environment: another machine's, for a test.
 ///
 /// ```
