@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::words::{reach, score, short};
-use crate::cuda::check::escape;
+use crate::cuda::check::page::escape;
 use crate::host::RuntimeOption;
 use crate::host::decision::{Cell, Criterion, Decision, Value};
 

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::chart::svg;
 use super::words::{SIMULATED, headline, parts, percent, reach, score, short, word};
-use crate::cuda::check::{STYLE, escape, human};
+use crate::cuda::check::human;
+use crate::cuda::check::page::{STYLE, escape};
 use crate::host::RuntimeOption;
 use crate::host::decision::{Cell, Column, Criterion, Decision, Measured, Value};
 
