@@ -25,7 +25,9 @@ pub(super) fn read(given: &Given) -> Put {
         custom_kernel,
         memory_limit,
         linux_driver: linux_driver(root),
-        driver_store: root.list("/usr/lib/wsl/drivers").map(|names| names.into_iter().filter(|name| name.starts_with("nv")).collect()),
+        driver_store: root
+            .list("/usr/lib/wsl/drivers")
+            .map(|names| names.into_iter().filter(|name| name.starts_with("nv")).collect()),
         memory_bytes: memory(root),
     };
     Box::new(move |survey| survey.wsl = wsl)
