@@ -11,6 +11,8 @@ use pyo3::prelude::*;
 mod app;
 mod certificate;
 mod check;
+mod cli;
+mod doctor;
 mod errors;
 mod events;
 mod gateway;
@@ -18,6 +20,7 @@ mod health;
 mod history;
 mod host;
 mod json;
+mod lock;
 mod metrics;
 mod node;
 mod number;
@@ -28,6 +31,7 @@ mod router;
 mod runtime;
 mod sampler;
 mod subscription;
+mod survey;
 mod telemetry;
 mod topology;
 
@@ -40,6 +44,10 @@ mod _nacp {
     #[pymodule_export]
     use crate::check::{check, cuda_opens, report_compare, report_error, report_html, report_markdown, report_text};
     #[pymodule_export]
+    use crate::cli::cli;
+    #[pymodule_export]
+    use crate::doctor::{diagnose, diagnosis_error, diagnosis_html, diagnosis_markdown, diagnosis_text, explain};
+    #[pymodule_export]
     use crate::errors::{error_table, panic};
     #[pymodule_export]
     use crate::events::Events;
@@ -50,7 +58,11 @@ mod _nacp {
     #[pymodule_export]
     use crate::history::History;
     #[pymodule_export]
-    use crate::host::{detect, probe_cuda};
+    use crate::host::probe_cuda;
+    #[pymodule_export]
+    use crate::lock::{
+        lock, lock_completeness, lock_diff, lock_error, lock_parse, lock_read, lock_text, lock_verify, lock_write,
+    };
     #[pymodule_export]
     use crate::node::{Node, answer_probe, place, size};
     #[pymodule_export]
@@ -63,6 +75,8 @@ mod _nacp {
     use crate::sampler::{Sampler, fields, metrics};
     #[pymodule_export]
     use crate::subscription::{Frame, Subscription};
+    #[pymodule_export]
+    use crate::survey::{detect, survey, survey_host};
     #[pymodule_export]
     use crate::telemetry::Telemetry;
     #[pymodule_export]

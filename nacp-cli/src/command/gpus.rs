@@ -145,8 +145,11 @@ fn text(seen: &Seen, width: u16) -> String {
         ]
     });
     text.push_str(&format!("\n{}\n", table(width, header, 1, rows)));
-    let told = |row: &Row| format!("\n{}: {}", short(&row.id), row.conditions.join("; "));
-    text.extend(seen.gpus.iter().filter(|row| !row.conditions.is_empty()).map(told));
+    let wrong = seen.gpus.iter().flat_map(|row| row.conditions.iter().map(|told| [short(&row.id), told.clone()]));
+    let wrong: Vec<_> = wrong.collect();
+    if !wrong.is_empty() {
+        text.push_str(&format!("\n{}\n", table(width, ["GPU", "what is wrong"], 1, wrong)));
+    }
     text
 }
 

@@ -16,16 +16,21 @@ use crate::cases::names;
 /// | `NVML …`, `nvml…` | `answers/nvml.json` |
 /// | `CUDA …`, `cuda…` | `answers/cuda.json` |
 /// | `kernel log` | `answers/kernel.log` |
-/// | `container NAME …` | `answers/daemons/N/containers.json` or a log there |
+/// | `… of container NAME` | `answers/daemons/N/containers.json` |
+/// | `message of a pod` | `messages` |
+/// | `.wslconfig …` | the folder of a user of Windows |
 /// | `daemon …`, `GET /info …` | `answers/daemons/N` |
 /// | a command line | `answers/run` |
-pub fn is_there(evidence: &Evidence, folder: &Path) -> bool {
+pub(crate) fn is_there(evidence: &Evidence, folder: &Path) -> bool {
     let source = evidence.source.as_str();
     let has = |path: &str| folder.join(path).exists();
     let words: Vec<_> = source.split_whitespace().collect();
     let first = words.first().copied().unwrap_or_default();
     if first.starts_with('/') {
         return path_is_there(first, folder) || evidence.value.contains("not there");
+    }
+    if let Some((_, name)) = source.split_once(" of container ") {
+        return in_a_daemon(folder, name);
     }
     match first.to_lowercase().as_str() {
         "env" => {
@@ -35,9 +40,17 @@ pub fn is_there(evidence: &Evidence, folder: &Path) -> bool {
         "nvml" => has("answers/nvml.json"),
         "cuda" => has("answers/cuda.json"),
         "kernel" => has("answers/kernel.log"),
-        "container" => words.get(1).is_some_and(|name| in_a_daemon(folder, name.trim_end_matches([':', ',']))),
+        "message" => has("messages"),
+        ".wslconfig" => {
+            names(&folder.join("mnt/c/Users")).iter().any(|user| has(&format!("mnt/c/Users/{user}/.wslconfig")))
+        }
         "daemon" | "get" => !names(&folder.join("answers/daemons")).is_empty(),
-        _ => names(&folder.join("answers/run")).iter().any(|line| source.starts_with(&line.replace("%2F", "/"))),
+        _ => {
+            // Options may stand between a program's command and what it is about.
+            let of =
+                |line: &String| words.iter().all(|word| line.replace("%2F", "/").split(' ').any(|part| part == *word));
+            names(&folder.join("answers/run")).iter().any(of)
+        }
     }
 }
 

@@ -18,6 +18,7 @@ from nacp import cuda, exceptions, gpu
 from nacp._app import App, GpuNeed, Probe, Service, plan
 from nacp._certificate import Certificate
 from nacp._cuda import check
+from nacp._doctor import Diagnosis, Examined, Explanation, Finding, Match, Remedy, RemedyCommand, doctor, explain
 from nacp._event import Event, Events
 from nacp._gpu import Gpu
 from nacp._health import (
@@ -37,15 +38,19 @@ from nacp._host import (
     CudaFault,
     CudaLibrary,
     CudaProbe,
+    Daemon,
+    DaemonInfo,
     Evidence,
     GpuPath,
     Host,
     Layer,
     SilentDevice,
+    Standing,
     Undecided,
     detect,
     probe_cuda,
 )
+from nacp._lock import Completeness, Drift, Lock, LockVerification, lock
 from nacp._metric import Metric, fields, metrics
 from nacp._nacp import VERSION as __version__
 from nacp._nacp import Endpoint, EndpointLoad, Lease, Router, Sampler
@@ -60,6 +65,7 @@ from nacp._report import CheckReport, Report
 from nacp._sample import ClockEvents, Clocks, MemoryUse, Process, Sample, Utilization
 from nacp._snapshot import Snapshot
 from nacp._support import Call, Support
+from nacp._survey import Survey, survey
 from nacp._telemetry import Energy, Failed, Frame, Lagged, Subscription, Telemetry, TelemetryStatus, Update, Window
 from nacp._topology import Link, Topology
 from nacp._types import (
@@ -105,6 +111,7 @@ __all__ = [
     "CheckReport",
     "ClockEvents",
     "Clocks",
+    "Completeness",
     "Condition",
     "Conflict",
     "ControlPlane",
@@ -113,7 +120,11 @@ __all__ = [
     "CudaFault",
     "CudaLibrary",
     "CudaProbe",
+    "Daemon",
+    "DaemonInfo",
     "DeviceLost",
+    "Diagnosis",
+    "Drift",
     "DriverUnavailable",
     "Endpoint",
     "EndpointLoad",
@@ -123,7 +134,10 @@ __all__ = [
     "Event",
     "Events",
     "Evidence",
+    "Examined",
+    "Explanation",
     "Failed",
+    "Finding",
     "Frame",
     "Gateway",
     "GatewayStats",
@@ -144,6 +158,9 @@ __all__ = [
     "Layer",
     "Lease",
     "Link",
+    "Lock",
+    "LockVerification",
+    "Match",
     "MemoryUse",
     "Metric",
     "NacpError",
@@ -161,6 +178,8 @@ __all__ = [
     "Progress",
     "Recorded",
     "Recording",
+    "Remedy",
+    "RemedyCommand",
     "Replay",
     "ReplicaStatus",
     "Report",
@@ -173,8 +192,10 @@ __all__ = [
     "ServiceFailed",
     "SilentDevice",
     "Snapshot",
+    "Standing",
     "Subscription",
     "Support",
+    "Survey",
     "Telemetry",
     "TelemetryStatus",
     "Timeout",
@@ -190,10 +211,13 @@ __all__ = [
     "cuda",
     "detect",
     "discover",
+    "doctor",
     "exceptions",
+    "explain",
     "fields",
     "gpu",
     "health",
+    "lock",
     "metrics",
     "node_file",
     "plan",
@@ -201,5 +225,6 @@ __all__ = [
     "replay",
     "simulated_node",
     "simulated_nodes",
+    "survey",
     "thresholds",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -79,6 +80,91 @@ class Undecided(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonInfo(Record):
+    """What a container daemon says of itself."""
+
+    name: str
+    """`Docker Engine`, `Docker Desktop` or `Podman`."""
+    version: str
+    """Its version, such as `26.1.5`."""
+    api: str | None
+    """The newest API version that it speaks."""
+    min_api: str | None
+    """The oldest API version that it speaks."""
+    podman: bool
+    """Whether it is Podman behind its Docker-compatible socket."""
+    operating_system: str | None
+    """What it calls its operating system."""
+    kernel: str | None
+    """The release of the kernel that it runs on."""
+    os_type: str | None
+    """`linux` or `windows`: what its containers are."""
+    hostname: str | None
+    """Its machine's name; kept only where it is Docker Desktop's own."""
+    cgroup_driver: str | None
+    """`systemd`, `cgroupfs` or `none`."""
+    cgroup_version: str | None
+    """`1` or `2`."""
+    security: tuple[str, ...]
+    """Its security options."""
+    runtimes: tuple[str, ...]
+    """The names of its runtimes."""
+    default_runtime: str | None
+    """The runtime that it uses unless it is told."""
+    cdi_spec_dirs: tuple[str, ...] | None
+    """Where it looks for CDI specifications; None where it does not say, empty where CDI is off."""
+    cdi_devices: tuple[str, ...] | None
+    """The CDI devices that it has found; None where it does not say."""
+    root_dir: str | None
+    """Where it keeps its files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon(Record):
+    """A container daemon: where it was looked for, and what it answered."""
+
+    endpoint: str
+    """Its address, such as `unix:///var/run/docker.sock`."""
+    found_by: str
+    """What named the address."""
+    chosen: bool
+    """Whether the command `docker` would use this one."""
+    answer: DaemonInfo | None
+    """What it says of itself; None where it does not answer."""
+    problem: str | None
+    """Why it does not answer; None where it does."""
+    place: Literal["this_kernel", "desktop_wsl2", "desktop_vm", "desktop_linux", "remote", "unknown"]
+    """Where it runs."""
+    evidence: tuple[Evidence, ...]
+    """What the place was concluded from."""
+
+    @classmethod
+    def _prepare(cls, data: dict[str, Any]) -> dict[str, Any]:
+        answer = data["answer"]
+        if isinstance(answer, dict) and "found" in answer:
+            return data | {"answer": answer["found"], "problem": None}
+        problem = answer["unreadable"] if isinstance(answer, dict) else answer.replace("_", " ")
+        return data | {"answer": None, "problem": problem}
+
+
+RuntimeOption = Literal[
+    "a_process", "a_container", "b_process", "b_container", "native_linux", "kubernetes_node", "cloud_vm"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing(Record):
+    """On which options of the founding decision a machine stands."""
+
+    process: RuntimeOption | None
+    """What a process is here; None where it is none of them, or cannot be told."""
+    containers: RuntimeOption | None
+    """What the containers are that are started from here; None where no daemon answers."""
+    why: str
+    """What that was concluded from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host(Record):
     """Where a process runs."""
 
@@ -92,6 +178,10 @@ class Host(Record):
     """What was found, from the process outwards: container, pod, system, machine, cloud."""
     gpu: GpuPath
     """By which path programs here reach GPUs."""
+    daemons: tuple[Daemon, ...] = ()
+    """The container daemons that were looked for, the one that `docker` would use first."""
+    standing: Standing
+    """On which options of the founding decision it stands."""
     undecided: tuple[Undecided, ...]
     """Questions without an answer. One that is neither here nor among the layers was answered with "no"."""
 
@@ -175,13 +265,20 @@ class CudaProbe(Record):
     """Why there is no device, when the driver said so."""
 
 
-def detect() -> Host:
-    """Where this process runs, each layer with its evidence. Nothing is executed and no network is asked.
+def detect(*, root: str | os.PathLike[str] | None = None, daemons: bool = True) -> Host:
+    """Where this process runs, each layer with its evidence. Nothing is executed.
 
     >>> nacp.detect().os
     'linux'
+
+    Args:
+        root: A folder laid out like the root of another machine; None for this one.
+        daemons: Whether the machine's container daemons are asked what they are: half a second at most.
+
+    Raises:
+        NotFound: There is no such folder.
     """
-    return decode(Host, json.loads(_nacp.detect()))
+    return decode(Host, json.loads(_nacp.detect(None if root is None else os.fspath(root), daemons)))
 
 
 def probe_cuda() -> CudaProbe:

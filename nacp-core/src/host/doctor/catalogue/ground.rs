@@ -94,10 +94,18 @@ impl<'s> Ground<'s> {
     /// What installs packages on the daemon's machine: by its `/etc/os-release` here, by what the daemon says of its
     /// system elsewhere.
     pub(super) fn packages(self) -> Packages {
+        self.packages_of(self.daemon_is_elsewhere())
+    }
+
+    /// What installs packages on the machine whose kernel this is.
+    pub(super) fn machine_packages(self) -> Packages {
+        self.packages_of(super::facts::contained(self.survey))
+    }
+
+    fn packages_of(self, elsewhere: bool) -> Packages {
         let system = &self.survey.system;
         let answer = self.survey.daemon().and_then(|daemon| daemon.answer.found());
         let said = answer.and_then(|info| info.operating_system.as_deref()).unwrap_or_default().to_lowercase();
-        let elsewhere = self.daemon_is_elsewhere();
         let is = |name: &str| if elsewhere { said.contains(name) } else { system.is_like(name) };
         let any = |names: &[&str]| names.iter().any(|name| is(name));
         if any(&["debian", "ubuntu"]) {
@@ -111,6 +119,11 @@ impl<'s> Ground<'s> {
         } else {
             Packages::Unknown
         }
+    }
+
+    /// Whether the machine's own distribution is this one, where its files are seen.
+    pub(super) fn is_distribution(self, name: &str) -> bool {
+        !super::facts::contained(self.survey) && self.survey.system.is_like(name)
     }
 
     /// Whether systemd starts the services of the daemon's machine; likely elsewhere, since nobody can look there.

@@ -15,11 +15,7 @@ const SHOWN: usize = 8;
 pub(super) const D04: Entry = Entry {
     id: FindingId(4),
     title: "a container asks for a CDI device that no specification describes",
-    symptoms: &[
-        Symptom::of(&["unresolvable CDI devices"]),
-        Symptom::of(&["unresolvable CDI device"]),
-        Symptom::of(&["failed to inject CDI devices", "unresolvable"]),
-    ],
+    symptoms: &[Symptom::of(&["unresolvable CDI device"])],
     severity: Severity::Broken,
     cause: "the name is in no specification that the daemon reads: none was written, it lies in another folder or cannot \
             be read, the GPUs were renumbered, or the name is a UUID on WSL2, where only `all` exists",

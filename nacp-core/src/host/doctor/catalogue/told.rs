@@ -9,7 +9,7 @@ use crate::host::survey::ContainerFacts;
 pub(super) fn told(survey: &Survey, entry: &Entry) -> Option<Trace> {
     said(survey, entry.symptoms).or_else(|| {
         let outcome = survey.toolkit.nvidia_smi.found()?;
-        Some(Trace::of("nvidia-smi", quote(entry.symptoms, &outcome.output)?))
+        Some(Trace::of("nvidia-smi -L", quote(entry.symptoms, &outcome.output)?))
     })
 }
 

@@ -319,7 +319,7 @@ fn d44(survey: &Survey) -> Outcome {
         return Outcome::NotHere(NOT_WSL2);
     }
     if let Some(signal) = survey.toolkit.nvidia_smi.found().and_then(|outcome| outcome.signal) {
-        return Outcome::Found(Trace::of("nvidia-smi", format!("ended by signal {signal}")));
+        return Outcome::Found(Trace::of("nvidia-smi -L", format!("ended by signal {signal}")));
     }
     if let Some((signal, failure)) = survey.nvml.failure.as_ref().and_then(|failure| Some((failure.signal?, failure))) {
         return Outcome::Found(Trace::of("NVML", format!("ended by signal {signal}: {}", failure.message)));

@@ -1,0 +1,10 @@
+//! The program as a user runs it: what it prints, how it ends, what it does to streams that go away.
+
+mod common;
+mod completions;
+mod docker;
+mod exits;
+mod json;
+mod serve;
+mod snapshots;
+mod streams;

@@ -1,0 +1,58 @@
+//! What is wrong on a machine. What is told goes to Python as JSON, where `nacp._doctor` gives it its classes.
+
+use nacp_core::host::{self, Diagnosis};
+use nacp_core::{Error, ErrorKind};
+use pyo3::prelude::*;
+
+use crate::errors::guard;
+use crate::json;
+use crate::survey;
+
+/// What is wrong on a surveyed machine, as JSON.
+#[pyfunction]
+pub(crate) fn diagnose(py: Python<'_>, survey: &str) -> PyResult<String> {
+    guard(py, || Ok(json::text(&host::diagnose(&survey::kept(survey)?))?))
+}
+
+/// What the text of an error means on a surveyed machine, as JSON, with all of it in words.
+#[pyfunction]
+pub(crate) fn explain(py: Python<'_>, text: &str, survey: &str) -> PyResult<String> {
+    guard(py, || {
+        let explanation = host::explain(text, &survey::kept(survey)?);
+        Ok(json::text(&json::with_text(&explanation, explanation.to_string())?)?)
+    })
+}
+
+/// A diagnosis that was kept as JSON.
+fn kept(text: &str) -> Result<Diagnosis, Error> {
+    serde_json::from_str(text).map_err(|cause| {
+        Error::new(ErrorKind::InvalidArgument, "python.doctor", "not the diagnosis of a machine")
+            .with("reason", &cause)
+            .hint("Diagnosis.to_json() gives one")
+            .caused_by(cause)
+    })
+}
+
+/// A diagnosis in words.
+#[pyfunction]
+pub(crate) fn diagnosis_text(py: Python<'_>, diagnosis: &str) -> PyResult<String> {
+    guard(py, || Ok(kept(diagnosis)?.to_string()))
+}
+
+/// A diagnosis as a page of its own.
+#[pyfunction]
+pub(crate) fn diagnosis_html(py: Python<'_>, diagnosis: &str) -> PyResult<String> {
+    guard(py, || Ok(kept(diagnosis)?.html()))
+}
+
+/// A diagnosis as Markdown.
+#[pyfunction]
+pub(crate) fn diagnosis_markdown(py: Python<'_>, diagnosis: &str) -> PyResult<String> {
+    guard(py, || Ok(kept(diagnosis)?.markdown()))
+}
+
+/// Raises what is broken first; nothing where nothing is.
+#[pyfunction]
+pub(crate) fn diagnosis_error(py: Python<'_>, diagnosis: &str) -> PyResult<()> {
+    guard(py, || Ok(kept(diagnosis)?.error().map_or(Ok(()), Err)?))
+}
