@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use nacp_core::clock::{Clock, SystemClock};
 use nacp_core::cuda::Certificate;
-use nacp_core::host::lock::{Lock, Written};
 use nacp_core::host::Root;
+use nacp_core::host::lock::{Lock, Written};
 use nacp_core::{Error, ErrorKind};
 use pyo3::prelude::*;
 

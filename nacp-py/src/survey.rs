@@ -28,8 +28,7 @@ struct Wanted {
 
 impl Wanted {
     fn read(self) -> Result<Survey, Error> {
-        let mut survey =
-            Survey::builder().containers(self.containers).commands(self.commands).messages(self.messages);
+        let mut survey = Survey::builder().containers(self.containers).commands(self.commands).messages(self.messages);
         if let Some(folder) = self.root {
             survey = survey.root(Root::open(folder)?);
         }

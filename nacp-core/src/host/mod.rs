@@ -6,7 +6,8 @@
 //!
 //! Reading and deciding are apart: [`Facts`] gathers what a machine's files and environment say, and
 //! [`Facts::decide`] is pure. A [`Root`] other than `/` shows another machine: that is how the tests hold this module
-//! to machines that they do not run on. Nothing is executed and nothing is asked over the network.
+//! to machines that they do not run on. Nothing is executed, and nothing is asked over the network but a container daemon
+//! that the environment or the current context names; [`Detection`] can leave daemons out.
 //!
 //! ```
 //! let host = nacp_core::host::detect();
@@ -27,12 +28,14 @@ mod layers;
 #[cfg(feature = "doctor")]
 pub mod lock;
 mod machine;
+mod metadata;
 mod root;
 mod seen;
 mod stack;
 mod standing;
 #[cfg(feature = "doctor")]
 pub mod survey;
+mod wsl_list;
 
 pub use daemon::{Daemon, DaemonInfo, DaemonPlace};
 pub use detection::Detection;
@@ -50,6 +53,7 @@ pub use stack::{
 pub use standing::{RuntimeOption, Standing};
 #[cfg(feature = "doctor")]
 pub use survey::Survey;
+pub use wsl_list::WslDistribution;
 
 /// Where this process runs, and which container daemons it can reach. It reads some forty small files and asks the daemons,
 /// half a second at most; what cannot be read leaves a question [undecided](Host::undecided) and is no error. A

@@ -41,7 +41,9 @@ pub fn is_there(evidence: &Evidence, folder: &Path) -> bool {
         "cuda" => has("answers/cuda.json"),
         "kernel" => has("answers/kernel.log"),
         "message" => has("messages"),
-        ".wslconfig" => names(&folder.join("mnt/c/Users")).iter().any(|user| has(&format!("mnt/c/Users/{user}/.wslconfig"))),
+        ".wslconfig" => {
+            names(&folder.join("mnt/c/Users")).iter().any(|user| has(&format!("mnt/c/Users/{user}/.wslconfig")))
+        }
         "daemon" | "get" => !names(&folder.join("answers/daemons")).is_empty(),
         _ => names(&folder.join("answers/run")).iter().any(|line| source.starts_with(&line.replace("%2F", "/"))),
     }

@@ -157,7 +157,10 @@ impl Root {
                     .collect();
                 let answer = |(endpoint, path): &(&str, &str)| {
                     let known = daemons.iter().find(|(known, _)| *known == self.expanded(endpoint));
-                    known.map_or(Seen::Absent, |(_, daemon)| recorded::ask(daemon, path))
+                    match known {
+                        Some((_, daemon)) => recorded::ask(daemon, path),
+                        None => ask::never(endpoint).map_or(Seen::Absent, Seen::Unreadable),
+                    }
                 };
                 questions.iter().map(answer).collect()
             }

@@ -10,12 +10,12 @@ mod http;
 mod tests;
 
 use std::io::{Error as IoError, ErrorKind as IoErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(in crate::host) use self::http::without_frames;
+pub(in crate::host) use self::http::{body, header, without_frames};
 use crate::host::Seen;
 
 /// The most that is read of an answer, in bytes.
@@ -38,6 +38,11 @@ pub(in crate::host) fn begin(endpoint: &str, path: &str, limit: Duration) -> Pen
     Pending { heard, until, limit }
 }
 
+/// Why nobody at this address is ever asked.
+pub(in crate::host) fn never(endpoint: &str) -> Option<String> {
+    Address::of(endpoint).err()
+}
+
 /// Sends a request in a thread of its own. Connecting to a socket that nobody serves, looking up a name and reading a
 /// pipe of Windows have no limit of their own: a thread that hangs there is left to itself.
 fn send(address: Address, request: String, until: Instant) -> Result<Receiver<Result<Vec<u8>, IoError>>, String> {
@@ -46,6 +51,21 @@ fn send(address: Address, request: String, until: Instant) -> Result<Receiver<Re
     match thread::Builder::new().name("nacp-ask".into()).spawn(exchange) {
         Ok(_) => Ok(heard),
         Err(error) => Err(format!("no thread to ask with: {error}")),
+    }
+}
+
+/// Any exchange with a server at an address.
+pub(in crate::host) struct Exchange(Option<Receiver<Result<Vec<u8>, IoError>>>, Instant);
+
+/// Begins to send a request, to be answered until a moment.
+pub(in crate::host) fn exchange(address: SocketAddr, request: String, until: Instant) -> Exchange {
+    Exchange(send(Address::Tcp(address.to_string()), request, until).ok(), until)
+}
+
+impl Exchange {
+    /// Waits for the whole answer; none where there is none in time.
+    pub(in crate::host) fn wait(self) -> Option<Vec<u8>> {
+        self.0?.recv_timeout(self.1.saturating_duration_since(Instant::now())).ok()?.ok()
     }
 }
 

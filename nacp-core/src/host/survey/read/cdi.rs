@@ -23,7 +23,12 @@ pub(super) fn read(root: &Root, daemons: &[Daemon]) -> Cdi {
         folders = FOLDERS.map(str::to_owned).to_vec();
     }
     let mut known = Vec::new();
-    folders.retain(|folder| !known.contains(folder) && { known.push(folder.clone()); true });
+    folders.retain(|folder| {
+        !known.contains(folder) && {
+            known.push(folder.clone());
+            true
+        }
+    });
     let files = folders.iter().flat_map(|folder| {
         let names = root.list(folder).found().cloned().unwrap_or_default();
         let specs = names.into_iter().filter(|name| [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end)));
@@ -182,7 +187,17 @@ mod tests {
 
     #[test]
     fn what_is_no_specification_says_why_in_one_line() {
-        for broken in ["", "{", "[]", "kind: [", "devices: []", "{\"kind\":1}", "kind: a\ndevices: 7", "\0\0", "kind: x\ndevices:\n  - containerEdits: {}"] {
+        for broken in [
+            "",
+            "{",
+            "[]",
+            "kind: [",
+            "devices: []",
+            "{\"kind\":1}",
+            "kind: a\ndevices: 7",
+            "\0\0",
+            "kind: x\ndevices:\n  - containerEdits: {}",
+        ] {
             let why = parse(broken).unwrap_err();
             assert!(why.starts_with("it is no specification: ") && !why.contains('\n'), "{broken:?}: {why}");
         }

@@ -42,7 +42,9 @@ pub(super) fn read(root: &Root, daemons: &[Daemon], left: &dyn Fn() -> Duration)
 }
 
 fn ended_badly(container: &ContainerFacts) -> bool {
-    container.state != "running" && container.state != "created" && (container.exit_code.is_some_and(|code| code != 0) || container.oom_killed)
+    container.state != "running"
+        && container.state != "created"
+        && (container.exit_code.is_some_and(|code| code != 0) || container.oom_killed)
 }
 
 fn shortened(line: &str) -> String {
@@ -52,7 +54,10 @@ fn shortened(line: &str) -> String {
 /// The ids in a daemon's list.
 fn ids(list: &str) -> Vec<String> {
     let all: Vec<Value> = serde_json::from_str(list).unwrap_or_default();
-    let safe = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'/'));
+    let safe = |id: &&str| {
+        !id.is_empty()
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'/'))
+    };
     all.iter().filter_map(|it| it["Id"].as_str()).filter(safe).map(|id| id.trim_start_matches('/').to_owned()).collect()
 }
 
@@ -65,7 +70,9 @@ fn container(text: &str) -> Option<ContainerFacts> {
         image: owned(&config["Image"]),
         endpoint: String::new(),
         state: owned(&state["Status"]),
-        exit_code: state["ExitCode"].as_i64().filter(|_| state["Running"] != true && state["Status"] != "created" || state["ExitCode"] != 0),
+        exit_code: state["ExitCode"]
+            .as_i64()
+            .filter(|_| state["Running"] != true && state["Status"] != "created" || state["ExitCode"] != 0),
         oom_killed: state["OOMKilled"] == true,
         error: owned(&state["Error"]),
         started: started(state),
@@ -76,7 +83,9 @@ fn container(text: &str) -> Option<ContainerFacts> {
         shm_bytes: host["ShmSize"].as_u64(),
         ipc: host["IpcMode"].as_str().filter(|it| !it.is_empty()).map(str::to_owned),
         privileged: host["Privileged"] == true,
-        ulimits: list(&host["Ulimits"]).filter_map(|it| Some((it["Name"].as_str()?.to_owned(), it["Soft"].as_i64()?))).collect(),
+        ulimits: list(&host["Ulimits"])
+            .filter_map(|it| Some((it["Name"].as_str()?.to_owned(), it["Soft"].as_i64()?)))
+            .collect(),
         security: strings(&host["SecurityOpt"]),
         log: Vec::new(),
         inside: None,
@@ -85,8 +94,12 @@ fn container(text: &str) -> Option<ContainerFacts> {
 }
 
 fn wants_gpu(container: &ContainerFacts) -> bool {
-    let visible = container.env.get("NVIDIA_VISIBLE_DEVICES").is_some_and(|value| !matches!(value.as_str(), "" | "void" | "none"));
-    let device = |path: &String| path.starts_with("/dev/nvidia") || path == "/dev/dxg" || path.starts_with("nvidia.com/");
+    let visible = container
+        .env
+        .get("NVIDIA_VISIBLE_DEVICES")
+        .is_some_and(|value| !matches!(value.as_str(), "" | "void" | "none"));
+    let device =
+        |path: &String| path.starts_with("/dev/nvidia") || path == "/dev/dxg" || path.starts_with("nvidia.com/");
     !container.requests.is_empty()
         || container.runtime.as_deref() == Some("nvidia")
         || container.devices.iter().any(device)
@@ -173,9 +186,15 @@ mod tests {
             }
         });
         let facts = read(&value).unwrap();
-        assert_eq!((facts.name.as_str(), facts.exit_code, facts.oom_killed, facts.started), ("llm", Some(137), true, Some(1_795_514_400)));
+        assert_eq!(
+            (facts.name.as_str(), facts.exit_code, facts.oom_killed, facts.started),
+            ("llm", Some(137), true, Some(1_795_514_400))
+        );
         assert_eq!(facts.env.keys().collect::<Vec<_>>(), ["CUDA_VERSION", "LD_LIBRARY_PATH"]);
-        assert_eq!((facts.requests[0].count, &facts.requests[0].capabilities[..]), (0, &["gpu".to_owned(), "compute".to_owned()][..]));
+        assert_eq!(
+            (facts.requests[0].count, &facts.requests[0].capabilities[..]),
+            (0, &["gpu".to_owned(), "compute".to_owned()][..])
+        );
         assert_eq!((facts.ulimits["memlock"], facts.privileged, facts.shm_bytes), (-1, true, Some(64 << 20)));
         assert!(ended_badly(&facts) && !serde_json::to_string(&facts).unwrap().contains("secret"));
     }

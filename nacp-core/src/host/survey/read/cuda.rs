@@ -1,9 +1,9 @@
 //! What the CUDA driver answers.
 
 use super::{Given, Put};
+use crate::cuda::check::Report;
 use crate::cuda::check::{Isolation, Skip, Status};
 use crate::cuda::{Check, CheckId, Level, Probe};
-use crate::cuda::check::Report;
 use crate::host::Seen;
 use crate::host::survey::{CudaDeviceFacts, CudaFacts, CudaFailure};
 
@@ -14,7 +14,8 @@ pub(super) fn read(given: &Given) -> Put {
 
 fn facts(given: &Given) -> CudaFacts {
     if given.driver.is_none() {
-        match given.root.answer("cuda.json").then(|text| serde_json::from_str(&text).map_err(|error| error.to_string())) {
+        match given.root.answer("cuda.json").then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()))
+        {
             Seen::Found(facts) => return facts,
             Seen::Unreadable(why) => return CudaFacts { library: Seen::Unreadable(why), ..CudaFacts::default() },
             _ if !given.root.is_this_machine() => return CudaFacts::default(),
@@ -36,14 +37,18 @@ fn facts(given: &Given) -> CudaFacts {
 fn of(report: &Report) -> CudaFacts {
     let failure = report.checks.iter().find_map(|check| failure(check.id, &check.status));
     match &report.probe {
-        Some(probe) => CudaFacts { simulated: report.simulated, failure: failure.or_else(|| refused(probe)), ..answered(probe) },
+        Some(probe) => {
+            CudaFacts { simulated: report.simulated, failure: failure.or_else(|| refused(probe)), ..answered(probe) }
+        }
         None => {
             let opened = report.checks.iter().find(|check| check.id == CheckId::LibOpen);
             let file = opened.and_then(|check| check.evidence.iter().find(|it| it.what == "library"));
             let library = match (file, opened.and_then(|check| check.status.reason())) {
                 (Some(file), _) => Seen::Found(file.value.clone()),
                 (None, Some(reason)) => Seen::Unreadable(reason),
-                (None, None) => failure.as_ref().map_or(Seen::NotAsked, |failure| Seen::Unreadable(failure.message.clone())),
+                (None, None) => {
+                    failure.as_ref().map_or(Seen::NotAsked, |failure| Seen::Unreadable(failure.message.clone()))
+                }
             };
             let place = library.found().map(crate::cuda::Loaded::at);
             CudaFacts {
@@ -99,9 +104,11 @@ fn failure(id: CheckId, status: &Status) -> Option<CudaFailure> {
         _ => "",
     };
     match status {
-        Status::Error { call, fault, .. } => {
-            Some(CudaFailure { call: call.clone(), code: Some(fault.code), message: status.reason().unwrap_or_default() })
-        }
+        Status::Error { call, fault, .. } => Some(CudaFailure {
+            call: call.clone(),
+            code: Some(fault.code),
+            message: status.reason().unwrap_or_default(),
+        }),
         Status::Fail { reason } => Some(CudaFailure { call: call.into(), code: None, message: reason.clone() }),
         Status::Skipped { why: Skip::Deadline | Skip::Poisoned, reason } => {
             Some(CudaFailure { call: call.into(), code: None, message: reason.clone() })

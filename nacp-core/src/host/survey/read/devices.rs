@@ -70,7 +70,8 @@ fn owner(status: &str) -> (Option<u32>, Vec<u32>) {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     // Real, effective, saved and of the file system: the second decides what may be opened.
     let user = field("Uid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok());
-    let mut groups: Vec<u32> = field("Gid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok()).into_iter().collect();
+    let mut groups: Vec<u32> =
+        field("Gid:").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok()).into_iter().collect();
     let more = field("Groups:").unwrap_or_default().split_whitespace().filter_map(|id| id.parse::<u32>().ok());
     groups.extend(more);
     groups.sort_unstable();

@@ -14,7 +14,8 @@ pub(super) fn read(given: &Given) -> Put {
 
 /// Whether a variable decides that. Others are not looked at: they may hold secrets.
 fn decides(name: &str) -> bool {
-    const NAMES: [&str; 5] = ["LD_LIBRARY_PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_API_VERSION", "CONTAINER_HOST"];
+    const NAMES: [&str; 5] =
+        ["LD_LIBRARY_PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_API_VERSION", "CONTAINER_HOST"];
     is_nvidia(name) || NAMES.contains(&name)
 }
 

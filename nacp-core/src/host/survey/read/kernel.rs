@@ -85,11 +85,15 @@ fn built(root: &Root, release: Option<&str>) -> Seen<bool> {
         Seen::Absent => return Seen::Absent,
         other => return other.map(|_| false),
     };
-    let is_module = |name: &String| name.strip_prefix("nvidia.ko").is_some_and(|end| matches!(end, "" | ".zst" | ".xz" | ".gz"));
+    let is_module =
+        |name: &String| name.strip_prefix("nvidia.ko").is_some_and(|end| matches!(end, "" | ".zst" | ".xz" | ".gz"));
     let folders = MODULE_FOLDERS.iter().flat_map(|pattern| folders(root, &top, pattern));
-    Seen::Found(names.iter().any(is_module) || folders.into_iter().any(|folder| {
-        root.list(&folder).found().is_some_and(|names| names.iter().any(is_module))
-    }))
+    Seen::Found(
+        names.iter().any(is_module)
+            || folders
+                .into_iter()
+                .any(|folder| root.list(&folder).found().is_some_and(|names| names.iter().any(is_module))),
+    )
 }
 
 fn folders(root: &Root, top: &str, pattern: &str) -> Vec<String> {
@@ -157,7 +161,8 @@ mod tests {
 
     #[test]
     fn modules_that_matter_are_named() {
-        let text = "nvidia_uvm 2076672 0 - Live 0x0000000000000000 (OE)\next4 1007616 1 - Live 0x0\nnouveau 3 0 - Live 0x0\n";
+        let text =
+            "nvidia_uvm 2076672 0 - Live 0x0000000000000000 (OE)\next4 1007616 1 - Live 0x0\nnouveau 3 0 - Live 0x0\n";
         assert_eq!(modules(text), Ok(vec!["nouveau".into(), "nvidia_uvm".into()]));
         assert_eq!(modules(""), Ok(vec![]));
         assert!(modules("<html>").is_err());

@@ -46,7 +46,9 @@ fn of(text: &str) -> (Vec<String>, Vec<KernelEvent>) {
 
 /// A line without what the log puts in front of the message: a record's numbers, or a time with the machine's name.
 fn message(line: &str) -> String {
-    let numbers = |head: &str| head.contains(',') && head.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'-' | b'c'));
+    let numbers = |head: &str| {
+        head.contains(',') && head.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'-' | b'c'))
+    };
     let message = match line.split_once(';') {
         Some((head, message)) if numbers(head) => message,
         _ => line.split_once(" kernel: ").map_or(line, |(_, message)| message),

@@ -24,7 +24,9 @@ pub(super) fn read(given: &Given) -> Put {
     if node {
         facts.containerd_runtimes = containerd(root);
         facts.plugin_sockets = root.list(PLUGINS).map(sockets);
-        let counted = root.text_within(&format!("{PLUGINS}/kubelet_internal_checkpoint"), 16 << 20).then(|text| checkpoint(&text));
+        let counted = root
+            .text_within(&format!("{PLUGINS}/kubelet_internal_checkpoint"), 16 << 20)
+            .then(|text| checkpoint(&text));
         facts.gpus_registered = counted.as_ref().map(|it| it.0);
         facts.gpus_allotted = counted.map(|it| it.1);
     }
@@ -41,7 +43,9 @@ fn containerd(root: &Root) -> Seen<Vec<String>> {
     for path in CONFIGS {
         match root.text(path) {
             Seen::Absent => {}
-            text => return text.then(|text| runtimes(&text)).map(|(names, imports)| with_imports(root, names, &imports)),
+            text => {
+                return text.then(|text| runtimes(&text)).map(|(names, imports)| with_imports(root, names, &imports));
+            }
         }
     }
     Seen::Absent
@@ -62,7 +66,9 @@ fn with_imports(root: &Root, mut names: Vec<String>, imports: &[String]) -> Vec<
 
 /// The files of a pattern whose star, if it has one, is in the last part.
 fn matching(root: &Root, pattern: &str) -> Vec<String> {
-    let Some((folder, name)) = pattern.rsplit_once('/').filter(|(folder, _)| folder.starts_with('/')) else { return Vec::new() };
+    let Some((folder, name)) = pattern.rsplit_once('/').filter(|(folder, _)| folder.starts_with('/')) else {
+        return Vec::new();
+    };
     let Some((start, end)) = name.split_once('*') else { return vec![pattern.to_owned()] };
     let names = root.list(folder).found().cloned().unwrap_or_default();
     let fits = |name: &&String| name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end);
@@ -71,11 +77,13 @@ fn matching(root: &Root, pattern: &str) -> Vec<String> {
 
 /// The names of runtimes in a configuration, of any version of its form, and its imports.
 fn runtimes(text: &str) -> Result<(Vec<String>, Vec<String>), String> {
-    let config: Table = text.parse().map_err(|error: toml::de::Error| format!("it is no configuration: {}", error.message()))?;
+    let config: Table =
+        text.parse().map_err(|error: toml::de::Error| format!("it is no configuration: {}", error.message()))?;
     let plugins = config.get("plugins").and_then(toml::Value::as_table);
-    let tables = plugins.into_iter().flat_map(Table::values).filter_map(|plugin| {
-        plugin.get("containerd")?.get("runtimes")?.as_table()
-    });
+    let tables = plugins
+        .into_iter()
+        .flat_map(Table::values)
+        .filter_map(|plugin| plugin.get("containerd")?.get("runtimes")?.as_table());
     let names = tables.flat_map(Table::keys).cloned().collect();
     let imports = config.get("imports").and_then(toml::Value::as_array).into_iter().flatten();
     Ok((names, imports.filter_map(|it| it.as_str().map(str::to_owned)).collect()))
@@ -87,7 +95,8 @@ fn checkpoint(text: &str) -> Result<(u32, u32), String> {
     let data = file.get("Data").filter(|data| data.is_object()).ok_or("it is no checkpoint: it has no data")?;
     let registered = data["RegisteredDevices"][RESOURCE].as_array().map_or(0, Vec::len);
     let entries = data["PodDeviceEntries"].as_array().into_iter().flatten();
-    let allotted: usize = entries.filter(|entry| entry["ResourceName"] == RESOURCE).map(|entry| devices(&entry["DeviceIDs"])).sum();
+    let allotted: usize =
+        entries.filter(|entry| entry["ResourceName"] == RESOURCE).map(|entry| devices(&entry["DeviceIDs"])).sum();
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Ok((number(registered), number(allotted)))
 }
@@ -111,7 +120,8 @@ mod tests {
     fn runtimes_are_found_in_both_forms_of_the_configuration() {
         let two = "version = 2\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"x\"\n";
         assert_eq!(runtimes(two), Ok((vec!["runc".into()], vec!["/etc/containerd/conf.d/*.toml".into()])));
-        let three = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes]\nnvidia = {}\nrunc = {}\n";
+        let three =
+            "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes]\nnvidia = {}\nrunc = {}\n";
         assert_eq!(runtimes(three).unwrap().0, ["nvidia", "runc"]);
         assert_eq!(runtimes(""), Ok((vec![], vec![])));
         assert!(runtimes("[plugins").is_err());

@@ -39,7 +39,8 @@ pub(super) fn read(given: &Given) -> Put {
 }
 
 fn libraries(root: &Root) -> Libraries {
-    let cache = root.bytes("/etc/ld.so.cache", CACHE).then(|bytes| loader_cache::libraries(&bytes, &[CUDA, NVML, DXCORE]));
+    let cache =
+        root.bytes("/etc/ld.so.cache", CACHE).then(|bytes| loader_cache::libraries(&bytes, &[CUDA, NVML, DXCORE]));
     let cached = cache.found();
     let path = root.variable("LD_LIBRARY_PATH").unwrap_or_default();
     let preferred: Vec<String> = path.split([':', ';']).filter(|it| it.starts_with('/')).map(str::to_owned).collect();
@@ -111,7 +112,15 @@ mod tests {
     fn a_driver_s_version_is_told_from_an_interface_s() {
         assert_eq!(version("/usr/lib/libcuda.so.580.95.05").as_deref(), Some("580.95.05"));
         assert_eq!(version("libnvidia-ml.so.470.82").as_deref(), Some("470.82"));
-        for none in ["libcuda.so", "libcuda.so.1", "libcuda.so.1.1", "libnvidia-container.so.1.18.0", "libcuda.so.580.x", "libcuda.so.580", ""] {
+        for none in [
+            "libcuda.so",
+            "libcuda.so.1",
+            "libcuda.so.1.1",
+            "libnvidia-container.so.1.18.0",
+            "libcuda.so.580.x",
+            "libcuda.so.580",
+            "",
+        ] {
             assert_eq!(version(none), None, "{none}");
         }
     }

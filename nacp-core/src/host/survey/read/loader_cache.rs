@@ -12,7 +12,8 @@ pub(super) fn libraries(cache: &[u8], wanted: &[&str]) -> Result<Vec<(String, St
     let start = cache.windows(MAGIC.len()).position(|window| window == MAGIC).ok_or_else(other)?;
     // Places of texts count from the head of the newer form.
     let cache = &cache[start..];
-    let number = |at: usize| cache.get(at..at.checked_add(4)?).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
+    let number =
+        |at: usize| cache.get(at..at.checked_add(4)?).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
     let count = usize::try_from(number(MAGIC.len()).ok_or_else(other)?).map_err(|_| other())?;
     let mut found = Vec::new();
     for index in 0..count {

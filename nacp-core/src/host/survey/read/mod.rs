@@ -75,15 +75,35 @@ const READERS: [Reader; 13] = [
     Reader { name: "daemons", read: daemons, late: |_, _| {} },
     Reader { name: "nvml", read: nvml::read, late: |survey, why| survey.nvml = nvml_late(why) },
     Reader { name: "cuda", read: cuda::read, late: |survey, why| survey.cuda = cuda_late(why) },
-    Reader { name: "kernel-log", read: kernel_log::read, late: |survey, why| survey.kernel.log = Seen::Unreadable(why) },
+    Reader {
+        name: "kernel-log",
+        read: kernel_log::read,
+        late: |survey, why| survey.kernel.log = Seen::Unreadable(why),
+    },
     Reader { name: "kernel", read: kernel::read, late: |survey, why| survey.kernel.modules = Seen::Unreadable(why) },
-    Reader { name: "devices", read: devices::read, late: |survey, why| survey.devices.char_links = Seen::Unreadable(why) },
+    Reader {
+        name: "devices",
+        read: devices::read,
+        late: |survey, why| survey.devices.char_links = Seen::Unreadable(why),
+    },
     Reader { name: "libraries", read: libraries::read, late: |_, _| {} },
     Reader { name: "toolkit", read: toolkit::files, late: |survey, why| survey.toolkit.config = Seen::Unreadable(why) },
     Reader { name: "nvidia-ctk", read: toolkit::version, late: |_, _| {} },
-    Reader { name: "cdi-generate", read: toolkit::cdi_generate, late: |survey, why| survey.toolkit.cdi_generate = Seen::Unreadable(why) },
-    Reader { name: "nvidia-smi", read: toolkit::nvidia_smi, late: |survey, why| survey.toolkit.nvidia_smi = Seen::Unreadable(why) },
-    Reader { name: "units", read: packages::units, late: |survey, why| survey.toolkit.refresh_unit = Seen::Unreadable(why) },
+    Reader {
+        name: "cdi-generate",
+        read: toolkit::cdi_generate,
+        late: |survey, why| survey.toolkit.cdi_generate = Seen::Unreadable(why),
+    },
+    Reader {
+        name: "nvidia-smi",
+        read: toolkit::nvidia_smi,
+        late: |survey, why| survey.toolkit.nvidia_smi = Seen::Unreadable(why),
+    },
+    Reader {
+        name: "units",
+        read: packages::units,
+        late: |survey, why| survey.toolkit.refresh_unit = Seen::Unreadable(why),
+    },
     Reader { name: "wsl", read: wsl::read, late: |survey, why| survey.wsl.driver_store = Seen::Unreadable(why) },
 ];
 

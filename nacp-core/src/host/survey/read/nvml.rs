@@ -64,7 +64,9 @@ fn of(answers: Result<Answers>) -> NvmlFacts {
     match answers {
         Ok(Answers { origin, gpus, samples, support }) => NvmlFacts {
             simulated: origin.simulated,
-            driver: origin.driver.map_or_else(|| Seen::Unreadable("it tells no version of the driver".into()), Seen::Found),
+            driver: origin
+                .driver
+                .map_or_else(|| Seen::Unreadable("it tells no version of the driver".into()), Seen::Found),
             failure: None,
             cuda: origin.cuda,
             gpus: gpus.iter().map(|it| gpu(it, samples.iter().find(|sample| sample.id == it.id), &support)).collect(),

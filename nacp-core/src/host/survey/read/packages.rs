@@ -54,7 +54,8 @@ pub(super) fn units(given: &Given) -> Put {
     });
     Box::new(move |survey| {
         survey.toolkit.refresh_unit = states.first().cloned().unwrap_or_default();
-        let found = UNITS.iter().zip(&states).filter_map(|(unit, state)| Some(((*unit).to_owned(), state.found()?.clone())));
+        let found =
+            UNITS.iter().zip(&states).filter_map(|(unit, state)| Some(((*unit).to_owned(), state.found()?.clone())));
         survey.units = found.collect();
     })
 }

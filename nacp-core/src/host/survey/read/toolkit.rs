@@ -10,11 +10,15 @@ use crate::host::root::Root;
 use crate::host::survey::ToolkitConfig;
 use crate::host::{CommandOutcome, Seen};
 
-const PROGRAMS: [&str; 5] =
-    ["nvidia-ctk", "nvidia-cdi-hook", "nvidia-container-runtime", "nvidia-container-runtime-hook", "nvidia-container-cli"];
+const PROGRAMS: [&str; 5] = [
+    "nvidia-ctk",
+    "nvidia-cdi-hook",
+    "nvidia-container-runtime",
+    "nvidia-container-runtime-hook",
+    "nvidia-container-cli",
+];
 /// The search path of a system's services, and the folder of NVIDIA's operator.
-const FOLDERS: [&str; 5] =
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/usr/local/nvidia/toolkit"];
+const FOLDERS: [&str; 5] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/usr/local/nvidia/toolkit"];
 /// The search path of a user who does not say.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin";
 /// How long a program may take.
@@ -107,7 +111,10 @@ fn ended(what: &str, outcome: &CommandOutcome) -> String {
 }
 
 fn find(root: &Root, folders: &[&str], name: &str) -> Option<String> {
-    folders.iter().map(|folder| format!("{folder}/{name}")).find(|path| root.stat(path).found().is_some_and(|it| !it.folder))
+    folders
+        .iter()
+        .map(|folder| format!("{folder}/{name}"))
+        .find(|path| root.stat(path).found().is_some_and(|it| !it.folder))
 }
 
 /// What the toolkit's configuration says.
@@ -195,7 +202,8 @@ mod tests {
         let text = "[nvidia-container-cli]\n#no-cgroups = true\n[nvidia-container-runtime]\nmode = \"cdi\"\n";
         let expected = ToolkitConfig { mode: Some("cdi".into()), ..ToolkitConfig::default() };
         assert_eq!(config(text), Ok(expected));
-        let text = "accept-nvidia-visible-devices-envvar-when-unprivileged = false\n[nvidia-container-cli]\nno-cgroups = true";
+        let text =
+            "accept-nvidia-visible-devices-envvar-when-unprivileged = false\n[nvidia-container-cli]\nno-cgroups = true";
         let read = config(text).unwrap();
         assert_eq!((read.accept_env_unprivileged, read.no_cgroups), (Some(false), Some(true)));
     }
