@@ -53,6 +53,7 @@ mod events;
 mod telemetry;
 
 mod subscription;
+mod survey;
 
 mod record;
 
@@ -124,6 +125,7 @@ pub use router::*;
 pub use status::*;
 pub use string::*;
 pub use subscription::*;
+pub use survey::*;
 pub use telemetry::*;
 pub use topology::*;
 pub use version::*;

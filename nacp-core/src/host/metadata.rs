@@ -49,7 +49,7 @@ pub(super) fn confirm(host: &mut Host, services: Services, limit: Duration) {
 }
 
 fn which(services: Services, until: Instant) -> Option<(Cloud, Evidence)> {
-    let begin = |address, request: &str| ask::exchange(address, request.to_owned(), until);
+    let begin = |address, request: &str| ask::send_to(address, request.to_owned(), until);
     let token = begin(
         services.aws,
         &request("PUT", "/latest/api/token", "169.254.169.254", "X-aws-ec2-metadata-token-ttl-seconds: 60"),

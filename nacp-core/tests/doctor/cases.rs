@@ -7,12 +7,12 @@ use std::time::Duration;
 use nacp_core::host::{Root, Survey};
 use tempfile::TempDir;
 
-pub fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
 /// The names in a folder, in order.
-pub fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -20,24 +20,29 @@ pub fn names(folder: &Path) -> Vec<String> {
 }
 
 /// A machine of the tests.
-pub struct Machine {
+pub(crate) struct Machine {
     /// Its name, as a message tells it.
-    pub name: String,
+    pub(crate) name: String,
     /// Where its files are.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     _kept: Option<TempDir>,
 }
 
 impl Machine {
-    /// The healthy machines.
-    pub fn healthy() -> Vec<Self> {
+    /// The whole machines, healthy but for those that are said not to be.
+    pub(crate) fn of_hosts() -> Vec<Self> {
         let hosts = fixtures().join("hosts");
         let machine = |name: String| Self { folder: hosts.join(&name), name, _kept: None };
         names(&hosts).into_iter().map(machine).collect()
     }
 
+    /// One of them.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name: name.into(), folder: fixtures().join("hosts").join(name), _kept: None }
+    }
+
     /// The machines of an entry that are named so: `fires` and `fires-…`, `quiet` and `quiet-…`.
-    pub fn of_entry(id: &str, kind: &str) -> Vec<Self> {
+    pub(crate) fn of_entry(id: &str, kind: &str) -> Vec<Self> {
         let folder = fixtures().join("doctor").join(id);
         let wanted = |name: &String| name == kind || name.strip_prefix(kind).is_some_and(|rest| rest.starts_with('-'));
         names(&folder).into_iter().filter(wanted).map(|case| Self::overlaid(&folder.join(case))).collect()
@@ -65,7 +70,7 @@ impl Machine {
     }
 
     /// What is read there. The limit is for a machine that builds something else beside.
-    pub fn survey(&self) -> Survey {
+    pub(crate) fn survey(&self) -> Survey {
         let root = Root::open(&self.folder).unwrap();
         let builder = Survey::builder().root(root).nvidia_smi(true).cdi_generate(true).limit(Duration::from_secs(60));
         builder.messages(self.messages()).read()

@@ -21,7 +21,7 @@ use crate::cases::names;
 /// | `.wslconfig …` | the folder of a user of Windows |
 /// | `daemon …`, `GET /info …` | `answers/daemons/N` |
 /// | a command line | `answers/run` |
-pub fn is_there(evidence: &Evidence, folder: &Path) -> bool {
+pub(crate) fn is_there(evidence: &Evidence, folder: &Path) -> bool {
     let source = evidence.source.as_str();
     let has = |path: &str| folder.join(path).exists();
     let words: Vec<_> = source.split_whitespace().collect();
@@ -45,7 +45,12 @@ pub fn is_there(evidence: &Evidence, folder: &Path) -> bool {
             names(&folder.join("mnt/c/Users")).iter().any(|user| has(&format!("mnt/c/Users/{user}/.wslconfig")))
         }
         "daemon" | "get" => !names(&folder.join("answers/daemons")).is_empty(),
-        _ => names(&folder.join("answers/run")).iter().any(|line| source.starts_with(&line.replace("%2F", "/"))),
+        _ => {
+            // Options may stand between a program's command and what it is about.
+            let of =
+                |line: &String| words.iter().all(|word| line.replace("%2F", "/").split(' ').any(|part| part == *word));
+            names(&folder.join("answers/run")).iter().any(of)
+        }
     }
 }
 

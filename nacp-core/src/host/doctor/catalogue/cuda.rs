@@ -170,27 +170,51 @@ pub(super) const D21: Entry = Entry {
 
 /// NVSwitches' own node.
 const SWITCHES: &str = "/dev/nvidia-nvswitchctl";
+const UNIT: &str = "nvidia-fabricmanager.service";
 
 fn d21(survey: &Survey) -> Outcome {
-    let waits =
-        survey.nvml.gpus.iter().find(|gpu| matches!(gpu.fabric.as_deref(), Some("not_started" | "in_progress")));
-    let with_fabric = |trace: Trace| match waits {
-        Some(gpu) => {
-            trace.and("NVML fabric state", format!("{} of {}", gpu.fabric.as_deref().unwrap_or_default(), gpu.id))
+    let states = || survey.nvml.gpus.iter().filter_map(|gpu| Some((gpu, gpu.fabric.as_deref()?)));
+    let waits = states().find(|(_, state)| matches!(*state, "not_started" | "in_progress"));
+    if let Some(trace) = refused(survey, 802).or_else(|| refused(survey, 919)).or_else(|| told(survey, &D21)) {
+        let trace = match waits {
+            Some((gpu, state)) => trace.and("NVML fabric state", format!("{state} of {}", gpu.id)),
+            None => trace,
+        };
+        return Outcome::Found(with_manager(survey, trace));
+    }
+    if let Some((gpu, state)) = waits {
+        let trace = Trace::of("NVML fabric state", state).about(&gpu.id).only(Confidence::Likely);
+        return Outcome::Found(with_manager(survey, trace));
+    }
+    // GPUs before Hopper tell no state: there the service alone says whether the switches are set up.
+    let silent = states().all(|(_, state)| state != "completed");
+    let stopped = survey.units.get(UNIT).filter(|state| *state != "active");
+    match (survey.devices.node(SWITCHES), stopped) {
+        (Some(_), Some(_)) if silent => {
+            let trace = Trace::of(SWITCHES, "present").only(Confidence::Likely);
+            Outcome::Found(with_manager(survey, trace))
         }
+        (Some(_), None) if silent && !survey.units.contains_key(UNIT) => Outcome::Unknown(
+            "NVSwitches are here, and neither a GPU nor systemd tells whether the fabric is ready".into(),
+        ),
+        _ => Outcome::Clear,
+    }
+}
+
+/// With the state of Fabric Manager, and its version where it is not the driver's.
+fn with_manager(survey: &Survey, trace: Trace) -> Trace {
+    let trace = match survey.units.get(UNIT) {
+        Some(state) => trace.and(format!("systemctl show {UNIT}"), state),
         None => trace,
     };
-    if let Some(trace) = refused(survey, 802).or_else(|| refused(survey, 919)).or_else(|| told(survey, &D21)) {
-        return Outcome::Found(with_fabric(trace));
-    }
-    match waits {
-        Some(gpu) => {
-            let trace = Trace::of("NVML fabric state", gpu.fabric.clone().unwrap_or_default()).about(&gpu.id);
-            let trace = if survey.devices.node(SWITCHES).is_some() { trace.and(SWITCHES, "present") } else { trace };
-            Outcome::Found(trace.only(Confidence::Likely))
+    let Some(packages) = survey.packages.found() else { return trace };
+    let driver = survey.kernel.driver.found().or_else(|| survey.nvml.driver.found());
+    let manager = packages.iter().find(|(name, _)| name.starts_with("nvidia-fabricmanager"));
+    match (manager, driver) {
+        (Some((name, version)), Some(driver)) if !version.starts_with(driver.as_str()) => {
+            trace.and("/var/lib/dpkg/status", format!("{name} {version}, and the driver is {driver}"))
         }
-        None if survey.nvml.gpus.is_empty() => Outcome::Unknown("the management library names no GPU".into()),
-        None => Outcome::Clear,
+        _ => trace,
     }
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod bench;
+mod cgroups;
 mod cuda;
 mod daemon;
 mod desktop;
@@ -11,11 +12,14 @@ mod ground;
 mod hardware;
 mod kubernetes;
 mod memory;
+mod mig;
+mod permissions;
 mod requests;
 mod requirement;
 mod snap;
 mod specifications;
 mod told;
+mod toolkit;
 mod versions;
 mod wsl;
 
@@ -30,6 +34,7 @@ pub static CATALOGUE: &[Entry] = &[
     specifications::D05,
     specifications::D06,
     requests::D07,
+    cgroups::D08,
     driver::D09,
     driver::D10,
     wsl::D11,
@@ -44,6 +49,12 @@ pub static CATALOGUE: &[Entry] = &[
     versions::D20,
     cuda::D21,
     driver::D22,
+    cgroups::D23,
+    cgroups::D24,
+    permissions::D25,
+    mig::D26,
+    mig::D27,
+    mig::D28,
     snap::D29,
     desktop::D30,
     desktop::D31,
@@ -61,5 +72,8 @@ pub static CATALOGUE: &[Entry] = &[
     daemon::D43,
     wsl::D44,
     desktop::D45,
+    toolkit::D46,
+    toolkit::D47,
     daemon::D48,
+    toolkit::D49,
 ];
