@@ -31,12 +31,14 @@ mod layers;
 pub mod lock;
 mod machine;
 mod metadata;
+#[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "a survey reads more than detection"))]
 mod root;
 mod seen;
 mod stack;
 mod standing;
 #[cfg(feature = "doctor")]
 pub mod survey;
+#[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "a survey reads more than detection"))]
 mod wsl_list;
 
 pub use daemon::{Daemon, DaemonInfo, DaemonPlace};

@@ -254,6 +254,10 @@ fn a_host_in_the_environment_counts_more_than_the_context() {
     assert_eq!(host.standing().containers, LINUX);
     let host = changed("docker-desktop-linux", &[("env", "HOME=/home/ada\nDOCKER_CONTEXT=default\n")]);
     assert_eq!((host.daemons[0].found_by.as_str(), host.daemons[0].place), ("default socket", ThisKernel));
+    // The same socket by another name is the same daemon.
+    let host = changed("docker-28-2", &[("env", "DOCKER_HOST=unix:///run/docker.sock\n")]);
+    let found: Vec<_> = host.daemons.iter().map(|it| (it.found_by.as_str(), it.place)).collect();
+    assert_eq!(found, [("env DOCKER_HOST", ThisKernel)]);
     let host = changed("docker-remote-tcp", &[("env", "DOCKER_HOST=tcp://gpu-7.internal:2375\nDOCKER_TLS_VERIFY=1\n")]);
     assert!(host.daemons[0].answer.open().unwrap().contains("DOCKER_TLS_VERIFY"), "{host}");
 }

@@ -199,7 +199,7 @@ pub const TABLE: [Row; 61] = [
         "podman container on native Linux (kernel 6.13.5-200.fc41.x86_64) on bare metal",
     ),
     ("windows", &[WINDOWS], GpuPathKind::Native, "native Windows"),
-    ("windows-desktop", &[WINDOWS], GpuPathKind::None, "native Windows"),
+    ("windows-desktop", &[WINDOWS], GpuPathKind::Native, "native Windows"),
     ("windows-docker-desktop", &[WINDOWS], GpuPathKind::Native, "native Windows"),
     ("windows-docker-desktop-hyper-v", &[WINDOWS], GpuPathKind::Native, "native Windows"),
     ("windows-docker-in-wsl2", &[WINDOWS], GpuPathKind::Native, "native Windows"),
