@@ -111,7 +111,7 @@ fn request(value: &Value) -> DeviceRequest {
         driver: owned(&value["Driver"]),
         count: value["Count"].as_i64().unwrap_or_default(),
         ids: strings(&value["DeviceIDs"]),
-        capabilities: list(&value["Capabilities"]).flat_map(|all| strings(all)).collect(),
+        capabilities: list(&value["Capabilities"]).flat_map(strings).collect(),
     }
 }
 
