@@ -53,6 +53,7 @@ mod events;
 mod telemetry;
 
 mod subscription;
+mod survey;
 
 mod record;
 
@@ -63,6 +64,7 @@ mod monitor;
 // Where we run.
 
 mod cuda;
+mod decision;
 mod host;
 
 mod check;
@@ -101,6 +103,7 @@ pub use check::*;
 pub use condition::*;
 pub use context::*;
 pub use cuda::*;
+pub use decision::*;
 pub use engine::*;
 pub use error::nacp_error;
 pub use events::*;
@@ -124,6 +127,7 @@ pub use router::*;
 pub use status::*;
 pub use string::*;
 pub use subscription::*;
+pub use survey::*;
 pub use telemetry::*;
 pub use topology::*;
 pub use version::*;

@@ -8,7 +8,7 @@ use super::stack::Evidence;
 use super::{Root, Seen};
 
 /// Files that are read; `proc/cpuinfo`, the mount table and `/dev` are read apart.
-const TEXTS: [&str; 17] = [
+const TEXTS: [&str; 20] = [
     "/proc/sys/kernel/osrelease",
     "/proc/1/cgroup",
     "/proc/self/cgroup",
@@ -25,10 +25,13 @@ const TEXTS: [&str; 17] = [
     "/sys/devices/soc0/family",
     "/sys/hypervisor/type",
     "/sys/hypervisor/uuid",
+    "/proc/xen/capabilities",
+    "/proc/device-tree/hypervisor/compatible",
+    "/proc/device-tree/compatible",
     "/etc/nv_tegra_release",
 ];
 /// Files and folders whose presence counts.
-const PRESENCES: [&str; 18] = [
+const PRESENCES: [&str; 19] = [
     "/.dockerenv",
     "/run/.containerenv",
     "/run/WSL",
@@ -36,6 +39,7 @@ const PRESENCES: [&str; 18] = [
     "/proc/sys/fs/binfmt_misc/WSLInterop-late",
     "/var/run/secrets/kubernetes.io/serviceaccount",
     "/run/secrets/kubernetes.io/serviceaccount",
+    "/var/run/kubernetes.io/dra-device-attributes",
     "/sys/class/dmi/id",
     "/sys/fs/cgroup/cgroup.controllers",
     "/sys/fs/cgroup/cgroup.events",
@@ -47,6 +51,13 @@ const PRESENCES: [&str; 18] = [
     "/dev/nvidia-uvm",
     "/dev/nvidia-caps",
     "/dev/nvidia-nvswitchctl",
+];
+/// What the agent of a node of Kubernetes leaves: kubeadm's and the clouds', k3s's, microk8s's.
+pub(super) const NODE: [&str; 4] = [
+    "/var/lib/kubelet/config.yaml",
+    "/etc/kubernetes/kubelet.conf",
+    "/var/lib/rancher/k3s/agent",
+    "/var/snap/microk8s/current/args/kubelet",
 ];
 const VARIABLES: [&str; 4] = ["container", "KUBERNETES_SERVICE_HOST", "WSL_DISTRO_NAME", "WSL_INTEROP"];
 /// The first entry of `/proc/cpuinfo` is enough; the kernel makes the others only where they are read.
@@ -64,6 +75,7 @@ const ID_DIGITS: usize = 12;
 pub(super) const MOUNTS: &str = "/proc/self/mountinfo";
 pub(super) const CPU: &str = "/proc/cpuinfo";
 pub(super) const DEV: &str = "/dev";
+pub(super) const VIRTIO: &str = "/sys/bus/virtio/devices";
 
 /// What one source answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +124,7 @@ impl Facts {
         for source in TEXTS {
             answers.insert(source.into(), discreet(source, answer(root.text(source))));
         }
-        for source in PRESENCES {
+        for source in PRESENCES.into_iter().chain(NODE) {
             answers.insert(source.into(), presence(root.presence(source)));
         }
         for name in VARIABLES {
@@ -126,6 +138,7 @@ impl Facts {
         answers.insert(MOUNTS.into(), shorten(answer(root.text(MOUNTS)), bind_mounts));
         answers.insert(CPU.into(), shorten(answer(root.text_within(CPU, ONE_PROCESSOR)), hypervisor_flag));
         answers.insert(DEV.into(), list(root.list(DEV), nvidia_device));
+        answers.insert(VIRTIO.into(), list(root.list(VIRTIO), |name| name == "virtio0"));
         Self { os: root.os().map(str::to_owned), answers }
     }
 
@@ -195,6 +208,8 @@ fn nvidia_device(name: &str) -> bool {
 /// Leaves out what identifies one machine, container or pod.
 fn discreet(source: &str, answer: Answer) -> Answer {
     let Answer::Text(text) = answer else { return answer };
+    // Strings of the device tree end with a zero each.
+    let text = text.replace('\0', " ");
     let kept = match source.rsplit('/').next().unwrap_or_default() {
         "chassis_asset_tag" if !text.is_empty() && !ASSET_TAGS.contains(&text.as_str()) => return Answer::Present,
         "cgroup" => without_ids(&text),

@@ -1,10 +1,10 @@
 //! From facts to layers: container, pod and system.
 
-use super::facts::{Facts, MOUNTS};
-use super::stack::{Confidence, ContainerRuntime, Evidence, Host, Layer, LayerKind, Question, Undecided};
+use super::container::{self, CGROUPS};
+use super::facts::{Facts, MOUNTS, NODE};
+use super::stack::{Confidence, Evidence, Host, Layer, LayerKind, Question, Undecided};
 use super::{gpu_path, machine};
 
-const CGROUPS: [&str; 2] = ["/proc/1/cgroup", "/proc/self/cgroup"];
 const KERNEL: &str = "/proc/sys/kernel/osrelease";
 
 /// The answer to one question: a layer, none, or why it cannot be told.
@@ -17,7 +17,9 @@ impl Facts {
         let wsl = system.as_ref().ok().and_then(|layer| layer.as_ref()).map(|layer| layer.kind);
         let pod = pod(self);
         let verdicts = [
-            (Question::Container, container(self, pod.as_ref(), wsl)),
+            (Question::Container, container::container(self, pod.as_ref(), wsl)),
+            (Question::Container, Ok(container::around(self))),
+            (Question::Container, Ok(node(self, pod.as_ref()))),
             (Question::Container, Ok(pod)),
             (Question::System, system),
             (Question::Machine, machine::machine(self, wsl)),
@@ -37,153 +39,6 @@ impl Facts {
     }
 }
 
-/// One hint that this is a container.
-struct Hint {
-    runtime: ContainerRuntime,
-    confidence: Confidence,
-    evidence: Evidence,
-}
-
-fn container(facts: &Facts, pod: Option<&Layer>, system: Option<LayerKind>) -> Verdict {
-    let mut hints = declared(facts);
-    hints.extend(by_cgroup(facts));
-    hints.extend(by_mounts(facts, pod.is_some()));
-    let files = [("/.dockerenv", ContainerRuntime::Docker), ("/run/.containerenv", ContainerRuntime::Podman)];
-    // A machine whose root was unpacked from an image keeps the engine's mark, and sees the top of the control groups.
-    let leftover = hints.is_empty() && at_top_of_cgroups(facts);
-    for (source, runtime) in files {
-        let confidence = if leftover { Confidence::Possible } else { Confidence::Certain };
-        hints.extend(facts.evidence(source).map(|evidence| Hint { runtime, confidence, evidence }));
-    }
-    if hints.is_empty() {
-        if let Some(pod) = pod {
-            return Ok(Some(Layer {
-                kind: LayerKind::Container(ContainerRuntime::Unknown),
-                detail: "a pod's processes run in containers".into(),
-                evidence: pod.evidence.clone(),
-                confidence: pod.confidence,
-            }));
-        }
-        return nested_cgroups(facts, system);
-    }
-    // Where several are named, the one that leaves the fewest traces by accident.
-    let order = [
-        ContainerRuntime::Podman,
-        ContainerRuntime::CriO,
-        ContainerRuntime::Docker,
-        ContainerRuntime::Containerd,
-        ContainerRuntime::Lxc,
-        ContainerRuntime::Nspawn,
-    ];
-    let named = |runtime: &ContainerRuntime| hints.iter().any(|hint| hint.runtime == *runtime);
-    let runtime = order.into_iter().find(named).unwrap_or(ContainerRuntime::Unknown);
-    let strongest = hints.iter().filter(|hint| hint.runtime == runtime).map(|hint| hint.confidence).max();
-    let detail =
-        if leftover { "or a machine whose root was made from an image: it sees the top of the cgroups" } else { "" };
-    Ok(Some(Layer {
-        kind: LayerKind::Container(runtime),
-        detail: detail.into(),
-        evidence: hints.into_iter().map(|hint| hint.evidence).collect(),
-        confidence: strongest.unwrap_or(Confidence::Possible),
-    }))
-}
-
-/// What the container's manager wrote for programs to read. WSL with systemd writes `wsl` there, which is no container.
-fn declared(facts: &Facts) -> Vec<Hint> {
-    let sources = [
-        ("/run/host/container-manager", Confidence::Certain),
-        ("/run/systemd/container", Confidence::Certain),
-        // Some images set it for themselves, wherever they run.
-        ("env container", Confidence::Likely),
-    ];
-    let hints = sources.into_iter().filter_map(|(source, confidence)| {
-        let runtime = match facts.text(source)? {
-            "docker" => ContainerRuntime::Docker,
-            "podman" => ContainerRuntime::Podman,
-            "systemd-nspawn" => ContainerRuntime::Nspawn,
-            name if name.starts_with("lxc") => ContainerRuntime::Lxc,
-            name if name.starts_with("wsl") => return None,
-            _ => ContainerRuntime::Unknown,
-        };
-        Some(Hint { runtime, confidence, evidence: facts.evidence(source)? })
-    });
-    hints.collect()
-}
-
-fn by_cgroup(facts: &Facts) -> Vec<Hint> {
-    let mut hints: Vec<Hint> = Vec::new();
-    for source in CGROUPS {
-        let parts = facts.text(source).unwrap_or_default().lines().flat_map(|line| line.split(['/', ':']));
-        for part in parts {
-            let runtime = match part {
-                "docker" => ContainerRuntime::Docker,
-                "lxc" => ContainerRuntime::Lxc,
-                "kubepods" | "kubepods.slice" => ContainerRuntime::Unknown,
-                _ if part.starts_with("docker-") && part.ends_with(".scope") => ContainerRuntime::Docker,
-                _ if part.starts_with("libpod-") || part == "libpod_parent" => ContainerRuntime::Podman,
-                _ if part.starts_with("cri-containerd-") || part.starts_with("nerdctl-") => {
-                    ContainerRuntime::Containerd
-                }
-                _ if part.starts_with("crio-") => ContainerRuntime::CriO,
-                _ if part.starts_with("lxc.payload") => ContainerRuntime::Lxc,
-                _ => continue,
-            };
-            if !hints.iter().any(|hint| hint.runtime == runtime) {
-                let evidence = Evidence { source: source.into(), value: part.into() };
-                hints.push(Hint { runtime, confidence: Confidence::Certain, evidence });
-            }
-        }
-    }
-    hints
-}
-
-/// Engines mount their own files over `/etc/hostname`, `/etc/hosts` and `/etc/resolv.conf`.
-fn by_mounts(facts: &Facts, in_pod: bool) -> Vec<Hint> {
-    let mut hints: Vec<Hint> = Vec::new();
-    for line in facts.text(MOUNTS).unwrap_or_default().lines() {
-        let has = |part: &str| line.contains(part);
-        let runtime = match in_pod {
-            _ if has("/docker/containers/") => ContainerRuntime::Docker,
-            true if has("/overlay-containers/") => ContainerRuntime::CriO,
-            false if has("/overlay-containers/") => ContainerRuntime::Podman,
-            _ if has("/io.containerd.") || has("/nerdctl/") => ContainerRuntime::Containerd,
-            _ if has("/lxc/") => ContainerRuntime::Lxc,
-            _ => continue,
-        };
-        if !hints.iter().any(|hint| hint.runtime == runtime) {
-            let evidence = Evidence { source: MOUNTS.into(), value: line.into() };
-            hints.push(Hint { runtime, confidence: Confidence::Certain, evidence });
-        }
-    }
-    hints
-}
-
-fn at_top_of_cgroups(facts: &Facts) -> bool {
-    let unified = facts.has("/sys/fs/cgroup/cgroup.controllers");
-    facts.has("/sys/fs/cgroup/systemd/release_agent") || (unified && !facts.has("/sys/fs/cgroup/cgroup.events"))
-}
-
-/// Nothing names a runtime; only the control groups may tell that this is not the top.
-fn nested_cgroups(facts: &Facts, system: Option<LayerKind>) -> Verdict {
-    let nested = ["/sys/fs/cgroup/cgroup.events"].into_iter().find(|source| facts.has(source)).or_else(|| {
-        let v1 = facts.has("/sys/fs/cgroup/systemd") && !facts.has("/sys/fs/cgroup/systemd/release_agent");
-        v1.then_some("/sys/fs/cgroup/systemd")
-    });
-    let on_wsl = matches!(system, Some(LayerKind::Wsl1 | LayerKind::Wsl2));
-    if let Some(evidence) = nested.filter(|_| !on_wsl).and_then(|source| facts.evidence(source)) {
-        return Ok(Some(Layer {
-            kind: LayerKind::Container(ContainerRuntime::Unknown),
-            detail: "this is not the top of the cgroups".into(),
-            evidence: vec![evidence],
-            confidence: Confidence::Possible,
-        }));
-    }
-    if CGROUPS.iter().any(|source| facts.text(source).is_some()) {
-        return Ok(None);
-    }
-    Err(facts.why_no_text(CGROUPS[0]))
-}
-
 fn pod(facts: &Facts) -> Option<Layer> {
     let mut evidence = Vec::new();
     let mut confidence = Confidence::Likely;
@@ -198,12 +53,24 @@ fn pod(facts: &Facts) -> Option<Layer> {
             evidence.push(Evidence { source: source.into(), value: line.into() });
         }
     }
+    // Files about devices that dynamic resource allocation gave to the pod.
+    if let Some(devices) = facts.evidence("/var/run/kubernetes.io/dra-device-attributes") {
+        confidence = Confidence::Certain;
+        evidence.push(devices);
+    }
     evidence.extend(facts.evidence("env KUBERNETES_SERVICE_HOST"));
     let detail = match confidence {
         Confidence::Certain => "",
         _ => "only the environment says so; it can be inherited",
     };
     (!evidence.is_empty()).then(|| Layer { kind: LayerKind::Pod, detail: detail.into(), evidence, confidence })
+}
+
+/// A node of Kubernetes by the files of its agent; a pod may be shown them too.
+fn node(facts: &Facts, pod: Option<&Layer>) -> Option<Layer> {
+    let evidence: Vec<_> = NODE.iter().filter_map(|source| facts.evidence(source)).collect();
+    let (kind, confidence) = (LayerKind::KubernetesNode, Confidence::Certain);
+    (pod.is_none() && !evidence.is_empty()).then(|| Layer { kind, detail: String::new(), evidence, confidence })
 }
 
 fn system(facts: &Facts) -> Verdict {
@@ -223,7 +90,12 @@ fn system(facts: &Facts) -> Verdict {
     let kernel: Vec<Evidence> = facts.evidence(KERNEL).into_iter().collect();
     // Case counts: WSL1 writes "Microsoft", WSL2's own kernels "microsoft-standard" and, later, "WSL2".
     if release.contains("WSL") || release.contains("microsoft-standard") {
-        return layer(LayerKind::Wsl2, "", kernel, Confidence::Certain);
+        // Its own distribution; everybody's containers and distributions share the kernel.
+        let desktop = facts.text("env WSL_DISTRO_NAME") == Some("docker-desktop");
+        let detail = if desktop { "the distribution of Docker Desktop" } else { "" };
+        let evidence =
+            [kernel, facts.evidence("env WSL_DISTRO_NAME").filter(|_| desktop).into_iter().collect()].concat();
+        return layer(LayerKind::Wsl2, detail, evidence, Confidence::Certain);
     }
     if release.contains("Microsoft") {
         return layer(LayerKind::Wsl1, "no GPU: CUDA needs WSL2", kernel, Confidence::Certain);
@@ -246,7 +118,7 @@ fn system(facts: &Facts) -> Verdict {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
@@ -255,7 +127,7 @@ mod tests {
     use crate::host::{Answer, Root};
 
     /// Facts of a machine of which nothing is known but these sources.
-    fn facts(known: &[(&str, &str)]) -> Facts {
+    pub(in crate::host) fn facts(known: &[(&str, &str)]) -> Facts {
         let mut facts = Facts::gather(&Root::at("/nonexistent", BTreeMap::new()));
         for (source, text) in known {
             assert!(facts.answers.contains_key(*source), "{source} is not a source");
@@ -281,39 +153,6 @@ mod tests {
         ] {
             assert_eq!(system_of(release), kind, "{release}");
         }
-    }
-
-    #[test]
-    fn a_service_of_the_engine_is_not_a_container() {
-        let facts =
-            facts(&[("/proc/1/cgroup", "0::/init.scope"), ("/proc/self/cgroup", "0::/system.slice/docker.service")]);
-        assert_eq!(container(&facts, None, None), Ok(None));
-    }
-
-    #[test]
-    fn a_root_made_from_an_image_is_only_possibly_a_container() {
-        let top = [("/.dockerenv", "present"), ("/sys/fs/cgroup/systemd/release_agent", "present")];
-        let layer = container(&facts(&top), None, None).unwrap().unwrap();
-        assert_eq!(layer.confidence, Confidence::Possible);
-        assert_eq!(facts(&top).decide().summary(), "possibly a docker container on an unknown system");
-        let layer = container(&facts(&top[..1]), None, None).unwrap().unwrap();
-        assert_eq!(layer.confidence, Confidence::Certain);
-    }
-
-    #[test]
-    fn wsl_with_systemd_is_not_a_container() {
-        let facts = facts(&[
-            ("/proc/1/cgroup", "0::/init.scope"),
-            ("/run/systemd/container", "wsl"),
-            ("env container", "wsl"),
-            ("/sys/fs/cgroup/cgroup.events", "present"),
-        ]);
-        assert_eq!(container(&facts, None, Some(LayerKind::Wsl2)), Ok(None));
-        let plain = container(&facts, None, Some(LayerKind::NativeLinux)).unwrap().unwrap();
-        assert_eq!(
-            (plain.kind, plain.confidence),
-            (LayerKind::Container(ContainerRuntime::Unknown), Confidence::Possible)
-        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From facts to layers: what is under the system, and whose it is.
 
-use super::facts::{AZURE, CPU, Facts, ORACLE};
+use super::facts::{AZURE, CPU, Facts, ORACLE, VIRTIO};
 use super::layers::Verdict;
 use super::stack::{Cloud, Confidence, Evidence, Hypervisor, Layer, LayerKind};
 
@@ -13,10 +13,13 @@ const BIOS: &str = "/sys/class/dmi/id/bios_vendor";
 const ASSET: &str = "/sys/class/dmi/id/chassis_asset_tag";
 const DMI: &str = "/sys/class/dmi/id";
 const XEN: &str = "/sys/hypervisor/type";
+const XEN_RIGHTS: &str = "/proc/xen/capabilities";
+const TREE_HYPERVISOR: &str = "/proc/device-tree/hypervisor/compatible";
+const TREE: &str = "/proc/device-tree/compatible";
 const XEN_UUID: &str = "/sys/hypervisor/uuid";
 
 /// Hypervisors by the start of what a field of the firmware's tables says.
-const MAKERS: [(&str, &str, Hypervisor); 12] = [
+const MAKERS: [(&str, &str, Hypervisor); 15] = [
     (VENDOR, "Amazon EC2", Hypervisor::Kvm),
     (PRODUCT, "Google Compute Engine", Hypervisor::Kvm),
     (PRODUCT, "KVM", Hypervisor::Kvm),
@@ -29,6 +32,9 @@ const MAKERS: [(&str, &str, Hypervisor); 12] = [
     (VENDOR, "Xen", Hypervisor::Xen),
     (BIOS, "Xen", Hypervisor::Xen),
     (BOARD, "QEMU", Hypervisor::Kvm),
+    (PRODUCT, "Apple Virtualization", Hypervisor::Unknown),
+    (VENDOR, "Parallels", Hypervisor::Unknown),
+    (BIOS, "BHYVE", Hypervisor::Unknown),
 ];
 
 /// What the system runs on: a hypervisor's machine or bare metal.
@@ -50,6 +56,11 @@ pub(super) fn machine(facts: &Facts, system: Option<LayerKind>) -> Verdict {
     if text(VENDOR) == "Amazon EC2" && text(PRODUCT).contains(".metal") {
         return layer(LayerKind::BareMetal, text(PRODUCT), all(&[VENDOR, PRODUCT]), Confidence::Certain);
     }
+    // The system that governs the others sees the hardware itself.
+    if text(XEN_RIGHTS).contains("control_d") {
+        let detail = "under Xen, as the domain that governs the others";
+        return layer(LayerKind::BareMetal, detail, all(&[XEN, XEN_RIGHTS]), Confidence::Certain);
+    }
     if text(VENDOR) == "Microsoft Corporation" && text(PRODUCT) == "Virtual Machine" {
         let evidence = all(&[VENDOR, PRODUCT]);
         return layer(LayerKind::Hypervisor(Hypervisor::HyperV), "", evidence, Confidence::Certain);
@@ -68,6 +79,13 @@ pub(super) fn machine(facts: &Facts, system: Option<LayerKind>) -> Verdict {
     if text(XEN) == "xen" {
         return layer(LayerKind::Hypervisor(Hypervisor::Xen), "", all(&[XEN]), Confidence::Certain);
     }
+    if let Some(hypervisor) = by_device_tree(facts) {
+        return layer(LayerKind::Hypervisor(hypervisor), "", all(&[TREE_HYPERVISOR, TREE]), Confidence::Certain);
+    }
+    // Devices of this kind are made by hypervisors; few machines have some in hardware, and their firmware names a maker.
+    if flag.is_none() && facts.text(VENDOR).is_none() && facts.text(VIRTIO).is_some() {
+        return layer(LayerKind::Hypervisor(Hypervisor::Unknown), "", all(&[VIRTIO]), Confidence::Likely);
+    }
     match (flag, facts.text(VENDOR)) {
         (Some("hypervisor flag"), _) => {
             layer(LayerKind::Hypervisor(Hypervisor::Unknown), "", all(&[CPU, VENDOR, PRODUCT]), Confidence::Certain)
@@ -78,6 +96,20 @@ pub(super) fn machine(facts: &Facts, system: Option<LayerKind>) -> Verdict {
         (Some("no hypervisor flag"), None) => layer(LayerKind::BareMetal, "", all(&[CPU]), Confidence::Likely),
         (_, Some(_)) => layer(LayerKind::BareMetal, "", all(&[VENDOR, PRODUCT]), Confidence::Likely),
         _ => Err(format!("{}, {}", facts.why_no_text(CPU), facts.why_no_text(VENDOR))),
+    }
+}
+
+/// What the device tree says, where there is one: machines of ARM without firmware tables.
+fn by_device_tree(facts: &Facts) -> Option<Hypervisor> {
+    let hypervisor = facts.text(TREE_HYPERVISOR).unwrap_or_default();
+    match hypervisor.split(',').next().unwrap_or_default() {
+        "linux" if hypervisor.contains("kvm") => Some(Hypervisor::Kvm),
+        "xen" => Some(Hypervisor::Xen),
+        "vmware" => Some(Hypervisor::Vmware),
+        "microsoft" => Some(Hypervisor::HyperV),
+        "" if facts.text(TREE).is_some_and(|machine| machine.contains("linux,dummy-virt")) => Some(Hypervisor::Unknown),
+        "" => None,
+        _ => Some(Hypervisor::Unknown),
     }
 }
 
@@ -104,4 +136,44 @@ pub(super) fn cloud(facts: &Facts) -> Verdict {
 
 fn why_no_dmi(facts: &Facts) -> String {
     if facts.has(DMI) { facts.why_no_text(VENDOR) } else { format!("no firmware tables: {DMI} is not there") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::layers::tests::facts;
+
+    fn of(known: &[(&str, &str)]) -> Option<(LayerKind, Confidence)> {
+        machine(&facts(known), Some(LayerKind::NativeLinux)).ok()?.map(|layer| (layer.kind, layer.confidence))
+    }
+
+    #[test]
+    fn a_virtual_machine_without_firmware_tables_is_no_bare_metal() {
+        let vm = |hypervisor| LayerKind::Hypervisor(hypervisor);
+        for (source, text, hypervisor) in [
+            (TREE_HYPERVISOR, "linux,kvm", Hypervisor::Kvm),
+            (TREE_HYPERVISOR, "xen,xen-4.17 xen,xen", Hypervisor::Xen),
+            (TREE_HYPERVISOR, "vmware", Hypervisor::Vmware),
+            (TREE_HYPERVISOR, "microsoft,hyperv", Hypervisor::HyperV),
+            (TREE_HYPERVISOR, "acme,visor", Hypervisor::Unknown),
+            (TREE, "linux,dummy-virt", Hypervisor::Unknown),
+        ] {
+            assert_eq!(of(&[(source, text)]), Some((vm(hypervisor), Confidence::Certain)), "{text}");
+        }
+        assert_eq!(of(&[(VIRTIO, "virtio0")]), Some((vm(Hypervisor::Unknown), Confidence::Likely)));
+        assert_eq!(of(&[(TREE, "nvidia,p3737-0000+p3701-0005 nvidia,tegra234")]), None);
+        // A machine of a known maker may have such devices in hardware.
+        let real = of(&[(VIRTIO, "virtio0"), (VENDOR, "Alibaba Cloud")]);
+        assert_eq!(real, Some((LayerKind::BareMetal, Confidence::Likely)));
+        let flag = of(&[(VIRTIO, "virtio0"), (CPU, "no hypervisor flag")]);
+        assert_eq!(flag, Some((LayerKind::BareMetal, Confidence::Likely)));
+    }
+
+    #[test]
+    fn the_domain_that_governs_xen_is_no_guest() {
+        let guest = [(XEN, "xen"), (CPU, "hypervisor flag")];
+        assert_eq!(of(&guest), Some((LayerKind::Hypervisor(Hypervisor::Xen), Confidence::Certain)));
+        let governing = [guest[0], guest[1], (XEN_RIGHTS, "control_d")];
+        assert_eq!(of(&governing), Some((LayerKind::BareMetal, Confidence::Certain)));
+    }
 }

@@ -16,7 +16,10 @@
 //! }
 //! ```
 
+mod container;
 pub mod daemon;
+#[cfg(feature = "doctor")]
+pub mod decision;
 mod detection;
 #[cfg(feature = "doctor")]
 pub mod doctor;
@@ -34,6 +37,8 @@ mod standing;
 pub mod survey;
 
 pub use daemon::{Daemon, DaemonInfo, DaemonPlace};
+#[cfg(feature = "doctor")]
+pub use decision::{Decision, Evaluation, Weights, evaluate};
 pub use detection::Detection;
 #[cfg(feature = "doctor")]
 pub use doctor::{Diagnosis, Doctor, Finding, diagnose, explain};
@@ -55,6 +60,20 @@ pub use survey::Survey;
 /// [`Detection`] says what is looked at.
 pub fn detect() -> Host {
     Detection::new().run()
+}
+
+/// Examines this machine: reads everything that the doctor knows to look at, five seconds at most, and holds it against
+/// the catalogue of known failures.
+///
+/// NVML and CUDA are asked in threads of this process. Where their libraries may crash or hang, as under WSL2, a child
+/// should ask them: [`Survey::builder`] with [`isolated`](survey::SurveyBuilder::isolated), and [`Doctor::of`].
+///
+/// ```no_run
+/// println!("{}", nacp_core::host::doctor());
+/// ```
+#[cfg(feature = "doctor")]
+pub fn doctor() -> Doctor {
+    Doctor::of(Survey::builder().read())
 }
 
 /// Where a process would run that sees these files and this environment: another machine's, for a test.

@@ -85,6 +85,8 @@ pub enum LayerKind {
     Container(ContainerRuntime),
     /// A pod of Kubernetes.
     Pod,
+    /// A node of Kubernetes, seen from the node itself.
+    KubernetesNode,
     /// The first Windows Subsystem for Linux: Linux calls on the Windows kernel; no GPU.
     Wsl1,
     /// The second: a Linux kernel in a small virtual machine; GPUs through `/dev/dxg`.
@@ -251,6 +253,9 @@ impl Host {
             Some(system) => text.push_str(&system),
             None => text.push_str("an unknown system"),
         }
+        if self.layers.iter().any(|layer| layer.kind == LayerKind::KubernetesNode) {
+            text.push_str(" as a Kubernetes node");
+        }
         if let Some(kernel) = &self.kernel {
             text.push_str(&format!(" (kernel {kernel})"));
         }
@@ -287,6 +292,7 @@ impl fmt::Display for LayerKind {
             Self::Container(ContainerRuntime::Nspawn) => "systemd-nspawn container",
             Self::Container(ContainerRuntime::Unknown) => "container of an unknown runtime",
             Self::Pod => "Kubernetes pod",
+            Self::KubernetesNode => "Kubernetes node",
             Self::Wsl1 => "WSL1",
             Self::Wsl2 => "WSL2",
             Self::NativeLinux => "native Linux",

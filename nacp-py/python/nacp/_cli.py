@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from types import FrameType
 
@@ -17,9 +18,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The number with which the program ends: 0 when what was asked for is so; `nacp --help` lists the others.
     """
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, _terminated)
-    return _nacp.cli(list(sys.argv[1:] if arguments is None else arguments), program())
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if threading.current_thread() is not threading.main_thread():
+        return _nacp.cli(words, program())
+    # What serves ends its requests first; without this, the process would be gone at once.
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return _nacp.cli(words, program())
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _terminated(number: int, _: FrameType | None) -> None:

@@ -36,5 +36,8 @@ pub use report::{
 
 pub use crate::child::Program;
 
+#[cfg(feature = "doctor")]
+pub(crate) use report::human;
+
 pub(crate) use bench::{Bench, Deadline, Elsewhere, Facts, Outcome, Stop};
 pub(crate) use sizes::Sizes;

@@ -46,7 +46,7 @@ pub struct WslPin {
 pub struct DriverPin {
     /// Its version, such as `580.95.05`; the Windows driver's under WSL2.
     pub version: Pin,
-    /// Its branch, such as `580`, for the reader: it follows from the version.
+    /// Its branch, such as `580`, for the reader: it follows from the version. A version of Windows does not tell it.
     pub branch: Pin,
     /// The newest CUDA version that it serves, such as `13.0`.
     pub cuda: Pin,
@@ -146,13 +146,16 @@ impl DriverPin {
             Pin::None => Pin::None,
             _ => Pin::Unknown("no certificate was given, and only a certificate has it".into()),
         };
-        Self { branch: branch(&version), version, cuda, libcuda }
+        Self { branch: branch(survey, &version), version, cuda, libcuda }
     }
 }
 
 /// The branch of a version.
-fn branch(version: &Pin) -> Pin {
+fn branch(survey: &Survey, version: &Pin) -> Pin {
+    let windows =
+        survey.host.layers.iter().any(|layer| matches!(layer.kind, LayerKind::Wsl2 | LayerKind::NativeWindows));
     match version {
+        Pin::Known(_) if windows => Pin::Unknown("a version of Windows does not begin with its branch".into()),
         Pin::Known(text) => match text.parse::<DriverVersion>() {
             Ok(version) => Pin::Known(version.branch().to_string()),
             Err(error) => Pin::Unknown(error.message().into()),

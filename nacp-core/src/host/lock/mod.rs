@@ -53,8 +53,6 @@ mod pin;
 mod report;
 mod rules;
 mod services;
-#[cfg(test)]
-mod tests;
 mod text;
 mod verify;
 

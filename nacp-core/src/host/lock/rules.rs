@@ -52,8 +52,23 @@ pub(super) struct Judgement {
 pub(super) struct Change<'a> {
     pub(super) locked: Option<&'a str>,
     pub(super) found: Option<&'a str>,
+    pub(super) setting: Setting,
+}
+
+/// What else is known of the two machines.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Setting {
     /// Certificates show that every model of GPU computes the same bits with both drivers.
     pub(super) same_bits: bool,
+    /// One driver is of Windows and the other of Linux; their versions count otherwise.
+    pub(super) other_system: bool,
+}
+
+impl<'a> Change<'a> {
+    /// A change of which nothing else is known.
+    pub(super) fn of(locked: Option<&'a str>, found: Option<&'a str>) -> Self {
+        Self { locked, found, setting: Setting::default() }
+    }
 }
 
 /// Judges a change of a fact of this kind.
@@ -203,7 +218,7 @@ fn driver(kind: Kind, change: Change<'_>) -> Judgement {
         Kind::Libcuda => "the file that compiles and loads programs is another one".into(),
         _ => "another package of the Windows driver is loaded".into(),
     };
-    if change.same_bits {
+    if change.setting.same_bits {
         return Judgement {
             effect: Effect::Performance,
             why: format!(
@@ -214,9 +229,10 @@ fn driver(kind: Kind, change: Change<'_>) -> Judgement {
         };
     }
     let remedy = match (kind, change.locked) {
-        (Kind::Driver, Some(_)) => {
+        (Kind::Driver, Some(_)) if !change.setting.other_system => {
             format!("install driver {locked}, or make a certificate of each GPU with both and compare the bits")
         }
+        _ if change.setting.other_system => "make a certificate of each GPU with both and compare the bits".into(),
         _ => "install the locked driver, or make a certificate of each GPU with both and compare the bits".into(),
     };
     let why = format!("{what}: its compiler for PTX and its libraries may compute other bits");
@@ -224,6 +240,9 @@ fn driver(kind: Kind, change: Change<'_>) -> Judgement {
 }
 
 fn releases(change: Change<'_>) -> String {
+    if change.setting.other_system && change.found.is_some() {
+        return "a driver for another system: Windows and Linux have drivers of their own, numbered otherwise".into();
+    }
     let read = |text: Option<&str>| text.and_then(|text| text.parse::<DriverVersion>().ok());
     match (read(change.locked), read(change.found)) {
         (Some(locked), Some(found)) => {

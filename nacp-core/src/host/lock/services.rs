@@ -43,9 +43,10 @@ impl ServicePin {
 
     /// Takes over what a daemon told of the image. A digest that stands in the reference itself stays: it is what runs.
     pub(super) fn set_image(&mut self, pin: ImagePin) {
-        if self.digest.known().is_none() {
-            self.digest = pin.digest;
-        }
+        self.digest = match ImagePin::of_reference(&self.image).digest {
+            Pin::Known(digest) => Pin::Known(digest),
+            _ => pin.digest,
+        };
         self.image_id = pin.id;
     }
 }

@@ -12,21 +12,11 @@ use crate::service::yaml::{self, Kind};
 const HEAD: &str = "# What a reproducible run needs, pinned by NACP. Write it anew rather than by hand.\n";
 /// The end of a document in YAML. A lock without it is the beginning of one.
 const END: &str = "...";
-/// What comes first among the fields around it, in this order; the others follow by name.
-const FIRST: [&str; 12] = [
-    "format",
-    "made",
-    "system",
-    "driver",
-    "toolkit",
-    "engine",
-    "gpus",
-    "app",
-    "services",
-    "certificates",
-    "name",
-    "device",
-];
+/// The parts of a lock, in their order.
+const PARTS: [&str; 10] =
+    ["format", "made", "system", "driver", "toolkit", "engine", "gpus", "app", "services", "certificates"];
+/// What comes first within a part; the rest follows by name.
+const FIRST: [&str; 2] = ["name", "device"];
 const OPERATION: &str = "host.lock.parse";
 const LOCK: Kind = Kind { operation: OPERATION, name: "lock" };
 
@@ -112,7 +102,8 @@ fn whole(text: &str) -> Result<()> {
 }
 
 fn block(out: &mut String, fields: &serde_json::Map<String, Value>, indent: usize) {
-    let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+    let order = if indent == 0 { &PARTS[..] } else { &FIRST };
+    let rank = |name: &str| order.iter().position(|first| *first == name).unwrap_or(order.len());
     let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
     fields.sort_by_key(|(name, _)| (rank(name), *name));
     for (index, (name, value)) in fields.into_iter().enumerate() {
@@ -184,3 +175,6 @@ fn quoted(text: &str) -> String {
     out.push('"');
     out
 }
+
+#[cfg(test)]
+mod tests;

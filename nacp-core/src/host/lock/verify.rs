@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::certificates::Key;
 use super::facts::{self, Fact, Kind};
-use super::rules::{Change, judge};
+use super::rules::{Change, Setting, judge};
 use super::{CertificatePin, Effect, Lock, Pin, ServicePin};
 use crate::error::{Error, ErrorKind};
+use crate::host::LayerKind;
 
 /// One fact that is not as it was locked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,12 +128,12 @@ impl Verification {
             // Certificates prove more than the versions of driver and GPU, which are compared with or without them.
             Kind::Certificate | Kind::Libcuda => Effect::Nothing,
             Kind::Kernel => Effect::Performance,
-            _ => judge(kind, Change { locked: Some(""), found: Some(""), same_bits: false }).effect,
+            _ => judge(kind, Change::of(Some(""), Some(""))).effect,
         };
         self.unknown.push(Unanswered { item: item.into(), side, why: why.into(), effect });
     }
 
-    fn compare(&mut self, locked: &Fact, found: &Pin, same_bits: bool) {
+    fn compare(&mut self, locked: &Fact, found: &Pin, setting: Setting) {
         let Fact { kind, item, pin } = locked;
         let (locked, found) = match (pin, found) {
             (Pin::Unknown(why), Pin::Unknown(_)) => return self.unanswered(*kind, item, Side::Both, why),
@@ -142,7 +143,7 @@ impl Verification {
         };
         match locked == found {
             true => self.unchanged.push(item.clone()),
-            false => self.drift(*kind, item, Change { locked, found, same_bits }),
+            false => self.drift(*kind, item, Change { locked, found, setting }),
         }
     }
 }
@@ -152,13 +153,14 @@ impl Lock {
     /// compared. When the two were made, and with which version of NACP, is no change.
     pub fn verify(&self, now: &Self) -> Verification {
         let mut found = Verification::default();
-        let same_bits = same_bits(self, now);
+        let other_system = self.windows_driver() != now.windows_driver();
+        let setting = Setting { same_bits: same_bits(self, now), other_system };
         let here: BTreeMap<String, Pin> =
             facts::of_machine(now).into_iter().map(|fact| (fact.item, fact.pin)).collect();
         // What only WSL2 has is missing where the runtime is another, which is told.
         for fact in facts::of_machine(self) {
             if let Some(pin) = here.get(&fact.item) {
-                found.compare(&fact, pin, same_bits);
+                found.compare(&fact, pin, setting);
             }
         }
         gpus(self, now, &mut found);
@@ -166,6 +168,12 @@ impl Lock {
         certificates(self, now, &mut found);
         found.drifts.sort_by_key(|drift| std::cmp::Reverse(drift.effect));
         found
+    }
+
+    /// Whether the driver is the Windows one, as it is under WSL2 too.
+    fn windows_driver(&self) -> bool {
+        let native = LayerKind::NativeWindows.to_string();
+        self.system.wsl.is_some() || self.system.runtime.known().is_some_and(|layers| layers.contains(&native))
     }
 }
 
@@ -183,17 +191,15 @@ fn gpus(lock: &Lock, now: &Lock, out: &mut Verification) {
     for (name, model) in &locked {
         let item = format!("gpus.{name}");
         let Some(other) = here.get(name) else {
-            let change = Change { locked: Some(&text(model)), found: None, same_bits: false };
-            out.drift(Kind::GpuModel, &item, change);
+            out.drift(Kind::GpuModel, &item, Change::of(Some(&text(model)), None));
             continue;
         };
         for (fact, now) in model.facts().iter().zip(other.facts()) {
-            out.compare(fact, &now.pin, false);
+            out.compare(fact, &now.pin, Setting::default());
         }
     }
     for (name, model) in here.iter().filter(|(name, _)| !locked.contains_key(*name)) {
-        let change = Change { locked: None, found: Some(&text(model)), same_bits: false };
-        out.drift(Kind::GpuModel, &format!("gpus.{name}"), change);
+        out.drift(Kind::GpuModel, &format!("gpus.{name}"), Change::of(None, Some(&text(model))));
     }
 }
 
@@ -207,17 +213,17 @@ fn services(lock: &Lock, now: &Lock, out: &mut Verification) {
     for (name, locked) in &lock.services {
         let item = format!("services.{name}");
         let Some(here) = now.services.get(name) else {
-            let change = Change { locked: Some(&locked.image), found: None, same_bits: false };
+            let change = Change::of(Some(&locked.image), None);
             out.drift(Kind::Service, &item, change);
             continue;
         };
         image(name, locked, here, out);
         for (fact, now) in facts::of_service(name, locked).iter().zip(facts::of_service(name, here)) {
-            out.compare(fact, &now.pin, false);
+            out.compare(fact, &now.pin, Setting::default());
         }
     }
     for (name, service) in now.services.iter().filter(|(name, _)| !lock.services.contains_key(*name)) {
-        let change = Change { locked: None, found: Some(&service.image), same_bits: false };
+        let change = Change::of(None, Some(&service.image));
         out.drift(Kind::Service, &format!("services.{name}"), change);
     }
 }
@@ -234,22 +240,23 @@ fn image(name: &str, locked: &ServicePin, here: &ServicePin, out: &mut Verificat
             if locked.image == here.image {
                 return out.unchanged.push(item);
             }
-            let change = Change { locked: Some(&locked.image), found: Some(&here.image), same_bits: false };
+            let change = Change::of(Some(&locked.image), Some(&here.image));
             out.drift(Kind::Reference, &item, change);
         }
         (None, None) => {
-            let (side, why) = match (locked.digest.unknown(), here.digest.unknown()) {
-                (Some(why), None) => (Side::Lock, why),
-                (Some(why), Some(_)) if locked.image_id.known().is_none() => (Side::Both, why),
-                (_, why) => (Side::Now, why.unwrap_or("nothing names its content")),
+            let named = |pin: &ServicePin| pin.digest.known().is_some() || pin.image_id.known().is_some();
+            let (side, nameless) = match (named(locked), named(here)) {
+                (false, false) => (Side::Both, locked),
+                (false, true) => (Side::Lock, locked),
+                (true, _) => (Side::Now, here),
             };
-            out.unanswered(Kind::Image, &item, side, why);
+            out.unanswered(Kind::Image, &item, side, nameless.digest.unknown().unwrap_or("nothing names its content"));
         }
         (digest, _) => {
             let of = |pin: &ServicePin| if digest.is_some() { pin.digest.clone() } else { pin.image_id.clone() };
             let (locked, found) = (of(locked), of(here));
             let (locked, found) = (locked.known().map(String::as_str), found.known().map(String::as_str));
-            out.drift(Kind::Image, &item, Change { locked, found, same_bits: false });
+            out.drift(Kind::Image, &item, Change::of(locked, found));
         }
     }
 }
@@ -287,7 +294,7 @@ fn certificates(lock: &Lock, now: &Lock, out: &mut Verification) {
         }
         let text = |all: &[&CertificatePin]| bits(all).into_iter().collect::<Vec<_>>().join(" ");
         let (locked, found) = (text(certificates), text(others));
-        out.drift(Kind::Certificate, &item, Change { locked: Some(&locked), found: Some(&found), same_bits: false });
+        out.drift(Kind::Certificate, &item, Change::of(Some(&locked), Some(&found)));
         let kernels = differing(certificates, others);
         if let Some(drift) = out.drifts.last_mut().filter(|_| !kernels.is_empty()) {
             drift.why = format!("{} ({})", drift.why, kernels.join(", "));

@@ -67,6 +67,7 @@ pub(super) fn ask(daemon: &Path, path: &str) -> Seen<Vec<u8>> {
             }
             other => other.map(|_| Vec::new()),
         },
+        ["images", ref name @ .., "json"] => image(&daemon, &name.join("/")),
         _ => Seen::NotAsked,
     }
 }
@@ -99,6 +100,21 @@ fn one(daemon: &Path, name: &str) -> Seen<Value> {
             None => Seen::Unreadable(format!("the daemon answers 404: No such container: {name}")),
         },
         other => other.map(|_| Value::Null),
+    }
+}
+
+/// What was recorded of an image: `images.json` has the answer for each name.
+fn image(daemon: &Path, name: &str) -> Seen<Vec<u8>> {
+    let all = match read(&daemon.join("images.json")) {
+        Seen::Found(bytes) => serde_json::from_slice::<Value>(&bytes).map_err(|error| format!("images.json: {error}")),
+        other => return other,
+    };
+    match all {
+        Ok(all) => match all.get(name) {
+            Some(answer) => Seen::Found(answer.to_string().into_bytes()),
+            None => Seen::Unreadable(format!("the daemon answers 404: No such image: {name}")),
+        },
+        Err(error) => Seen::Unreadable(error),
     }
 }
 

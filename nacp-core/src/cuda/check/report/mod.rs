@@ -16,6 +16,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use compare::{Change, ReportComparison};
+#[cfg(feature = "doctor")]
+pub(crate) use units::human;
 pub(super) use verdict::verdict;
 
 use super::{CheckId, Level};

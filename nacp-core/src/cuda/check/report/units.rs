@@ -3,7 +3,7 @@
 use super::{Metric, Unit};
 
 /// The value with its unit, in three digits.
-pub(super) fn human(value: f64, unit: Unit) -> String {
+pub(crate) fn human(value: f64, unit: Unit) -> String {
     const BINARY: [(f64, &str); 4] = [(1.0, "B"), (1024.0, "KiB"), (1048576.0, "MiB"), (1073741824.0, "GiB")];
     const SECONDS: [(f64, &str); 4] = [(1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s")];
     match unit {

@@ -1,7 +1,7 @@
-//! One question to a daemon: `GET`, and its answer, within a limit of time and of bytes.
+//! One question to a daemon and its answer, within a limit of time and of bytes.
 //!
-//! This is no HTTP client. It sends one request without a body and reads to the end of the connection, so that a
-//! diagnosis works without a runtime, and where a client library would refuse an answer for a field that it does not
+//! This is no HTTP client. It sends one request and reads to the end of the connection, so that a diagnosis works without
+//! a runtime, and where a client library would refuse an answer for a field that it does not
 //! know.
 #![expect(clippy::disallowed_methods, reason = "an exchange has a limit of time and a thread of its own")]
 
@@ -30,10 +30,32 @@ pub(in crate::host) struct Pending {
 
 /// Begins to ask a daemon: `GET path`, within `limit` from now.
 pub(in crate::host) fn begin(endpoint: &str, path: &str, limit: Duration) -> Pending {
+    begin_with(endpoint, "GET", path, None, limit)
+}
+
+/// Asks a daemon to do something, with a body of JSON where there is one, and waits for what it answers. `method` and
+/// `path` go into the request as they are.
+#[cfg(feature = "doctor")]
+pub(in crate::host) fn exchange(
+    endpoint: &str,
+    method: &str,
+    path: &str,
+    json: Option<&str>,
+    limit: Duration,
+) -> Seen<Vec<u8>> {
+    begin_with(endpoint, method, path, json, limit).wait()
+}
+
+fn begin_with(endpoint: &str, method: &str, path: &str, json: Option<&str>, limit: Duration) -> Pending {
     let until = Instant::now() + limit;
     let heard = Address::of(endpoint).and_then(|address| {
-        let request = format!("GET {path} HTTP/1.0\r\nHost: docker\r\nAccept: */*\r\nConnection: close\r\n\r\n");
-        send(address, request, until)
+        let body = json.map_or_else(String::new, |json| {
+            format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}", json.len())
+        });
+        let end = if body.is_empty() { "Content-Length: 0\r\n\r\n" } else { &body };
+        let end = if method == "GET" { "\r\n" } else { end };
+        let head = format!("{method} {path} HTTP/1.0\r\nHost: docker\r\nAccept: */*\r\nConnection: close\r\n");
+        send(address, head + end, until)
     });
     Pending { heard, until, limit }
 }
