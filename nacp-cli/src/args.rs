@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use nacp_core::cuda::{CheckId, Level, Version};
 use nacp_core::gpu::GpuId;
+use nacp_core::host::lock::Effect;
 use nacp_core::observe::HostnameLabel;
 
 /// GPUs and what runs on them: what is here, what is broken, which service gets which GPU.
@@ -49,6 +50,16 @@ pub(crate) enum Command {
     Gpus(GpusArgs),
     /// Check that CUDA works and computes rightly
     Check(CheckArgs),
+    /// Tell what is broken, how that is known, and what mends it
+    Doctor(DoctorArgs),
+    /// Explain the text of an error, or an entry of the doctor's catalogue
+    Explain(ExplainArgs),
+    /// Compare the ways to run GPU services here: Windows, WSL2, Linux, containers
+    Decide(DecideArgs),
+    /// Write down what a reproducible run needs: nacp.lock
+    Lock(LockArgs),
+    /// Tell what is not as nacp.lock has it
+    Verify(VerifyArgs),
     /// Run the services of an app on the GPUs, in containers
     Up(UpArgs),
     /// Show what runs
@@ -86,12 +97,8 @@ pub(crate) struct CheckArgs {
     /// Check this device only; may be given again
     #[arg(long, value_name = "UUID")]
     pub(crate) device: Vec<GpuId>,
-    /// Write the report as a page, too
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) html: Option<PathBuf>,
-    /// Print Markdown
-    #[arg(long, conflicts_with = "json")]
-    pub(crate) markdown: bool,
+    #[command(flatten)]
+    pub(crate) forms: Forms,
     /// Check this libcuda.so.1
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "node")]
     pub(crate) library: Option<PathBuf>,
@@ -107,6 +114,87 @@ pub(crate) struct CheckArgs {
     /// List the checks
     #[arg(long)]
     pub(crate) list: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// End with 1 also for what works and is a risk
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Ask `nvidia-smi` and `nvidia-ctk cdi generate`, too: they start the driver and may take seconds
+    #[arg(long)]
+    pub(crate) thorough: bool,
+    #[command(flatten)]
+    pub(crate) forms: Forms,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// The text of an error, or an entry such as D08; the standard input if not given
+    pub(crate) text: Vec<String>,
+    #[command(flatten)]
+    pub(crate) forms: Forms,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DecideArgs {
+    /// How much is measured: quick, standard (speed, too), full
+    #[arg(long, value_name = "LEVEL", default_value_t = Level::Quick)]
+    pub(crate) level: Level,
+    /// What was measured on native Linux with the same GPU: the JSON of `nacp decide` there
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) reference: Option<PathBuf>,
+    /// Run this image on each way to a GPU that the engines here offer; it is not pulled
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+    /// How much a criterion counts, such as throughput=3; may be given again
+    #[arg(long, value_name = "CRITERION=NUMBER")]
+    pub(crate) weight: Vec<String>,
+    #[command(flatten)]
+    pub(crate) forms: Forms,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LockArgs {
+    /// The app whose services are pinned; nacp.yaml if it is there
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    /// Where the lock is written
+    #[arg(long, short, value_name = "FILE", default_value = "nacp.lock", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+    /// Let the GPUs compute and pin their bits, too: takes up to half a minute
+    #[arg(long)]
+    pub(crate) certify: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// The lock
+    #[arg(default_value = "nacp.lock", value_hint = ValueHint::FilePath)]
+    pub(crate) lock: PathBuf,
+    /// The app whose services are compared; nacp.yaml if it is there
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) app: Option<PathBuf>,
+    /// What may have changed: nothing, performance, results
+    #[arg(long, value_name = "EFFECT", default_value = "performance", value_parser = effect)]
+    pub(crate) allow: Effect,
+    /// Let the GPUs compute and compare their bits, too: takes up to half a minute
+    #[arg(long)]
+    pub(crate) certify: bool,
+    /// Print Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
+}
+
+/// Other forms of a result.
+#[derive(Args, Debug)]
+pub(crate) struct Forms {
+    /// Print Markdown, for an issue
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
+    /// Write it as a page, too
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -177,6 +265,12 @@ pub(crate) struct MetricsArgs {
     /// The label that holds it: hostname, Hostname, both, none
     #[arg(long, value_name = "LABEL", default_value = "hostname")]
     pub(crate) hostname_label: HostnameLabel,
+}
+
+/// What a change can do.
+fn effect(word: &str) -> Result<Effect, String> {
+    let named = Effect::ALL.into_iter().find(|effect| effect.name() == word);
+    named.ok_or_else(|| "it is one of nothing, performance, results".to_owned())
 }
 
 /// A time from a number of seconds.

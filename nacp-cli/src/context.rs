@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use nacp_core::gpu::probe::Guard;
 use nacp_core::gpu::{Gpu, Node, Origin, Sample, Source};
+use nacp_core::host::survey::SurveyBuilder;
+use nacp_core::host::{Root, Survey};
 use nacp_core::{Program, sim};
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::args::Global;
+use crate::args::{Forms, Global};
 use crate::failure::{Failure, Outcome, file};
 use crate::{Exit, Interrupt, Streams};
 
@@ -31,6 +32,25 @@ impl Context<'_> {
         match self.global.json {
             true => self.streams.print(pretty(json)?),
             false => self.streams.print(text(width)),
+        }
+    }
+
+    /// Prints the result in the form that is asked for, and writes it as a page where that is asked for, too.
+    pub(crate) fn show_forms(
+        &mut self,
+        forms: &Forms,
+        json: &str,
+        text: impl FnOnce() -> String,
+        markdown: impl FnOnce() -> String,
+        html: impl FnOnce() -> String,
+    ) -> Outcome<()> {
+        if let Some(path) = &forms.html {
+            write(path, &html())?;
+        }
+        match (self.global.json, forms.markdown) {
+            (true, _) => self.streams.print(json),
+            (false, true) => self.streams.print(markdown()),
+            (false, false) => self.streams.print(text()),
         }
     }
 
@@ -61,6 +81,28 @@ impl Context<'_> {
         }
     }
 
+    /// The machine that is looked at: this one, or the one in the folder of `--root`.
+    pub(crate) fn root(&self) -> Outcome<Root> {
+        match &self.global.root {
+            None => Ok(Root::system()),
+            Some(folder) => Root::open(folder).map_err(|error| Failure::from(error).ending(Exit::NotUnderstood)),
+        }
+    }
+
+    /// What is to be read of the machine, with the simulated GPUs that are asked for.
+    pub(crate) fn survey(&self) -> Outcome<SurveyBuilder> {
+        let mut builder = Survey::builder().root(self.root()?).isolated(self.children.clone());
+        if let Some(limit) = self.global.limit {
+            builder = builder.limit(limit);
+        }
+        Ok(match self.simulated()? {
+            None => builder,
+            Some(file) => {
+                builder.source(Arc::new(sim::Node::from(file.clone()))).driver(Arc::new(sim::Cuda::from(file)))
+            }
+        })
+    }
+
     /// Refuses `--root` where a command is about what runs and not about what stands in files.
     pub(crate) fn not_in_a_folder(&self, command: &str) -> Outcome<()> {
         match &self.global.root {
@@ -81,14 +123,6 @@ impl Context<'_> {
 /// As JSON that people can read, too.
 pub(crate) fn pretty(value: &impl Serialize) -> Outcome<String> {
     serde_json::to_string_pretty(value).map_err(|cause| {
-        let error = nacp_core::Error::new(nacp_core::ErrorKind::Internal, "cli.json", "the result is no JSON");
-        error.with("reason", &cause).caused_by(cause).into()
-    })
-}
-
-/// As a value of JSON, to be put together with others.
-pub(crate) fn value(value: &impl Serialize) -> Outcome<Value> {
-    serde_json::to_value(value).map_err(|cause| {
         let error = nacp_core::Error::new(nacp_core::ErrorKind::Internal, "cli.json", "the result is no JSON");
         error.with("reason", &cause).caused_by(cause).into()
     })

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Exit;
 use crate::args::CheckArgs;
-use crate::context::{Context, write};
+use crate::context::Context;
 use crate::failure::Outcome;
 use crate::table::table;
 
@@ -50,14 +50,8 @@ pub(crate) fn run(args: CheckArgs, context: &mut Context<'_>) -> Outcome<Exit> {
     if interrupt.is_raised() {
         return Ok(Exit::Interrupted);
     }
-    if let Some(path) = &args.html {
-        write(path, &report.html())?;
-    }
-    match (context.global.json, args.markdown) {
-        (true, _) => context.streams.print(report.to_json())?,
-        (false, true) => context.streams.print(report.markdown())?,
-        (false, false) => context.streams.print(format_args!("{report}\n{}", sum(&report)))?,
-    }
+    let text = || format!("{report}\n{}", sum(&report));
+    context.show_forms(&args.forms, &report.to_json(), text, || report.markdown(), || report.html())?;
     Ok(match report.verdict {
         Verdict::Pass | Verdict::Warn => Exit::Fine,
         Verdict::Fail => Exit::NotSo,

@@ -2,14 +2,19 @@
 
 mod check;
 mod completions;
+mod decide;
+mod doctor;
 mod down;
+mod explain;
 mod gpus;
+mod lock;
 mod logs;
 mod metrics;
 mod run;
 mod serve;
 mod status;
 mod up;
+mod verify;
 
 use crate::Exit;
 use crate::args::Command;
@@ -21,6 +26,11 @@ pub(crate) fn run(command: Command, context: &mut Context<'_>) -> Outcome<Exit> 
     match command {
         Command::Gpus(args) => gpus::run(&args, context),
         Command::Check(args) => check::run(args, context),
+        Command::Decide(args) => decide::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
+        Command::Explain(args) => explain::run(&args, context),
+        Command::Lock(args) => lock::run(&args, context),
+        Command::Verify(args) => verify::run(&args, context),
         Command::Up(args) => up::run(&args, context),
         Command::Status(args) => status::run(&args, context),
         Command::Logs(args) => logs::run(&args, context),

@@ -139,6 +139,11 @@ pub struct Published {
     pub anecdote: bool,
 }
 
+/// Six digits: more than any measurement has, and as many as text keeps.
+pub(super) fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
+}
+
 impl Rating {
     /// The step as a score from 0 to 1.
     pub const fn score(self) -> f64 {
@@ -166,7 +171,7 @@ impl Rating {
 impl Figure {
     /// A number that is judged; the score is held within 0 and 1.
     pub(super) fn judged(name: impl Into<String>, value: f64, unit: Unit, score: f64, rule: impl Into<String>) -> Self {
-        let score = if score.is_finite() { Some(score.clamp(0.0, 1.0)) } else { None };
+        let score = score.is_finite().then(|| rounded(score.clamp(0.0, 1.0)));
         Self { name: name.into(), value, unit, score, weight: 1.0, rule: rule.into() }
     }
 
@@ -192,7 +197,7 @@ impl Measured {
         }
         let score = judged().map(|(score, weight)| score * weight).sum::<f64>() / weight;
         Some(Self {
-            score: score.clamp(0.0, 1.0),
+            score: rounded(score.clamp(0.0, 1.0)),
             simulated: false,
             from: None,
             figures,

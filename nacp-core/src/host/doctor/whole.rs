@@ -1,6 +1,7 @@
 //! A survey and what it means.
 
-use super::{Diagnosis, Explanation, diagnose, explain};
+use super::explain::explain_entry;
+use super::{Diagnosis, Explanation, FindingId, diagnose, explain};
 use crate::host::Survey;
 
 /// A machine that was examined: what was read, and what is wrong.
@@ -23,5 +24,10 @@ impl Doctor {
     /// Explains the text of an error, on this machine.
     pub fn explain(&self, text: &str) -> Explanation {
         explain(text, &self.survey)
+    }
+
+    /// Explains an entry of the catalogue, on this machine.
+    pub fn explain_entry(&self, id: FindingId) -> Explanation {
+        explain_entry(id, &self.survey)
     }
 }

@@ -87,6 +87,13 @@ pub fn explain(text: &str, survey: &Survey) -> Explanation {
     Explanation { matches, numbers, advice }
 }
 
+/// Explains one entry of the catalogue on this machine, as though its words stood in a text. Pure.
+pub(super) fn explain_entry(id: FindingId, survey: &Survey) -> Explanation {
+    let quoted = |entry: &Entry| entry.symptoms.first().map(|symptom| symptom.all.join(" … ")).unwrap_or_default();
+    let matches = id.entry().map(|entry| matched(entry, &quoted(entry), survey).1).into_iter().collect();
+    Explanation { matches, ..Explanation::default() }
+}
+
 fn matched(entry: &Entry, quote: &str, survey: &Survey) -> (u8, Match) {
     let (rank, here, why) = match (entry.examine)(survey) {
         Outcome::Found(_) => (0, "found", String::new()),
@@ -118,6 +125,3 @@ fn advice(text: &str) -> String {
      works on the machine and in the container"
         .into()
 }
-
-#[cfg(test)]
-mod tests;
