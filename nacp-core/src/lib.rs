@@ -176,3 +176,7 @@ struct CompatChapter;
 #[cfg(all(doctest, feature = "cuda"))]
 #[doc = include_str!("../../docs/determinism.md")]
 struct DeterminismChapter;
+
+#[cfg(all(doctest, feature = "doctor"))]
+#[doc = include_str!("../../docs/lock.md")]
+struct LockChapter;

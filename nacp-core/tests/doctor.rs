@@ -4,16 +4,21 @@
 
 #[path = "doctor/cases.rs"]
 mod cases;
+#[path = "doctor/chapter.rs"]
+mod chapter;
+#[path = "doctor/samples.rs"]
+mod samples;
 #[path = "doctor/sources.rs"]
 mod sources;
 
 use std::fmt::Write as _;
 
 use cases::Machine;
-use nacp_core::host::doctor::{CATALOGUE, Diagnosis, Finding, diagnose};
+use nacp_core::host::doctor::{CATALOGUE, Diagnosis, Finding, diagnose, explain};
+use samples::SAMPLES;
 
 /// Machines of the fixtures whose finding is their nature: a base for others, and not healthy.
-const NOT_HEALTHY: [(&str, &[&str]); 1] = [("desktop-linux", &["D30"])];
+const NOT_HEALTHY: [(&str, &[&str]); 2] = [("desktop-linux", &["D30"]), ("gcp-vm", &["D22"])];
 
 fn found(diagnosis: &Diagnosis, id: &str) -> bool {
     diagnosis.findings.iter().any(|finding| finding.id.to_string() == id)
@@ -96,4 +101,90 @@ fn every_entry_fires_where_it_should_and_no_healthy_machine_has_a_finding() {
         CATALOGUE.len()
     );
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// A machine in order decides nothing between two entries: the words alone do.
+#[test]
+fn every_sample_is_told_for_what_it_is() {
+    let survey = Machine::named("bare-metal-docker").survey();
+    let mut wrong = Vec::new();
+    for (id, text) in SAMPLES {
+        let matches = explain(text, &survey).matches;
+        let ids: Vec<String> = matches.iter().map(|one| one.id.to_string()).collect();
+        if ids.first().map(String::as_str) != Some(*id) {
+            wrong.push(format!("{id}: {ids:?} of {text}"));
+        }
+    }
+    for entry in CATALOGUE {
+        let (id, count) = (entry.id.to_string(), SAMPLES.iter().filter(|(id, _)| entry.id.to_string() == *id).count());
+        if count < 2 {
+            wrong.push(format!("{id} has {count} samples"));
+        }
+    }
+    println!("samples: {} texts, {} told wrongly", SAMPLES.len(), wrong.len());
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn several_errors_of_one_log_are_told_apart() {
+    let survey = Machine::named("bare-metal-docker").survey();
+    let log: String = ["D16", "D36", "D37", "D40"]
+        .iter()
+        .filter_map(|id| SAMPLES.iter().find(|(sample, _)| sample == id))
+        .map(|(_, text)| format!("{text}\n{}\n", "some other line of the log\n".repeat(20)))
+        .collect();
+    let explained = explain(&log, &survey);
+    let mut ids: Vec<String> = explained.matches.iter().map(|one| one.id.to_string()).collect();
+    ids.sort();
+    assert_eq!(ids, ["D16", "D36", "D37", "D40"], "{explained}");
+    assert!(explained.numbers.is_empty() && explained.advice.is_empty(), "{explained}");
+}
+
+#[test]
+fn what_is_found_on_this_machine_comes_first() {
+    let text = "Error 803: system has unsupported display driver / cuda driver combination\nCUDA error: out of memory";
+    let first = |machine: &Machine| explain(text, &machine.survey()).matches[0].id.to_string();
+    assert_eq!(first(&Machine::named("bare-metal-docker")), "D18", "the longer quote");
+    assert_eq!(first(&Machine::of_entry("D40", "fires")[0]), "D40", "the one that is found");
+}
+
+#[test]
+fn a_text_that_nobody_knows_gets_advice_and_no_guess() {
+    let survey = Machine::named("bare-metal-docker").survey();
+    for text in ["", "  \n", "the printer is on fire", "error 404: not found", "\u{0}\u{1}\u{fffd}"] {
+        let explained = explain(text, &survey);
+        assert!(explained.matches.is_empty() && explained.numbers.is_empty(), "{text:?}: {explained}");
+        assert!(!explained.advice.is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn of_a_long_text_the_end_counts() {
+    let survey = Machine::named("bare-metal-docker").survey();
+    let (error, filler) = ("GPU has fallen off the bus", "é".repeat(200 * 1024));
+    assert_eq!(explain(&format!("{filler}{error}"), &survey).matches.len(), 1);
+    assert_eq!(explain(&format!("{error}{filler}"), &survey).matches.len(), 0);
+}
+
+#[test]
+fn a_number_of_which_no_entry_speaks_is_explained_by_its_table() {
+    let survey = Machine::named("bare-metal-docker").survey();
+    let explained =
+        explain("NVRM: Xid (PCI:0000:3b:00): 31, pid=1\ncuLaunchKernel: CUDA_ERROR_ILLEGAL_ADDRESS", &survey);
+    let numbers: Vec<String> = explained.numbers.iter().map(|it| format!("{} {}", it.family, it.code)).collect();
+    assert_eq!(numbers, ["Xid 31", "CUDA error 700"], "{explained}");
+    assert!(explained.matches.is_empty(), "{explained}");
+}
+
+/// `UPDATE_DOCS=1 cargo test -p nacp-core --test doctor` writes the chapter anew.
+#[test]
+fn the_chapter_about_the_catalogue_is_the_one_of_the_library() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/catalogue.md");
+    let text = chapter::text();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let book = std::fs::read_to_string(&path).unwrap_or_default();
+    let first = book.lines().zip(text.lines()).find(|(book, now)| book != now);
+    assert!(book == text, "docs/catalogue.md is stale; write it anew with UPDATE_DOCS=1; first: {first:#?}");
 }

@@ -12,6 +12,7 @@ mod app;
 mod certificate;
 mod check;
 mod cli;
+mod decision;
 mod doctor;
 mod errors;
 mod events;
@@ -45,6 +46,8 @@ mod _nacp {
     use crate::check::{check, cuda_opens, report_compare, report_error, report_html, report_markdown, report_text};
     #[pymodule_export]
     use crate::cli::cli;
+    #[pymodule_export]
+    use crate::decision::{decision_compare, decision_html, decision_markdown, decision_text, evaluate};
     #[pymodule_export]
     use crate::doctor::{diagnose, diagnosis_error, diagnosis_html, diagnosis_markdown, diagnosis_text, explain};
     #[pymodule_export]

@@ -36,6 +36,11 @@ impl Machine {
         names(&hosts).into_iter().map(machine).collect()
     }
 
+    /// One of them.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name: name.into(), folder: fixtures().join("hosts").join(name), _kept: None }
+    }
+
     /// The machines of an entry that are named so: `fires` and `fires-…`, `quiet` and `quiet-…`.
     pub(crate) fn of_entry(id: &str, kind: &str) -> Vec<Self> {
         let folder = fixtures().join("doctor").join(id);

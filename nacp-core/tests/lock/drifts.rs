@@ -207,7 +207,21 @@ fn each_change_tells_what_it_can_do_and_why_in_both_directions() {
             assert_eq!(verification.worst(), verification.drifts[0].effect, "{verification}");
         }
         assert!(!before.diff(&after).is_empty(), "{item}");
+        let row = in_the_book(item);
+        for (effect, _) in [there, back] {
+            assert!(row.contains(effect.name()), "docs/lock.md does not say that {item} may change {effect}: {row}");
+        }
     }
+}
+
+/// What the chapter says that a change of this fact may change.
+fn in_the_book(item: &str) -> String {
+    const CHAPTER: &str = include_str!("../../../docs/lock.md");
+    let names = [GPU, "embed", "llm"];
+    let name = names.iter().fold(item.to_owned(), |item, name| item.replace(&format!(".{name}"), ".*"));
+    let row = CHAPTER.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+    let row = row.unwrap_or_else(|| panic!("docs/lock.md has no row for {name}"));
+    row.trim_end_matches('|').rsplit('|').next().unwrap().to_owned()
 }
 
 fn gpu(lock: &mut Lock, change: fn(&mut nacp_core::host::lock::GpuPin)) {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use nacp_core::cuda::determinism::{Certificate, Circumstances, certify};
 use nacp_core::cuda::{Profile, probe_with};
 use nacp_core::host::lock::{ImagePin, Lock};
-use nacp_core::host::{self, Daemon, Root, Seen, Survey};
+use nacp_core::host::{Root, Seen, Survey};
 use nacp_core::service::App;
 use nacp_core::sim;
 use serde_json::json;
@@ -34,25 +34,10 @@ services:
     .unwrap()
 }
 
-/// The machine in `tests/fixtures/hosts/NAME`, with what its libraries answered, a toolkit and a daemon.
+/// The machine in `tests/fixtures/hosts/NAME`.
 fn survey(name: &str) -> Survey {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hosts").join(name);
-    let answer = |file: &str| std::fs::read_to_string(folder.join("answers").join(file)).unwrap();
-    let mut survey = Survey::of_host(host::detect_in(&Root::open(&folder).unwrap()));
-    survey.nvml = serde_json::from_str(&answer("nvml.json")).unwrap();
-    survey.cuda = serde_json::from_str(&answer("cuda.json")).unwrap();
-    survey.toolkit.version = Seen::Found("1.18.0".into());
-    survey.host.daemons = vec![daemon()];
-    survey
-}
-
-fn daemon() -> Daemon {
-    serde_json::from_value(json!({
-        "endpoint": "unix:///var/run/docker.sock", "found_by": "default socket", "chosen": true,
-        "answer": { "found": { "name": "Docker Engine", "version": "28.5.1", "api": "1.51" } },
-        "place": "this_kernel", "evidence": [],
-    }))
-    .unwrap()
+    Survey::builder().root(Root::open(folder).unwrap()).read()
 }
 
 /// What a daemon answers about an image that it pulled.

@@ -18,6 +18,7 @@ from nacp import cuda, exceptions, gpu
 from nacp._app import App, GpuNeed, Probe, Service, plan
 from nacp._certificate import Certificate
 from nacp._cuda import check
+from nacp._decision import Cell, Decision, OptionScore, Recommendation, evaluate
 from nacp._doctor import Diagnosis, Examined, Explanation, Finding, Match, Remedy, RemedyCommand, doctor, explain
 from nacp._event import Event, Events
 from nacp._gpu import Gpu
@@ -105,6 +106,7 @@ __all__ = [
     "AppStatus",
     "Call",
     "Cancelled",
+    "Cell",
     "Certificate",
     "Change",
     "CheckProgress",
@@ -122,6 +124,7 @@ __all__ = [
     "CudaProbe",
     "Daemon",
     "DaemonInfo",
+    "Decision",
     "DeviceLost",
     "Diagnosis",
     "Drift",
@@ -166,6 +169,7 @@ __all__ = [
     "NacpError",
     "Node",
     "NotFound",
+    "OptionScore",
     "Origin",
     "Owner",
     "Pair",
@@ -176,6 +180,7 @@ __all__ = [
     "Process",
     "Processes",
     "Progress",
+    "Recommendation",
     "Recorded",
     "Recording",
     "Remedy",
@@ -212,6 +217,7 @@ __all__ = [
     "detect",
     "discover",
     "doctor",
+    "evaluate",
     "exceptions",
     "explain",
     "fields",

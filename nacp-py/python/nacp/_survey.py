@@ -105,7 +105,7 @@ def survey(
         "root": None if root is None else os.fspath(root),
         "simulated": None if simulated is None else os.fspath(simulated),
         "limit": limit,
-        "program": _program(isolate, elsewhere=root is not None or simulated is not None),
+        "program": children(isolate, elsewhere=root is not None or simulated is not None),
         "containers": containers,
         "commands": commands,
         "messages": [messages] if isinstance(messages, str) else list(messages),
@@ -113,7 +113,7 @@ def survey(
     return Survey.from_json(_nacp.survey(json.dumps(wanted)))
 
 
-def _program(isolate: Literal["auto"] | bool, *, elsewhere: bool) -> tuple[str, list[str]] | None:
+def children(isolate: Literal["auto"] | bool, *, elsewhere: bool) -> tuple[str, list[str]] | None:
     """Who asks the driver's libraries; None for threads of this process."""
     if isolate == "auto":
         # A program that brings its own Python is not one that can be started as Python.

@@ -1,5 +1,6 @@
 //! From what was observed to the table. Pure.
 
+use super::cell::rounded;
 use super::document::{published, rating, same_way};
 use super::reach::reach;
 use super::recommend::recommend;
@@ -35,8 +36,10 @@ pub fn decide(observed: &Observed) -> Decision {
 }
 
 fn cell(observed: &Observed, standing: &Standing, option: RuntimeOption, criterion: Criterion) -> Cell {
-    let side =
-        Side { option, process: standing.process == Some(option), containers: standing.containers == Some(option) };
+    let process = standing.process == Some(option);
+    // What runs in a cluster runs in containers, whether or not a daemon answers here.
+    let pods = option == RuntimeOption::KubernetesNode && process;
+    let side = Side { option, process, containers: standing.containers == Some(option) || pods };
     let rated = rating(option, criterion);
     let (value, unmeasured) = match (measure(criterion, observed, side), &rated) {
         (Ok(measured), _) => (Value::Measured(measured), None),
@@ -86,9 +89,9 @@ fn column(decision: &Decision, option: RuntimeOption, reach: super::Reach) -> Co
     Column {
         option,
         reach,
-        score: (known > 0.0).then(|| (sum / known).clamp(0.0, 1.0)),
-        known: (known / total).clamp(0.0, 1.0),
-        measured: (measured / total).clamp(0.0, 1.0),
+        score: (known > 0.0).then(|| rounded((sum / known).clamp(0.0, 1.0))),
+        known: rounded((known / total).clamp(0.0, 1.0)),
+        measured: rounded((measured / total).clamp(0.0, 1.0)),
         rank: None,
     }
 }

@@ -14,10 +14,13 @@ use crate::clock::{Clock, SystemClock};
 use crate::cuda::check::{Check, Isolation, Progress as CheckProgress, Report};
 use crate::cuda::{CheckId, Execute, Level};
 use crate::gpu::Source;
-use crate::host::{Diagnosis, Root, Survey};
+use crate::host::{Diagnosis, Lock, Root, Survey};
 
 /// How long an image may run on one way, unless it is said.
 const RUN: Duration = Duration::from_secs(10);
+
+/// How long reading the machine may take.
+const READ: Duration = Duration::from_secs(5);
 
 /// How far an evaluation is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +192,12 @@ impl<'a> Evaluation<'a> {
         self
     }
 
-    /// How much of what runs is pinned.
+    /// A lock: how much of what runs is pinned. Without one it is what a lock of this machine could hold now.
+    pub fn lock(self, lock: &Lock) -> Self {
+        self.pins(Pins::of(lock))
+    }
+
+    /// How much of what runs is pinned, as numbers.
     pub fn pins(mut self, pins: Pins) -> Self {
         self.pins = Some(pins);
         self
@@ -262,7 +270,20 @@ impl<'a> Evaluation<'a> {
     }
 
     fn read(&self) -> Survey {
-        Survey::of_host(crate::host::detect_in(&self.root))
+        let mut reader = Survey::builder().root(self.root.clone());
+        if let Some(program) = &self.program {
+            reader = reader.isolated(program.clone());
+        }
+        if let Some(driver) = &self.driver {
+            reader = reader.driver(Arc::clone(driver));
+        }
+        if let Some(telemetry) = &self.telemetry {
+            reader = reader.source(Arc::clone(telemetry));
+        }
+        if let Some(limit) = self.limit {
+            reader = reader.limit(limit.min(READ));
+        }
+        reader.read()
     }
 
     /// A folder has no driver of its own, and the one of this machine says nothing of it.

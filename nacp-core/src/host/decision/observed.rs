@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{ImageRuns, Profile, Weights};
 use crate::cuda::check::Report;
 use crate::host::doctor::diagnose;
-use crate::host::{Diagnosis, Survey};
+use crate::host::{Diagnosis, Lock, Survey};
 
 /// Everything that the comparison is computed from, as data: two that are equal give equal decisions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Observed {
     /// What running an image gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageRuns>,
-    /// How much of what runs is pinned.
+    /// How much of what runs is pinned; what a lock of the machine could hold now where no lock was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pins: Option<Pins>,
     /// How much each criterion counts.
@@ -43,6 +43,26 @@ pub struct Pins {
     pub total: u32,
     /// Which part of what a lock can hold is held: 1 is all.
     pub lock_complete: f64,
+}
+
+impl Pins {
+    /// What a lock holds: the services whose image has a digest, of all, and its completeness.
+    pub fn of(lock: &Lock) -> Self {
+        let pinned = lock.services.values().filter(|service| service.digest.known().is_some()).count();
+        let lock_complete = lock.completeness().fraction();
+        Self { pinned: count(pinned), total: count(lock.services.len()), lock_complete }
+    }
+
+    /// What a lock of this machine could hold now, and the containers that want a GPU and name their image by digest.
+    pub fn of_survey(survey: &Survey, at: Timestamp) -> Self {
+        let pinned = survey.containers.iter().filter(|it| it.image.contains("@sha256:")).count();
+        let lock_complete = Lock::of(survey, at).completeness().fraction();
+        Self { pinned: count(pinned), total: count(survey.containers.len()), lock_complete }
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 impl Observed {

@@ -8,7 +8,8 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Criterion, Decision, Value};
+use super::cell::rounded;
+use super::{Cell, Criterion, Decision, Figure, Value};
 use crate::host::doctor::Severity;
 use crate::host::{Diagnosis, RuntimeOption};
 
@@ -78,7 +79,7 @@ pub(super) fn recommend(decision: &mut Decision, diagnosis: &Diagnosis) -> Optio
     });
     let (&option, others) = ranked.split_first()?;
     let runner_up = others.first().copied();
-    let margin = runner_up.map_or(0.0, |other| (total(option) - total(other)).max(0.0));
+    let margin = runner_up.map_or(0.0, |other| rounded((total(option) - total(other)).max(0.0)));
     let recommendation = Recommendation {
         option,
         runner_up,
@@ -216,11 +217,18 @@ fn first(decision: &Decision, diagnosis: &Diagnosis, option: RuntimeOption) -> V
     }
     for cell in decision.cells.iter().filter(|cell| cell.option == option) {
         let Some(measured) = cell.measured().filter(|measured| measured.score < 0.5) else { continue };
-        let what = measured.lacks.first().or(measured.missing.first());
-        let what = what.map(|what| format!(": {what}")).unwrap_or_default();
+        let lacks = measured.lacks.first().cloned();
+        let what = lacks.or_else(|| worst(&measured.figures)).map(|what| format!(": {what}")).unwrap_or_default();
         first.push(format!("{} measures {:.2}{what}", cell.criterion, measured.score));
     }
     first
+}
+
+/// The figure with the lowest score, and how that came about.
+fn worst(figures: &[Figure]) -> Option<String> {
+    let judged = figures.iter().filter_map(|figure| Some((figure, figure.score?)));
+    let (figure, _) = judged.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some(format!("{}, {}", figure.name, figure.rule))
 }
 
 fn unknown(decision: &Decision, option: RuntimeOption) -> Vec<String> {
@@ -255,7 +263,7 @@ fn flips(decision: &Decision, compared: &[Compared], option: RuntimeOption, othe
             let beyond = -rest / by_this;
             // More of what speaks against it, or less of what speaks for it; a weight is 0 at least.
             let flips = if by_this < 0.0 { beyond >= from - EQUAL } else { beyond > EQUAL && beyond <= from + EQUAL };
-            let flip = Flip { criterion: row.criterion, from, beyond, option: *other };
+            let flip = Flip { criterion: row.criterion, from, beyond: rounded(beyond), option: *other };
             let distance = |flip: &Flip| (flip.beyond - flip.from).abs();
             if flips && nearest.as_ref().is_none_or(|known| distance(&flip) < distance(known)) {
                 nearest = Some(flip);

@@ -43,8 +43,20 @@ pub struct Entry {
     pub(super) remedy: fn(&Survey) -> Remedy,
 }
 
+impl Entry {
+    /// Looks for it on a machine. Pure.
+    pub fn look(&self, survey: &Survey) -> Outcome {
+        (self.examine)(survey)
+    }
+
+    /// How it is mended on a machine, whether the machine has it or not. Pure.
+    pub fn remedy_on(&self, survey: &Survey) -> Remedy {
+        (self.remedy)(survey)
+    }
+}
+
 /// Holds a machine against the whole catalogue. Pure: the same survey always gives the same findings, in the order of
-/// their severity and then of the catalogue.
+/// their severity.
 pub fn diagnose(survey: &Survey) -> Diagnosis {
     let mut diagnosis = Diagnosis::of(survey);
     for entry in CATALOGUE {

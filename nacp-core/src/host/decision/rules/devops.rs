@@ -18,7 +18,7 @@ pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
     let Some(info) = daemon.answer.found() else { return Err("no container daemon answered".into()) };
     let questions = [
         ("installed and started without a screen, a licence or a login", headless(daemon)),
-        ("restarted by a unit of the system", unit(daemon, info)),
+        ("restarted by a unit of the system", unit(observed, daemon, info)),
         ("configured by files", files(observed, daemon)),
         ("runs without root's rights", rootless(daemon, info)),
         ("reached from other machines", remote(daemon)),
@@ -58,9 +58,13 @@ fn headless(daemon: &Daemon) -> Answer {
     }
 }
 
-fn unit(daemon: &Daemon, info: &DaemonInfo) -> Answer {
+fn unit(observed: &Observed, daemon: &Daemon, info: &DaemonInfo) -> Answer {
     if is_desktop(daemon.place) {
         return Ok((false, "Docker Desktop starts and stops it".into()));
+    }
+    let state = ["docker.service", "podman.service"].iter().find_map(|unit| observed.survey.units.get_key_value(*unit));
+    if let Some((unit, state)) = state.filter(|_| daemon.place == DaemonPlace::ThisKernel) {
+        return Ok((state == "active", format!("{unit} is {state}")));
     }
     match info.cgroup_driver.as_deref() {
         Some("systemd") => Ok((true, "its control groups are systemd's, so systemd runs there".into())),

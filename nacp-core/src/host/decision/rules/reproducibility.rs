@@ -3,30 +3,27 @@
 use super::{Outcome, Side};
 use crate::cuda::check::Unit;
 use crate::cuda::determinism::Scope;
-use crate::host::decision::{Criterion, Figure, Measured, Observed};
+use crate::host::decision::{Criterion, Figure, Measured, Observed, Pins};
 
 pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
     let (mut figures, mut missing) = (Vec::new(), Vec::new());
     let mut simulated = false;
-    match observed.pins {
-        Some(pins) if side.containers => {
-            if pins.total > 0 {
-                let (pinned, total) = (f64::from(pins.pinned.min(pins.total)), f64::from(pins.total));
-                let rule = format!("{pinned} by digest / {total}");
-                figures.push(Figure::judged("images pinned", pinned, Unit::Count, pinned / total, rule));
-            } else {
-                missing.push("images pinned: there is no image".into());
-            }
-            let part = pins.lock_complete;
-            if part.is_finite() {
-                let rule = "part of the lock that is held";
-                figures.push(Figure::judged("lock completeness", part, Unit::Ratio, part, rule));
-            } else {
-                missing.push("lock completeness: it is no number".into());
-            }
-        }
-        Some(_) => missing.push("images pinned: no container of this option is here".into()),
-        None => missing.push("images pinned, lock completeness: no lock was given".into()),
+    let given = observed.pins.unwrap_or_else(|| Pins::of_survey(&observed.survey, observed.at));
+    let whose = if observed.pins.is_some() { "of the lock" } else { "of what a lock of this machine could hold now" };
+    if side.containers && given.total > 0 {
+        let (pinned, total) = (f64::from(given.pinned.min(given.total)), f64::from(given.total));
+        let rule = format!("{pinned} by digest / {total}");
+        figures.push(Figure::judged("images pinned", pinned, Unit::Count, pinned / total, rule));
+    } else if side.containers {
+        missing.push("images pinned: there is no image".into());
+    } else {
+        figures.push(Figure::answer("pinned by a digest", false, 1.0, "a process is no image and has no digest"));
+    }
+    let part = given.lock_complete;
+    if part.is_finite() {
+        figures.push(Figure::judged("lock completeness", part, Unit::Ratio, part, format!("part {whose}")));
+    } else {
+        missing.push("lock completeness: it is no number".into());
     }
     let certificates = observed.report.as_ref().map(|report| report.certificates.as_slice()).unwrap_or_default();
     if !side.process {

@@ -20,7 +20,7 @@ fn score(criterion: Criterion, observed: &Observed, side: Side) -> f64 {
 
 #[track_caller]
 fn near(got: f64, want: f64) {
-    assert!((got - want).abs() < 1e-9, "{got} is not {want}");
+    assert!((got - want).abs() < 2e-6, "{got} is not {want}");
 }
 
 /// A machine with a Hopper or an Ada device and these figures.
@@ -304,9 +304,12 @@ fn reproducibility_is_what_is_pinned_and_what_is_certified() {
     }
     let mut nothing = observed(linux());
     nothing.pins = Some(Pins { pinned: 0, total: 0, lock_complete: f64::NAN });
-    assert!(measure(Criterion::Reproducibility, &nothing, HERE).is_err());
-    let why = measure(Criterion::Reproducibility, &observed(linux()), HERE).unwrap_err();
-    assert!(why.contains("no lock was given") && why.contains("no device was certified"), "{why}");
+    let why = measure(Criterion::Reproducibility, &nothing, HERE).unwrap_err();
+    assert!(why.contains("it is no number") && why.contains("no device was certified"), "{why}");
+    let now = measure(Criterion::Reproducibility, &observed(linux()), HERE).unwrap();
+    assert!(now.figures[0].rule.contains("could hold now"), "{:?}", now.figures);
+    let process = measure(Criterion::Reproducibility, &observed(linux()), PROCESS).unwrap();
+    near(process.score, now.score / 2.0);
 }
 
 #[test]

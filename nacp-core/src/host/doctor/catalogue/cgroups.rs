@@ -102,9 +102,12 @@ fn d08(survey: &Survey) -> Outcome {
     let machine = match &survey.devices.char_links {
         Seen::Found(true) => None,
         Seen::Found(false) | Seen::Absent => Some(
-            Trace::of(format!("{} GET /info", daemon.endpoint), "CgroupDriver systemd")
-                .and(format!("container {}", container.name), "running, its GPU given by the toolkit's hook")
-                .and("/dev/char", "no links to the NVIDIA devices")
+            Trace::of(format!("GET /info of {}", daemon.endpoint), "CgroupDriver systemd")
+                .and(
+                    format!("HostConfig of container {}", container.name),
+                    "running, its GPU given by the toolkit's hook",
+                )
+                .and("/dev/char", "links to the NVIDIA devices are not there")
                 .about(&container.name)
                 .only(Confidence::Likely)
                 .milder(
@@ -166,7 +169,7 @@ fn d23(survey: &Survey) -> Outcome {
     let asks = on_docker(survey)
         .find(|(container, own, _)| own.endpoint == daemon.endpoint && through_hook(survey, container, info));
     let machine = asks.map(|(container, ..)| {
-        Trace::of(format!("{} GET /info", daemon.endpoint), "rootless, cgroup 2")
+        Trace::of(format!("GET /info of {}", daemon.endpoint), "rootless, cgroup 2")
             .and(CONFIG, config)
             .about(&container.name)
             .only(Confidence::Likely)
@@ -214,7 +217,7 @@ fn d24(survey: &Survey) -> Outcome {
     }
     let trace = Trace::of(CONFIG, "no-cgroups = true");
     let trace = match daemons(survey).find(|(_, info)| !info.rootless()) {
-        Some((daemon, _)) => trace.and(format!("{} GET /info", daemon.endpoint), "not rootless"),
+        Some((daemon, _)) => trace.and(format!("GET /info of {}", daemon.endpoint), "not rootless"),
         None => trace,
     };
     let hooked =

@@ -88,14 +88,14 @@ pub(super) const D48: Entry = Entry {
 fn d33(survey: &Survey) -> Outcome {
     let lacks = |info: &DaemonInfo| !info.runtimes.iter().any(|runtime| runtime == "nvidia");
     let has = |endpoint: &str, info: &DaemonInfo| {
-        (format!("{endpoint} GET /info"), format!("runtimes: {}", info.runtimes.join(" ")))
+        (format!("GET /info of {endpoint}"), format!("runtimes: {}", info.runtimes.join(" ")))
     };
     let asked =
         on_docker(survey).find(|(container, _, info)| container.runtime.as_deref() == Some("nvidia") && lacks(info));
     let machine =
         if let Some((container, daemon, info)) = asked {
             let (source, value) = has(&daemon.endpoint, info);
-            let trace = Trace::of(format!("container {} HostConfig.Runtime", container.name), "nvidia");
+            let trace = Trace::of(format!("HostConfig.Runtime of container {}", container.name), "nvidia");
             Some(trace.and(source, value).about(&container.name))
         } else {
             // Configured, and not yet known: whoever configured it is about to use it.
@@ -148,7 +148,7 @@ fn d33_remedy(survey: &Survey) -> Remedy {
 fn d42(survey: &Survey) -> Outcome {
     let refused = survey.host.daemons.iter().find_map(|daemon| {
         let why = daemon.answer.open().filter(|why| D42.symptoms.iter().any(|symptom| symptom.find(why).is_some()))?;
-        Some(Trace::of(&daemon.endpoint, why))
+        Some(Trace::of(format!("daemon {}", daemon.endpoint), why))
     });
     let fixed = survey.environment.get("DOCKER_API_VERSION").and_then(|wanted| {
         let (daemon, info) = daemons(survey).max_by_key(|(daemon, _)| daemon.chosen)?;
@@ -157,13 +157,13 @@ fn d42(survey: &Survey) -> Outcome {
         let speaks =
             format!("API {} to {}", info.min_api.as_deref().unwrap_or("?"), info.api.as_deref().unwrap_or("?"));
         (old || new).then(|| {
-            Trace::of("env DOCKER_API_VERSION", wanted).and(format!("{} GET /version", daemon.endpoint), speaks)
+            Trace::of("env DOCKER_API_VERSION", wanted).and(format!("GET /version of {}", daemon.endpoint), speaks)
         })
     });
     // Not wrong by itself: it explains why older programs stopped working.
     let strict = daemons(survey).find_map(|(daemon, info)| {
         let least = info.min_api.as_deref().filter(|least| before(least, "1.44") == Some(false))?;
-        let source = format!("{} GET /version", daemon.endpoint);
+        let source = format!("GET /version of {}", daemon.endpoint);
         let trace = Trace::of(source, format!("{}: MinAPIVersion {least}", info.version));
         Some(trace.milder(Severity::Note, "the daemon refuses programs that speak a Docker API before 1.44"))
     });
@@ -209,12 +209,12 @@ fn d42_remedy(survey: &Survey) -> Remedy {
 
 /// Why Podman dropped what a container asks, where it did.
 fn dropped(container: &ContainerFacts, info: &DaemonInfo) -> Option<Trace> {
-    let source = format!("container {} HostConfig.DeviceRequests", container.name);
+    let source = format!("HostConfig.DeviceRequests of container {}", container.name);
     let old = before(&info.version, PODMAN_CDI) == Some(true);
     let request = container.requests.first()?;
     let driver = format!("driver {:?}", request.driver);
     match request.driver.as_str() {
-        "cdi" if old => Some(Trace::of(source, driver).and("Podman's version", &info.version)),
+        "cdi" if old => Some(Trace::of(source, driver).and("GET /version of Podman", &info.version)),
         "cdi" => None,
         _ => Some(Trace::of(source, driver)),
     }
@@ -231,10 +231,10 @@ fn d43(survey: &Survey) -> Outcome {
     let looked = |container: &ContainerFacts| container.inside.as_ref().map(|nodes| has_gpu(nodes));
     let machine =
         on_podman(survey).filter(|(container, ..)| looked(container) != Some(true)).find_map(|(container, _, info)| {
-            let inside = || Trace::of(format!("container {} /dev", container.name), "no device of a GPU");
+            let inside = || Trace::of(format!("/dev of container {}", container.name), "no device of a GPU");
             if let Some(trace) = dropped(container, info) {
                 let trace = if looked(container).is_some() {
-                    trace.and(format!("container {} /dev", container.name), "no device of a GPU")
+                    trace.and(format!("/dev of container {}", container.name), "no device of a GPU")
                 } else {
                     trace.only(Confidence::Likely)
                 };
@@ -283,8 +283,8 @@ fn d48(survey: &Survey) -> Outcome {
         if !unlimited(container) || !info.rootless() || info.podman {
             return None;
         }
-        let trace = Trace::of(format!("container {} HostConfig.Ulimits", container.name), "memlock=-1");
-        let trace = trace.and(format!("{} GET /info", daemon.endpoint), "rootless");
+        let trace = Trace::of(format!("HostConfig.Ulimits of container {}", container.name), "memlock=-1");
+        let trace = trace.and(format!("GET /info of {}", daemon.endpoint), "rootless");
         Some(trace.about(&container.name).only(Confidence::Likely))
     });
     found(together(machine, said(survey, D48.symptoms)))

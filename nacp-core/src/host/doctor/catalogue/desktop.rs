@@ -51,6 +51,7 @@ pub(super) const D31: Entry = Entry {
     id: FindingId(31),
     title: "Docker Desktop runs on Hyper-V, which gives no GPU",
     symptoms: &[
+        Symptom::of(&["-linuxkit", "Operating System: Docker Desktop"]),
         Symptom::of(&["Docker Desktop", "Hyper-V", "GPU"]),
         Symptom::of(&["linuxkit", "could not select device driver"]),
         Symptom::of(&["could not select device driver", "linuxkit"]),

@@ -125,7 +125,7 @@ fn d09(survey: &Survey) -> Outcome {
     };
     let failed = survey.nvml.failure.as_ref().filter(|failure| failure.code == Some(MISMATCH));
     if let Some(failure) = failed {
-        let trace = Trace::of("nvmlInit", format!("{MISMATCH}: {}", failure.message));
+        let trace = Trace::of("NVML nvmlInit", format!("{MISMATCH}: {}", failure.message));
         let library = loadable(survey).next();
         let trace = library.map_or(trace.clone(), |(file, version)| trace.and(&file.path, version));
         return found(together(Some(module(trace)), said));
@@ -176,7 +176,8 @@ fn d10(survey: &Survey) -> Outcome {
         };
         let installed = survey.kernel.driver.found().is_some() || !survey.toolkit.programs.is_empty();
         here.map(|here| {
-            let trace = Trace::of("libnvidia-ml.so.1", "in none of the loader's folders").and(here.source, here.value);
+            let trace = Trace::of("/usr/lib*/libnvidia-ml.so.1", "not there, nor in another folder of the loader")
+                .and(here.source, here.value);
             // A GPU that nobody uses for computing is nobody's trouble.
             let wanted = installed || !survey.containers.is_empty();
             if wanted { trace } else { trace.milder(Severity::Note, "a GPU is here, and no NVIDIA driver for it") }
@@ -265,7 +266,7 @@ fn d22(survey: &Survey) -> Outcome {
     let with = |trace: Trace| missing.iter().fold(trace, |trace, (source, value)| trace.and(*source, *value));
     let failure = survey.cuda.failure.as_ref().filter(|failure| failure.code == Some(UNKNOWN));
     if let Some(failure) = failure {
-        let trace = with(Trace::of(&failure.call, format!("{UNKNOWN}: {}", failure.message)));
+        let trace = with(Trace::of(format!("CUDA {}", failure.call), format!("{UNKNOWN}: {}", failure.message)));
         // With node and module in place it is likely stale; other things give this number too.
         let proven = if missing.is_empty() { Confidence::Likely } else { Confidence::Certain };
         return found(together(Some(trace.only(proven)), said));
@@ -279,7 +280,7 @@ fn d22(survey: &Survey) -> Outcome {
     let trace = missing[1..].iter().fold(Trace::of(source, value), |trace, (source, value)| trace.and(*source, *value));
     // The node is made when root's first CUDA program starts: that alone is no failure.
     let trace = match &survey.cuda.failure {
-        Some(failure) => trace.and(&failure.call, &failure.message).only(Confidence::Likely),
+        Some(failure) => trace.and(format!("CUDA {}", failure.call), &failure.message).only(Confidence::Likely),
         None => trace.only(Confidence::Possible).milder(
             Severity::Risk,
             "/dev/nvidia-uvm is not there: CUDA will not start until it is made, and CDI specifications lack it",
@@ -312,20 +313,20 @@ fn hindrances(survey: &Survey) -> Vec<(String, String)> {
     let line = |words: &str| log.iter().rev().find(|line| line.contains(words)).map(|line| shortened(line));
     let mut reasons = Vec::new();
     if let Some(line) = line("Key was rejected") {
-        reasons.push(("kernel's log".into(), line));
+        reasons.push(("kernel log".into(), line));
     }
     if kernel.secure_boot == Seen::Found(SecureBoot::On) {
-        reasons.push(("SecureBoot".into(), "on".into()));
+        reasons.push(("/sys/firmware/efi/efivars/SecureBoot-*".into(), "on".into()));
     }
     if kernel.has_module("nouveau") == Some(true) {
         reasons.push(("/proc/modules".into(), "nouveau".into()));
     }
     if kernel.module_built == Seen::Found(false) {
         let release = survey.host.kernel.as_deref().unwrap_or("RELEASE");
-        reasons.push((format!("/lib/modules/{release}"), "no nvidia module".into()));
+        reasons.push((format!("/lib/modules/{release}"), "the nvidia module is not there".into()));
     }
     if let Some(ended) = survey.toolkit.nvidia_smi.found().filter(|ended| ended.code != Some(0)) {
-        reasons.push(("nvidia-smi".into(), shortened(&ended.output)));
+        reasons.push(("nvidia-smi -L".into(), shortened(&ended.output)));
     }
     reasons
 }
@@ -357,7 +358,7 @@ fn d32(survey: &Survey) -> Outcome {
         return found(said);
     }
     let trace = match told {
-        Some(failure) => Trace::of("nvmlInit", format!("{NOT_LOADED}: {}", failure.message)),
+        Some(failure) => Trace::of("NVML nvmlInit", format!("{NOT_LOADED}: {}", failure.message)),
         None => Trace::of("/proc/modules", "no nvidia"),
     };
     let trace = here.map_or(trace.clone(), |here| trace.and(here.source, here.value));

@@ -92,6 +92,7 @@ pub(super) const D40: Entry = Entry {
         Symptom::of(&["torch.OutOfMemoryError"]),
         Symptom::of(&["CUDA error: out of memory"]),
         Symptom::of(&["CUDA error 2", "out of memory"]),
+        Symptom::of(&["cudaMalloc failed: out of memory"]),
         Symptom::of(&["cudaErrorMemoryAllocation"]),
         Symptom::of(&["CUDA_ERROR_OUT_OF_MEMORY"]).without(&["on host", "pinned"]),
         Symptom::of(&["Free memory on device", "is less than desired GPU memory utilization"]),

@@ -107,7 +107,7 @@ fn d26(survey: &Survey) -> Outcome {
     let told = Trace::of("NVML", format!("{} MIG devices, the first {}", instances.len(), instances[0]));
     let own = own_caps(survey);
     let machine = if own.is_empty() {
-        Some(told.and(CAPS, "no node of a MIG device"))
+        Some(told.and(CAPS, "nodes of MIG devices are not there"))
     } else {
         let lacking = survey.containers.iter().find(|container| {
             let inside = container.inside.as_ref().filter(|_| container.state == "running" && !container.privileged);
@@ -118,7 +118,8 @@ fn d26(survey: &Survey) -> Outcome {
                 })
         });
         lacking.map(|container| {
-            told.and(format!("container {} {CAPS}", container.name), "no node of a MIG device").about(&container.name)
+            told.and(format!("{CAPS} of container {}", container.name), "no node of a MIG device")
+                .about(&container.name)
         })
     };
     found(together(machine, said))
@@ -171,7 +172,7 @@ fn d27(survey: &Survey) -> Outcome {
     let of_containers = survey.containers.iter().find_map(|container| {
         let variable = container.env.get("CUDA_VISIBLE_DEVICES").map(String::as_str).unwrap_or_default();
         let name = names(container).chain(variable.split(',')).find(|name| old_form(name))?;
-        Some(Trace::of(format!("container {}", container.name), name).about(&container.name))
+        Some(Trace::of(format!("device names of container {}", container.name), name).about(&container.name))
     });
     let of_process = || {
         ["NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"].into_iter().find_map(|variable| {
@@ -183,7 +184,7 @@ fn d27(survey: &Survey) -> Outcome {
     let version = survey.nvml.driver.found().or(survey.kernel.driver.found());
     let branch = version.and_then(|version| version.parse::<DriverVersion>().ok()).map(DriverVersion::branch);
     let machine = match (branch, version) {
-        (Some(branch), Some(version)) if branch >= OWN_UUIDS => Some(trace.and("driver", version)),
+        (Some(branch), Some(version)) if branch >= OWN_UUIDS => Some(trace.and("NVML driver", version)),
         (Some(_), _) => None,
         _ => Some(trace.only(Confidence::Likely)),
     };
@@ -216,7 +217,7 @@ fn d28(survey: &Survey) -> Outcome {
         let some = !given.is_empty() && missing > 0 && !instances(survey).is_empty();
         some.then(|| {
             Trace::of(CAPS, format!("{} nodes of MIG devices", own.len()))
-                .and(format!("container {} {CAPS}", container.name), format!("{missing} of them are not there"))
+                .and(format!("{CAPS} of container {}", container.name), format!("{missing} of them are not there"))
                 .about(&container.name)
                 .only(Confidence::Likely)
         })

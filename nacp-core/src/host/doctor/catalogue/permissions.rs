@@ -68,14 +68,14 @@ fn d25(survey: &Survey) -> Outcome {
     let closed = closed(survey);
     let nodes = |trace: Trace| closed.iter().fold(trace, |trace, node| trace.and(&node.path, described(node)));
     if let Some(failure) = survey.nvml.failure.as_ref().filter(|failure| failure.code == Some(NO_PERMISSION)) {
-        let trace = Trace::of("nvmlInit", format!("{NO_PERMISSION}: {}", failure.message));
+        let trace = Trace::of("NVML nvmlInit", format!("{NO_PERMISSION}: {}", failure.message));
         return found(together(Some(nodes(trace)), said));
     }
     if survey.kernel.selinux_enforcing == Seen::Found(true) {
         let log = survey.kernel.log.found().map(Vec::as_slice).unwrap_or_default();
         let denied = log.iter().rev().find(|line| line.contains("avc:") && line.contains("denied"));
         if let Some(line) = denied {
-            let trace = Trace::of("kernel's log", shortened(line)).and("/sys/fs/selinux/enforce", "1");
+            let trace = Trace::of("kernel log", shortened(line)).and("/sys/fs/selinux/enforce", "1");
             return found(together(Some(trace), said));
         }
     }
@@ -83,7 +83,7 @@ fn d25(survey: &Survey) -> Outcome {
     let answers = survey.nvml.driver.found().is_some();
     let shut = closed.iter().find(|node| opens(survey, node) == Some(false)).filter(|_| !answers);
     let machine = if let Some(node) = shut {
-        Some(Trace::of(&node.path, described(node)).and("this process", user(survey)))
+        Some(Trace::of(&node.path, described(node)).and("/proc/self/status", user(survey)))
     } else if let (Some(node), false) = (closed.first(), survey.containers.is_empty()) {
         let trace = Trace::of(&node.path, described(node)).only(Confidence::Possible);
         Some(trace.milder(Severity::Risk, "programs in containers that are not root's may not open the GPU"))
@@ -110,7 +110,7 @@ fn selinux(survey: &Survey) -> Option<Trace> {
     let failed = |container: &ContainerFacts| container.exit_code.is_some_and(|code| code != 0);
     let (container, ..) = owned(survey).find(|(container, _, info)| failed(container) && confined(container, info))?;
     let trace = Trace::of("/sys/fs/selinux/enforce", "1")
-        .and(format!("container {} HostConfig.SecurityOpt", container.name), "no label=disable");
+        .and(format!("HostConfig.SecurityOpt of container {}", container.name), "no label=disable");
     let trace = trace.about(&container.name).only(Confidence::Possible);
     Some(trace.milder(Severity::Risk, "SELinux may keep a container that failed from its GPU"))
 }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_library_that_is_refused_is_certain_and_one_that_answers_was_let_in() {
         let survey = silent(closed_to(44), Some(NO_PERMISSION));
-        assert_eq!(trace(d25(&survey)).evidence[0].source, "nvmlInit");
+        assert_eq!(trace(d25(&survey)).evidence[0].source, "NVML nvmlInit");
         assert_eq!(d25(&closed_to(44)), Outcome::Clear);
         let mut survey = closed_to(44);
         survey.containers = vec![bench::asking("")];

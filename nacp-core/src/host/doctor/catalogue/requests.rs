@@ -86,14 +86,14 @@ fn without_hook(survey: &Survey, daemon: &Daemon, info: &DaemonInfo) -> Option<T
     }
     let hook = has_program(survey, "nvidia-container-runtime-hook");
     if hook && survey.toolkit.younger_than_daemon == Some(true) {
-        return Some(Trace::of("toolkit's programs", "installed after the daemon was started"));
+        return Some(Trace::of("/usr/bin/nvidia-container-runtime-hook", "installed after the daemon was started"));
     }
     // The daemon may know a toolkit outside of the search path: it would have its runtime then.
     if hook || has_program(survey, "nvidia-cdi-hook") || info.runtimes.iter().any(|runtime| runtime == "nvidia") {
         return None;
     }
-    let programs = Trace::of("search path", "no nvidia-container-runtime-hook and no nvidia-cdi-hook");
-    Some(programs.and(format!("{} GET /info", daemon.endpoint), format!("runtimes: {}", info.runtimes.join(" "))))
+    let programs = Trace::of("/usr/bin/nvidia-container-runtime-hook", "not there, nor is nvidia-cdi-hook");
+    Some(programs.and(format!("GET /info of {}", daemon.endpoint), format!("runtimes: {}", info.runtimes.join(" "))))
 }
 
 fn d01(survey: &Survey) -> Outcome {
@@ -178,7 +178,7 @@ fn d02(survey: &Survey) -> Outcome {
     };
     let machine = on_docker(survey).find_map(|(container, _, info)| {
         let driver = unknown(container, info)?;
-        let source = format!("container {} HostConfig.DeviceRequests", container.name);
+        let source = format!("HostConfig.DeviceRequests of container {}", container.name);
         Some(Trace::of(source, format!("driver {driver:?}")).about(&container.name))
     });
     found(together(machine, said(survey, D02.symptoms)))
@@ -206,13 +206,13 @@ fn d02_remedy(survey: &Survey) -> Remedy {
 
 /// Why a daemon cannot give CDI devices.
 fn without_cdi(daemon: &Daemon, info: &DaemonInfo) -> Option<Trace> {
-    let source = format!("{} GET /version", daemon.endpoint);
+    let source = format!("GET /version of {}", daemon.endpoint);
     if info.api.as_deref().and_then(|api| before(api, "1.44")) == Some(true) {
         let api = info.api.as_deref().unwrap_or_default();
         return Some(Trace::of(source, format!("{} (API {api}): no CDI before API 1.44", info.version)));
     }
     let off = info.cdi_spec_dirs.as_ref().is_some_and(Vec::is_empty);
-    let source = format!("{} GET /info", daemon.endpoint);
+    let source = format!("GET /info of {}", daemon.endpoint);
     off.then(|| Trace::of(source, format!("{}: CDISpecDirs is empty, CDI is off", info.version)))
 }
 
@@ -269,8 +269,8 @@ fn d07(survey: &Survey) -> Outcome {
         late && info.cdi_devices.as_ref().is_some_and(|devices| !known(devices))
     };
     let trace = |daemon: &Daemon, info: &DaemonInfo| {
-        Trace::of(format!("{} GET /version", daemon.endpoint), &info.version)
-            .and(format!("{} GET /info", daemon.endpoint), "DiscoveredDevices has no GPU")
+        Trace::of(format!("GET /version of {}", daemon.endpoint), &info.version)
+            .and(format!("GET /info of {}", daemon.endpoint), "DiscoveredDevices has no GPU")
     };
     let asked = on_docker(survey).find(|(container, ..)| asks_by_gpus(container));
     let machine = if let Some((container, daemon, info)) = asked {

@@ -27,7 +27,7 @@ pub(super) const D29: Entry = Entry {
 fn d29(survey: &Survey) -> Outcome {
     let rooted = daemons(survey).find_map(|(daemon, info)| {
         let root = info.root_dir.as_deref().filter(|root| root.starts_with("/var/snap/"))?;
-        Some((Trace::of(format!("{} GET /info DockerRootDir", daemon.endpoint), root), &daemon.endpoint))
+        Some((Trace::of(format!("GET /info DockerRootDir of {}", daemon.endpoint), root), &daemon.endpoint))
     });
     let program = survey.toolkit.docker_program.found().filter(|path| path.starts_with("/snap/"));
     let trace = match (rooted, program) {
@@ -37,7 +37,7 @@ fn d29(survey: &Survey) -> Outcome {
         }
         // The command may be the snap's and talk to another daemon, which answers for itself.
         (None, Some(path)) if daemons(survey).next().is_none() => {
-            Trace::of("the command docker", path).only(Confidence::Likely)
+            Trace::of(path, "is the command docker").only(Confidence::Likely)
         }
         _ => return found(said(survey, D29.symptoms)),
     };

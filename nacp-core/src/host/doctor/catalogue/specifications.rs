@@ -6,7 +6,7 @@ use super::facts::{asks_of_cdi, contained, found, gpu, on_wsl, owned, said, shar
 use super::ground::{Engine, Ground, also};
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
 use crate::host::survey::CdiSpec;
-use crate::host::{DaemonInfo, Seen, Survey};
+use crate::host::{Daemon, DaemonInfo, Seen, Survey};
 
 const KIND: &str = "nvidia.com/gpu";
 /// As many of a list as a person reads.
@@ -70,10 +70,11 @@ fn of_gpus(survey: &Survey) -> impl Iterator<Item = &CdiSpec> {
 }
 
 /// The devices that a daemon can give, and where that was read; none where it cannot be told.
-fn known(survey: &Survey, info: &DaemonInfo, shares: bool) -> Option<(Vec<String>, &'static str)> {
+fn known(survey: &Survey, daemon: &Daemon, info: &DaemonInfo) -> Option<(Vec<String>, String)> {
+    let files = || of_gpus(survey).next().map_or_else(|| "/etc/cdi".into(), |spec| spec.path.clone());
     match &info.cdi_devices {
-        Some(devices) => Some((devices.clone(), "DiscoveredDevices")),
-        None if shares => Some((survey.cdi.nvidia_devices(), "specifications of this machine")),
+        Some(devices) => Some((devices.clone(), format!("GET /info DiscoveredDevices of {}", daemon.endpoint))),
+        None if shares_files(survey, daemon) => Some((survey.cdi.nvidia_devices(), files())),
         None => None,
     }
 }
@@ -88,7 +89,7 @@ fn d04(survey: &Survey) -> Outcome {
         if asked.is_empty() || off {
             continue;
         }
-        let Some((devices, source)) = known(survey, info, shares_files(survey, daemon)) else {
+        let Some((devices, source)) = known(survey, daemon, info) else {
             untold = Some(format!("{} does not say which CDI devices it has", daemon.endpoint));
             continue;
         };
@@ -99,8 +100,8 @@ fn d04(survey: &Survey) -> Outcome {
         if missing.is_empty() {
             continue;
         }
-        let there = if devices.is_empty() { "none".into() } else { some(&devices) };
-        let trace = Trace::of(format!("container {} HostConfig.DeviceRequests", container.name), missing.join(" "));
+        let there = if devices.is_empty() { "devices are not there".into() } else { some(&devices) };
+        let trace = Trace::of(format!("HostConfig.DeviceRequests of container {}", container.name), missing.join(" "));
         machine.get_or_insert(trace.and(source, there).about(&container.name));
     }
     let machine = machine.map(|trace| with_unreadable(survey, trace));
@@ -162,10 +163,14 @@ fn stale(survey: &Survey, spec: &CdiSpec) -> Option<Trace> {
     if !spec.missing.is_empty() {
         return Some(Trace::of(&spec.path, format!("names {}, not there", some(&spec.missing))));
     }
-    let installed: BTreeSet<&str> = survey.libraries.nvml.iter().filter_map(|file| file.version.as_deref()).collect();
-    let (source, installed) = match (&survey.kernel.driver, installed.is_empty()) {
-        (_, false) => ("libnvidia-ml.so.1", installed),
-        (Seen::Found(version), true) => ("/proc/driver/nvidia/version", BTreeSet::from([version.as_str()])),
+    let files = survey.libraries.nvml.iter().filter(|file| !file.compat);
+    let mut installed: BTreeSet<&str> = files.clone().filter_map(|file| file.version.as_deref()).collect();
+    let source = match (files.clone().find(|file| file.version.is_some()), &survey.kernel.driver) {
+        (Some(file), _) => file.path.as_str(),
+        (None, Seen::Found(version)) => {
+            installed.insert(version);
+            "/proc/driver/nvidia/version"
+        }
         _ => return None,
     };
     let other: Vec<String> =

@@ -96,10 +96,7 @@ fn d46(survey: &Survey) -> Outcome {
         return Outcome::Unknown(format!("the toolkit's version {text:?} is no version"));
     };
     let holes = holes(&version);
-    found(
-        (!holes.is_empty())
-            .then(|| Trace::of("nvidia-ctk --version", text).and("security bulletins", holes.join(", "))),
-    )
+    found((!holes.is_empty()).then(|| Trace::of("nvidia-ctk --version", format!("{text}: {}", holes.join(", ")))))
 }
 
 fn d46_remedy(survey: &Survey) -> Remedy {
@@ -197,15 +194,17 @@ fn d49(survey: &Survey) -> Outcome {
     let helped = on_docker(survey)
         .find(|(container, daemon, info)| shares_files(survey, daemon) && helps_itself(container, info));
     if let Some((container, ..)) = helped {
-        let trace = Trace::of(CONFIG, written)
-            .and(format!("container {} Config.Env", container.name), "NVIDIA_VISIBLE_DEVICES=all, no device requested");
+        let trace = Trace::of(CONFIG, written).and(
+            format!("Config.Env of container {}", container.name),
+            "NVIDIA_VISIBLE_DEVICES=all, no device requested",
+        );
         return Outcome::Found(trace.about(&container.name));
     }
     let open = daemons(survey)
         .find(|(daemon, info)| shares_files(survey, daemon) && info.default_runtime.as_deref() == Some("nvidia"));
     let machine = open.map(|(daemon, _)| {
         Trace::of(CONFIG, written.clone())
-            .and(format!("{} GET /info DefaultRuntime", daemon.endpoint), "nvidia")
+            .and(format!("GET /info DefaultRuntime of {}", daemon.endpoint), "nvidia")
             .milder(Severity::Note, "any container that sets NVIDIA_VISIBLE_DEVICES=all takes all GPUs")
     });
     found(together(machine, refused))

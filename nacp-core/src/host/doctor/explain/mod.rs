@@ -125,6 +125,3 @@ fn advice(text: &str) -> String {
      works on the machine and in the container"
         .into()
 }
-
-#[cfg(test)]
-mod tests;

@@ -42,7 +42,8 @@ fn of(report: &Report) -> CudaFacts {
         }
         None => {
             let opened = report.checks.iter().find(|check| check.id == CheckId::LibOpen);
-            let file = opened.and_then(|check| check.evidence.iter().find(|it| it.what == "library"));
+            let told = |what: &str| opened?.evidence.iter().find(|it| it.what == what);
+            let file = told("real path").or_else(|| told("library"));
             let library = match (file, opened.and_then(|check| check.status.reason())) {
                 (Some(file), _) => Seen::Found(file.value.clone()),
                 (None, Some(reason)) => Seen::Unreadable(reason),

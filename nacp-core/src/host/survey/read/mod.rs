@@ -18,7 +18,7 @@ mod toolkit;
 mod wsl;
 
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -131,16 +131,23 @@ pub(super) fn read(given: Given) -> Survey {
         }
     }
     drop(said);
-    while !missing.is_empty()
-        && let Ok((index, put)) = heard.recv_timeout(until.saturating_duration_since(Instant::now()))
-    {
-        put(&mut survey);
-        missing.retain(|it| *it != index);
+    let mut why = "did not answer in time";
+    while !missing.is_empty() {
+        match heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok((index, put)) => {
+                put(&mut survey);
+                missing.retain(|it| *it != index);
+            }
+            Err(RecvTimeoutError::Timeout) => break,
+            Err(RecvTimeoutError::Disconnected) => {
+                why = "ended without an answer: an error in NACP, please report it";
+                break;
+            }
+        }
     }
-    for index in missing {
-        let reader = &READERS[index];
-        tracing::debug!(reader = reader.name, "a reader did not come back in time");
-        (reader.late)(&mut survey, format!("{} did not answer in time", reader.name));
+    for reader in READERS.iter().enumerate().filter(|(index, _)| missing.contains(index)).map(|(_, reader)| reader) {
+        tracing::debug!(reader = reader.name, why, "a reader did not come back");
+        (reader.late)(&mut survey, format!("{} {why}", reader.name));
     }
     super::discreet::without_names(survey, home.as_deref())
 }

@@ -59,6 +59,9 @@ pub(super) fn files(given: &Given) -> Put {
     Box::new(move |survey| {
         if let (Some(version), None) = (packages.found().and_then(packages::toolkit), survey.toolkit.version.found()) {
             survey.toolkit.version = Seen::Found(version);
+        } else if survey.toolkit.version == Seen::NotAsked && !programs.iter().any(|path| path.ends_with("/nvidia-ctk"))
+        {
+            survey.toolkit.version = Seen::Absent;
         }
         survey.packages = packages;
         let toolkit = &mut survey.toolkit;
@@ -79,7 +82,9 @@ pub(super) fn version(given: &Given) -> Put {
         }
     });
     Box::new(move |survey| {
-        if version.found().is_some() || survey.toolkit.version == Seen::NotAsked {
+        // What the package database has said counts more than that the program says nothing.
+        let told = &survey.toolkit.version;
+        if version.found().is_some() || (told.found().is_none() && version != Seen::NotAsked) {
             survey.toolkit.version = version;
         }
     })

@@ -115,7 +115,7 @@ fn unloaded() -> Survey {
 fn a_module_that_is_not_loaded_is_told_with_its_reason_and_mended_by_it() {
     assert_eq!(d32(&bench::machine()), Outcome::Clear);
     let mut survey = unloaded();
-    assert_eq!(trace(d32(&survey)).evidence[0].source, "nvmlInit");
+    assert_eq!(trace(d32(&survey)).evidence[0].source, "NVML nvmlInit");
     assert_eq!(first(&d32_remedy(&survey)), "sudo modprobe nvidia");
     survey.kernel.module_built = Seen::Found(false);
     assert_eq!(first(&d32_remedy(&survey)), "sudo apt-get install -y linux-headers-$(uname -r)");
