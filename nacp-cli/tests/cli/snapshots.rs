@@ -123,6 +123,8 @@ fn the_doctor_of_broken_machines() {
         let done = on(folder.path(), &["doctor"]);
         let id = case.split('/').next().unwrap();
         assert!(done.out.contains(id), "{case}: {}{}", done.out, done.err);
+        let broken = done.out.lines().any(|line| line.contains("  broken: "));
+        assert_eq!(done.code, Some(i32::from(broken)), "{case}: {}", done.out);
         hold(&format!("broken/{id}"), &done.out);
     }
 }
