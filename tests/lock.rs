@@ -55,7 +55,8 @@ async fn a_name_that_is_given_to_another_image_is_a_change_of_results() {
     let name = format!("nacp/lock-test:{}", std::process::id());
     let made = Command::new("docker").args(["create", IMAGE]).output().unwrap();
     let container = String::from_utf8(made.stdout).unwrap();
-    let docker = |args: &[&str]| assert!(Command::new("docker").args(args).output().unwrap().status.success(), "{args:?}");
+    let docker =
+        |args: &[&str]| assert!(Command::new("docker").args(args).output().unwrap().status.success(), "{args:?}");
     docker(&["commit", "--change", "LABEL nacp.test=lock", container.trim(), &name]);
     let mut other = images::ask(&Root::system(), &endpoint(), &name);
     docker(&["rm", container.trim()]);

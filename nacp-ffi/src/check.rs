@@ -188,17 +188,7 @@ pub unsafe extern "C" fn nacp_check(
 }
 
 fn wanted(call: &Call, options: &nacp_check_options) -> Result<Check<'static>> {
-    let level = match options.level {
-        NACP_LEVEL_QUICK => Level::Quick,
-        NACP_LEVEL_STANDARD => Level::Standard,
-        NACP_LEVEL_FULL => Level::Full,
-        other => {
-            return Err(call
-                .invalid("there is no such level", "options.level")
-                .with("value", other)
-                .hint("pass NACP_LEVEL_QUICK, NACP_LEVEL_STANDARD or NACP_LEVEL_FULL"));
-        }
-    };
+    let level = level(call, options.level)?;
     let mut check = Check::new(level).even_if_busy(options.even_if_busy != 0);
     if let Some(devices) = list::<GpuId>(call, options.devices, "options.devices")? {
         check = check.devices(devices);
@@ -249,6 +239,19 @@ fn wanted(call: &Call, options: &nacp_check_options) -> Result<Check<'static>> {
         Some("self") => check.isolated(Isolation::this_program()?),
         Some(path) => check.isolated(Isolation::Child(Program::new(path))),
     })
+}
+
+/// The level of this number.
+pub(crate) fn level(call: &Call, level: u32) -> Result<Level> {
+    match level {
+        NACP_LEVEL_QUICK => Ok(Level::Quick),
+        NACP_LEVEL_STANDARD => Ok(Level::Standard),
+        NACP_LEVEL_FULL => Ok(Level::Full),
+        other => Err(call
+            .invalid("there is no such level", "options.level")
+            .with("value", other)
+            .hint("pass NACP_LEVEL_QUICK, NACP_LEVEL_STANDARD or NACP_LEVEL_FULL")),
+    }
 }
 
 /// Words with commas between them; nothing for NULL.

@@ -64,6 +64,7 @@ mod monitor;
 // Where we run.
 
 mod cuda;
+mod decision;
 mod host;
 
 mod check;
@@ -102,6 +103,7 @@ pub use check::*;
 pub use condition::*;
 pub use context::*;
 pub use cuda::*;
+pub use decision::*;
 pub use engine::*;
 pub use error::nacp_error;
 pub use events::*;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nacp_core::cuda::{Level, Report};
-use nacp_core::host::decision::{Decision, Pins, Profile, Weights};
+use nacp_core::host::decision::{Decision, Profile, Weights};
 use nacp_core::host::lock::Lock;
 use nacp_core::host::{Evaluation, Root};
 use nacp_core::{Error, ErrorKind, Program, sim};
@@ -63,7 +63,7 @@ impl Wanted {
         }
         if let Some(lock) = &self.lock {
             let lock: Lock = serde_json::from_str(lock).map_err(|cause| unreadable("lock", cause))?;
-            evaluation = evaluation.pins(Pins::from(&lock));
+            evaluation = evaluation.lock(&lock);
         }
         if let Some(weights) = self.weights {
             let given = weights.iter();
