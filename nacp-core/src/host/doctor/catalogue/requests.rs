@@ -1,7 +1,8 @@
 //! Which device driver a container asks of its daemon, and whether the daemon has it.
 
 use super::facts::{
-    before, contained, daemons, found, gpu, has_program, on_docker, said, shares_files, silent_daemons, together,
+    before, contained, daemons, found, gpu, has_program, on_docker, said, shares_files, silent_daemons,
+    together,
 };
 use super::ground::{Engine, Ground, also};
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
@@ -82,6 +83,12 @@ fn asks_by_gpus(container: &ContainerFacts) -> bool {
 /// What shows that a daemon of this machine cannot have the device driver `nvidia`.
 fn without_hook(survey: &Survey, daemon: &Daemon, info: &DaemonInfo) -> Option<Trace> {
     if info.podman || !shares_files(survey, daemon) || before(&info.version, VENDORS_BY_CDI) != Some(true) {
+        return None;
+    }
+    // A container that was started so shows that the daemon has found a hook, on a search path of its own.
+    let asks = |container: &ContainerFacts| container.requests.iter().any(|it| matches!(&*it.driver, "" | "nvidia"));
+    let started = |container: &ContainerFacts| container.error.is_empty() && container.started.is_some();
+    if survey.containers.iter().any(|it| it.endpoint == daemon.endpoint && asks(it) && started(it)) {
         return None;
     }
     let hook = has_program(survey, "nvidia-container-runtime-hook");
