@@ -180,3 +180,7 @@ struct DeterminismChapter;
 #[cfg(all(doctest, feature = "doctor"))]
 #[doc = include_str!("../../docs/lock.md")]
 struct LockChapter;
+
+#[cfg(all(doctest, feature = "doctor"))]
+#[doc = include_str!("../../docs/doctor.md")]
+struct DoctorChapter;
