@@ -184,3 +184,7 @@ struct LockChapter;
 #[cfg(all(doctest, feature = "doctor"))]
 #[doc = include_str!("../../docs/doctor.md")]
 struct DoctorChapter;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/host.md")]
+struct HostChapter;

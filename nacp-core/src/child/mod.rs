@@ -61,6 +61,7 @@ pub(crate) struct Child<M> {
     /// Nothing once it was killed.
     process: Option<std::process::Child>,
     clock: SystemClock,
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix kills a group at once"))]
     group: Group,
     /// Nothing for one without a standard input.
     stdin: Option<Stdin>,

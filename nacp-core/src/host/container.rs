@@ -120,7 +120,7 @@ fn by_cgroup(facts: &Facts) -> Vec<Hint> {
 
 /// What runs the innermost of several containers, by the path of the control group.
 fn innermost(facts: &Facts) -> Option<ContainerRuntime> {
-    around(facts)?.evidence.first()?.value.split(['/', ':']).filter_map(owner).last()
+    around(facts)?.evidence.first()?.value.split(['/', ':']).filter_map(owner).next_back()
 }
 
 /// The container around this one, where the path of the control group passes through two: a daemon in a container has

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Facts, Host, Root, daemon};
+use super::{Facts, Host, Root, daemon, metadata};
 
 /// How long a daemon may take to answer.
 const DAEMON: Duration = Duration::from_millis(500);
 
 /// Finds out where a process runs. It reads files, and asks the container daemons of the machine, all at once and half a
-/// second at most.
+/// second at most. The metadata services of clouds are asked only where [`metadata`](Self::metadata) says so.
 ///
 /// ```
 /// use nacp_core::host::Detection;
@@ -20,6 +20,7 @@ const DAEMON: Duration = Duration::from_millis(500);
 pub struct Detection {
     root: Root,
     daemons: bool,
+    metadata: Option<Duration>,
 }
 
 impl Default for Detection {
@@ -31,7 +32,7 @@ impl Default for Detection {
 impl Detection {
     /// This machine with its daemons.
     pub fn new() -> Self {
-        Self { root: Root::system(), daemons: true }
+        Self { root: Root::system(), daemons: true, metadata: None }
     }
 
     /// Another machine: one in a folder, whose daemons are those whose answers were recorded there.
@@ -48,11 +49,26 @@ impl Detection {
         self
     }
 
+    /// Asks the metadata services of AWS, Azure and Google Cloud too, for this long and 300 ms at most. They are not asked
+    /// unless this is called, and never for a machine in a folder.
+    ///
+    /// They listen on a link-local address, 169.254.169.254, without a proxy. They only confirm the cloud that the firmware
+    /// names, or name it where the firmware does not; only the type of the machine is kept. From within a container AWS
+    /// often does not answer, because its answers travel one hop by default.
+    #[must_use]
+    pub fn metadata(mut self, limit: Duration) -> Self {
+        self.metadata = Some(limit);
+        self
+    }
+
     /// Looks. What cannot be read leaves a question [undecided](Host::undecided) and is no error.
     pub fn run(&self) -> Host {
         let mut host = Facts::gather(&self.root).decide();
         if self.daemons {
             host.daemons = daemon::find(&self.root, &host, DAEMON);
+        }
+        if let Some(limit) = self.metadata.filter(|_| self.root.is_this_machine()) {
+            metadata::confirm(&mut host, metadata::Services::link_local(), limit);
         }
         host
     }

@@ -59,6 +59,9 @@ pub(super) const NODE: [&str; 4] = [
     "/var/lib/rancher/k3s/agent",
     "/var/snap/microk8s/current/args/kubelet",
 ];
+/// Where drivers of Windows put the management library: those since 2019, and those before.
+pub(super) const WINDOWS_NVML: [&str; 2] =
+    [r"%SystemRoot%\System32\nvml.dll", r"%ProgramW6432%\NVIDIA Corporation\NVSMI\nvml.dll"];
 const VARIABLES: [&str; 4] = ["container", "KUBERNETES_SERVICE_HOST", "WSL_DISTRO_NAME", "WSL_INTEROP"];
 /// The first entry of `/proc/cpuinfo` is enough; the kernel makes the others only where they are read.
 const ONE_PROCESSOR: u64 = 16 << 10;
@@ -127,6 +130,11 @@ impl Facts {
         for source in PRESENCES.into_iter().chain(NODE) {
             answers.insert(source.into(), presence(root.presence(source)));
         }
+        if root.os() == Some("windows") {
+            for source in WINDOWS_NVML {
+                answers.insert(source.into(), presence(root.presence(&without_variables(source, root))));
+            }
+        }
         for name in VARIABLES {
             let answer = match root.variable(name) {
                 None => Answer::Absent,
@@ -173,6 +181,15 @@ impl Facts {
             Some(Answer::Text(_) | Answer::Present) => format!("{source} does not tell"),
             Some(Answer::Absent) | None => format!("{source} is not there"),
         }
+    }
+}
+
+/// A path of Windows with the variable at its beginning replaced.
+fn without_variables(path: &str, root: &Root) -> String {
+    let parts = path.strip_prefix('%').and_then(|rest| rest.split_once('%'));
+    match parts.and_then(|(name, rest)| Some((root.variable(name)?, rest))) {
+        Some((value, rest)) => value + rest,
+        None => path.to_owned(),
     }
 }
 

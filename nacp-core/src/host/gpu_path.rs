@@ -1,6 +1,6 @@
 //! From facts to the path by which GPUs are reached.
 
-use super::facts::{DEV, Facts};
+use super::facts::{DEV, Facts, WINDOWS_NVML};
 use super::stack::{Confidence, Evidence, GpuPath, GpuPathKind};
 
 const DXG: &str = "/dev/dxg";
@@ -14,6 +14,15 @@ const FAMILY: &str = "/sys/devices/soc0/family";
 pub(super) fn gpu_path(facts: &Facts, in_container: bool) -> GpuPath {
     let all = |sources: &[&str]| sources.iter().filter_map(|source| facts.evidence(source)).collect::<Vec<Evidence>>();
     let path = |kind, detail: &str, evidence, confidence| GpuPath { kind, detail: detail.into(), evidence, confidence };
+    if facts.os.as_deref() == Some("windows") {
+        return match WINDOWS_NVML.iter().find_map(|source| facts.evidence(source)) {
+            Some(library) => path(GpuPathKind::Native, "", vec![library], Confidence::Likely),
+            None => {
+                let nothing = Evidence { source: WINDOWS_NVML[0].into(), value: "not there".into() };
+                path(GpuPathKind::None, "no driver of NVIDIA is installed", vec![nothing], Confidence::Likely)
+            }
+        };
+    }
     let gpus = facts.text(DEV);
     // The display driver of later Jetsons makes nvidia nodes too; CUDA goes its own way there.
     let tegra_family = facts.text(FAMILY).is_some_and(|family| family.to_lowercase().starts_with("tegra"));

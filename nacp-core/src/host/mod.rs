@@ -6,7 +6,8 @@
 //!
 //! Reading and deciding are apart: [`Facts`] gathers what a machine's files and environment say, and
 //! [`Facts::decide`] is pure. A [`Root`] other than `/` shows another machine: that is how the tests hold this module
-//! to machines that they do not run on. Nothing is executed and nothing is asked over the network.
+//! to machines that they do not run on. Nothing is executed, and nothing is asked over the network but a container daemon
+//! that the environment or the current context names; [`Detection`] can leave daemons out.
 //!
 //! ```
 //! let host = nacp_core::host::detect();
@@ -29,12 +30,16 @@ mod layers;
 #[cfg(feature = "doctor")]
 pub mod lock;
 mod machine;
+mod metadata;
+#[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "a survey reads more than detection"))]
 mod root;
 mod seen;
 mod stack;
 mod standing;
 #[cfg(feature = "doctor")]
 pub mod survey;
+#[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "a survey reads more than detection"))]
+mod wsl_list;
 
 pub use daemon::{Daemon, DaemonInfo, DaemonPlace};
 #[cfg(feature = "doctor")]
@@ -54,6 +59,7 @@ pub use stack::{
 pub use standing::{RuntimeOption, Standing};
 #[cfg(feature = "doctor")]
 pub use survey::Survey;
+pub use wsl_list::WslDistribution;
 
 /// Where this process runs, and which container daemons it can reach. It reads some forty small files and asks the daemons,
 /// half a second at most; what cannot be read leaves a question [undecided](Host::undecided) and is no error. A

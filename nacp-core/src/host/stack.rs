@@ -253,11 +253,11 @@ impl Host {
             Some(system) => text.push_str(&system),
             None => text.push_str("an unknown system"),
         }
-        if self.layers.iter().any(|layer| layer.kind == LayerKind::KubernetesNode) {
-            text.push_str(" as a Kubernetes node");
-        }
         if let Some(kernel) = &self.kernel {
             text.push_str(&format!(" (kernel {kernel})"));
+        }
+        if self.layers.iter().any(|layer| layer.kind == LayerKind::KubernetesNode) {
+            text.push_str(" as a Kubernetes node");
         }
         let machine = self.find(|kind| match kind {
             LayerKind::Hypervisor(Hypervisor::Unknown) => Some(" in a virtual machine".into()),

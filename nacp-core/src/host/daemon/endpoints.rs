@@ -24,8 +24,8 @@ const DESKTOP_PROXY: &str = "/mnt/wsl/docker-desktop/shared-sockets/guest-servic
 pub(super) fn candidates(root: &Root) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     for candidate in named(root).into_iter().chain(usual(root)) {
-        let place = place(root, &candidate.endpoint);
-        match found.iter_mut().find(|known| self::place(root, &known.endpoint) == place) {
+        let identity = root.identity(&candidate.endpoint);
+        match found.iter_mut().find(|known| root.identity(&known.endpoint) == identity) {
             // The first name is the one that counts; that docker would use it counts whatever its name.
             Some(known) => known.chosen |= candidate.chosen,
             None => found.push(candidate),
@@ -34,7 +34,7 @@ pub(super) fn candidates(root: &Root) -> Vec<Candidate> {
     // Nothing else was set, so it is the usual one, there or not.
     if !found.iter().any(|candidate| candidate.chosen) {
         let usual = if root.os() == Some("windows") { DOCKER_PIPE } else { DOCKER_SOCKET };
-        match found.iter().position(|known| place(root, &known.endpoint) == place(root, usual)) {
+        match found.iter().position(|known| root.identity(&known.endpoint) == root.identity(usual)) {
             Some(index) => found[index].chosen = true,
             None => found.push(Candidate { chosen: true, ..candidate(root, usual, "default socket") }),
         }
@@ -138,22 +138,11 @@ fn usual(root: &Root) -> Vec<Candidate> {
 /// Whether it makes sense to ask there. A pipe of Windows is asked whether it is there.
 fn is_there(root: &Root, endpoint: &str) -> bool {
     if !root.is_this_machine() {
-        return root.recorded_daemons().iter().any(|known| place(root, known) == place(root, endpoint));
+        return root.recorded_daemons().iter().any(|known| root.identity(known) == root.identity(endpoint));
     }
     match root.expanded(endpoint).strip_prefix("unix://") {
         Some(path) => root.exists(path),
         None => true,
-    }
-}
-
-/// What tells two addresses apart: of a socket the file to which its links lead.
-fn place(root: &Root, endpoint: &str) -> String {
-    let endpoint = root.expanded(endpoint);
-    let Some(path) = endpoint.strip_prefix("unix://") else { return endpoint.trim_end_matches('/').to_owned() };
-    match root.canonical(path) {
-        Seen::Found(path) => path,
-        // The same folder on every system that has it.
-        _ => path.strip_prefix("/var/run/").map_or_else(|| path.to_owned(), |rest| format!("/run/{rest}")),
     }
 }
 

@@ -4,6 +4,7 @@
 //! distribution, on another machine. What `/dev` shows here says nothing of the GPUs there, so each [`Daemon`] has its
 //! own place, with the evidence of its own answers.
 
+#[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "a survey reads more than detection"))]
 pub(super) mod ask;
 mod endpoints;
 mod find;

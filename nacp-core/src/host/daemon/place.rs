@@ -90,3 +90,65 @@ fn of_host(host: &Host) -> Option<Evidence> {
         (None, None) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::host::layers::tests::facts;
+
+    const KERNEL: &str = "/proc/sys/kernel/osrelease";
+
+    fn of(endpoint: &str, name: &str, kernel: &str, own: &str) -> DaemonPlace {
+        let info = DaemonInfo { name: name.into(), kernel: Some(kernel.into()), ..DaemonInfo::default() };
+        place(Some(&info), endpoint, &facts(&[(KERNEL, own)]).decide()).0
+    }
+
+    #[test]
+    fn an_address_that_leads_away_is_remote_whatever_answers() {
+        for (endpoint, remote) in [
+            ("ssh://localhost", true),
+            ("tcp://gpu-7:2375", true),
+            ("tcp://10.0.0.7:2375", true),
+            ("tcp://[fd00::7]:2375", true),
+            ("tcp://127.0.0.1:2375", false),
+            ("tcp://[::1]:2375", false),
+            ("http://localhost:2375/", false),
+            ("unix:///var/run/docker.sock", false),
+        ] {
+            let place = of(endpoint, "Docker Engine", "6.8.0-85-generic", "6.8.0-85-generic");
+            assert_eq!(place == DaemonPlace::Remote, remote, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn a_local_socket_that_leads_to_another_kernel_is_not_placed() {
+        let socket = "unix:///tmp/forwarded.sock";
+        assert_eq!(of(socket, "Docker Engine", "5.15.0-1-aws", "6.8.0-85-generic"), DaemonPlace::Unknown);
+        assert_eq!(of(socket, "Docker Engine", "", "6.8.0-85-generic"), DaemonPlace::Unknown);
+        // A kernel that its user built carries no mark; that it is the same one does.
+        let custom = "6.12.10-mine";
+        assert_eq!(of(socket, "Docker Desktop", custom, custom), DaemonPlace::ThisKernel);
+    }
+
+    #[test]
+    fn the_proxy_of_docker_desktop_tells_its_place_also_without_an_answer() {
+        let host = facts(&[(KERNEL, "5.15.167.4-microsoft-standard-WSL2")]).decide();
+        let proxy = "unix:///mnt/wsl/docker-desktop/shared-sockets/guest-services/docker.proxy.sock";
+        assert_eq!(place(None, proxy, &host).0, DaemonPlace::DesktopWsl2);
+        assert_eq!(place(None, "unix:///var/run/docker.sock", &host).0, DaemonPlace::Unknown);
+    }
+
+    proptest! {
+        #[test]
+        fn every_answer_has_a_place_with_its_evidence(endpoint in ".{0,30}", name in "Docker (Engine|Desktop)|.{0,9}", kernel in "(.{0,20}|6[.]1-linuxkit|5-WSL2)", own in "(.{1,20}|5-WSL2)") {
+            let host = facts(&[(KERNEL, own.as_str())]).decide();
+            let info = DaemonInfo { name, kernel: Some(kernel), ..DaemonInfo::default() };
+            for info in [None, Some(&info)] {
+                let (_, evidence) = place(info, &endpoint, &host);
+                prop_assert!(!evidence.is_empty());
+            }
+        }
+    }
+}

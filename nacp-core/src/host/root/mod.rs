@@ -153,11 +153,14 @@ impl Root {
             Place::Folder { folder, .. } => {
                 let daemons: Vec<_> = recorded::daemons(folder)
                     .into_iter()
-                    .map(|(endpoint, folder)| (self.expanded(&endpoint), folder))
+                    .map(|(endpoint, folder)| (self.identity(&endpoint), folder))
                     .collect();
                 let answer = |(endpoint, path): &(&str, &str)| {
-                    let known = daemons.iter().find(|(known, _)| *known == self.expanded(endpoint));
-                    known.map_or(Seen::Absent, |(_, daemon)| recorded::ask(daemon, path))
+                    let known = daemons.iter().find(|(known, _)| *known == self.identity(endpoint));
+                    match known {
+                        Some((_, daemon)) => recorded::ask(daemon, path),
+                        None => ask::never(endpoint).map_or(Seen::Absent, Seen::Unreadable),
+                    }
                 };
                 questions.iter().map(answer).collect()
             }
@@ -184,6 +187,17 @@ impl Root {
         match (endpoint.strip_prefix("unix://~/"), self.home()) {
             (Some(rest), Some(home)) => format!("unix://{home}/{rest}"),
             _ => endpoint.to_owned(),
+        }
+    }
+
+    /// What tells two addresses of daemons apart: of a socket the file to which its links lead.
+    pub(super) fn identity(&self, endpoint: &str) -> String {
+        let endpoint = self.expanded(endpoint);
+        let Some(path) = endpoint.strip_prefix("unix://") else { return endpoint.trim_end_matches('/').to_owned() };
+        match self.canonical(path) {
+            Seen::Found(path) => path,
+            // A link to the other on every system that has both.
+            _ => path.strip_prefix("/var/run/").map_or_else(|| path.to_owned(), |rest| format!("/run/{rest}")),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::Seen;
+use crate::host::{Seen, WslDistribution};
 
-/// What is particular to WSL2; everything is not asked elsewhere.
+/// What is particular to WSL2; everything is not asked elsewhere, but for the distributions, which only Windows tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -19,4 +19,6 @@ pub struct Wsl {
     pub driver_store: Seen<Vec<String>>,
     /// Bytes of memory that this virtual machine has.
     pub memory_bytes: Option<u64>,
+    /// The distributions, as Windows sees them.
+    pub distributions: Seen<Vec<WslDistribution>>,
 }

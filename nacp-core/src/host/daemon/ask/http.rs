@@ -13,6 +13,11 @@ fn parted(answer: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(&answer[..end]).ok()?, &answer[end + 4..]))
 }
 
+/// A field of the head of an answer.
+pub(in crate::host) fn header<'a>(answer: &'a [u8], name: &str) -> Option<&'a str> {
+    field(parted(answer)?.0, name)
+}
+
 fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
     fields.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
@@ -35,7 +40,7 @@ fn is_chunked(head: &str) -> bool {
 }
 
 /// The body of a success; anything else is why there is none.
-pub(super) fn body(answer: &[u8]) -> Seen<Vec<u8>> {
+pub(in crate::host) fn body(answer: &[u8]) -> Seen<Vec<u8>> {
     let garbled = || Seen::Unreadable("what answers there is no HTTP server".into());
     let Some((head, body)) = parted(answer) else { return garbled() };
     let mut words = head.lines().next().unwrap_or_default().split_whitespace();

@@ -1,8 +1,7 @@
 //! One question to a daemon and its answer, within a limit of time and of bytes.
 //!
 //! This is no HTTP client. It sends one request and reads to the end of the connection, so that a diagnosis works without
-//! a runtime, and where a client library would refuse an answer for a field that it does not
-//! know.
+//! a runtime, and where a client library would refuse an answer for a field that it does not know.
 #![expect(clippy::disallowed_methods, reason = "an exchange has a limit of time and a thread of its own")]
 
 mod http;
@@ -10,12 +9,12 @@ mod http;
 mod tests;
 
 use std::io::{Error as IoError, ErrorKind as IoErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(in crate::host) use self::http::without_frames;
+pub(in crate::host) use self::http::{body, header, without_frames};
 use crate::host::Seen;
 
 /// The most that is read of an answer, in bytes.
@@ -60,6 +59,11 @@ fn begin_with(endpoint: &str, method: &str, path: &str, json: Option<&str>, limi
     Pending { heard, until, limit }
 }
 
+/// Why nobody at this address is ever asked.
+pub(in crate::host) fn never(endpoint: &str) -> Option<String> {
+    Address::of(endpoint).err()
+}
+
 /// Sends a request in a thread of its own. Connecting to a socket that nobody serves, looking up a name and reading a
 /// pipe of Windows have no limit of their own: a thread that hangs there is left to itself.
 fn send(address: Address, request: String, until: Instant) -> Result<Receiver<Result<Vec<u8>, IoError>>, String> {
@@ -68,6 +72,21 @@ fn send(address: Address, request: String, until: Instant) -> Result<Receiver<Re
     match thread::Builder::new().name("nacp-ask".into()).spawn(exchange) {
         Ok(_) => Ok(heard),
         Err(error) => Err(format!("no thread to ask with: {error}")),
+    }
+}
+
+/// Any exchange with a server at an address.
+pub(in crate::host) struct Exchange(Option<Receiver<Result<Vec<u8>, IoError>>>, Instant);
+
+/// Begins to send a request, to be answered until a moment.
+pub(in crate::host) fn send_to(address: SocketAddr, request: String, until: Instant) -> Exchange {
+    Exchange(send(Address::Tcp(address.to_string()), request, until).ok(), until)
+}
+
+impl Exchange {
+    /// Waits for the whole answer; none where there is none in time.
+    pub(in crate::host) fn wait(self) -> Option<Vec<u8>> {
+        self.0?.recv_timeout(self.1.saturating_duration_since(Instant::now())).ok()?.ok()
     }
 }
 

@@ -1,10 +1,13 @@
 //! What is particular to WSL2.
 
+use std::time::Duration;
+
 use super::libraries::version;
 use super::{Given, Put, memory};
 use crate::host::Seen;
 use crate::host::root::Root;
 use crate::host::survey::Wsl;
+use crate::host::wsl_list;
 
 /// Where a Linux driver would be.
 const FOLDERS: [&str; 4] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
@@ -12,14 +15,20 @@ const FOLDERS: [&str; 4] = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux
 const USERS: &str = "/mnt/c/Users";
 /// Folders there that are no user's.
 const NOBODY: [&str; 5] = ["All Users", "Default", "Default User", "Public", "desktop.ini"];
+/// How long the list of distributions may take.
+const COMMAND: Duration = Duration::from_secs(2);
 /// So many users are looked at.
 const MOST: usize = 16;
 
 pub(super) fn read(given: &Given) -> Put {
+    let root = &given.root;
+    if root.os() == Some("windows") && given.commands {
+        let distributions = wsl_list::distributions(root, COMMAND);
+        return Box::new(move |survey| survey.wsl.distributions = distributions);
+    }
     if !given.host.is_wsl2() {
         return Box::new(|_| {});
     }
-    let root = &given.root;
     let (custom_kernel, memory_limit) = settings(root);
     let wsl = Wsl {
         custom_kernel,
@@ -29,6 +38,7 @@ pub(super) fn read(given: &Given) -> Put {
             .list("/usr/lib/wsl/drivers")
             .map(|names| names.into_iter().filter(|name| name.starts_with("nv")).collect()),
         memory_bytes: memory(root),
+        distributions: Seen::NotAsked,
     };
     Box::new(move |survey| survey.wsl = wsl)
 }
