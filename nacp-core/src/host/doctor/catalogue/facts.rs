@@ -152,22 +152,22 @@ pub(super) fn said_where(
     symptoms: &[Symptom],
     counts: impl Fn(&ContainerFacts) -> bool,
 ) -> Option<Trace> {
-    let quote = |text: &str| symptoms.iter().any(|symptom| symptom.find(text).is_some());
+    let told = |text: &str| symptoms.iter().find_map(|symptom| symptom.find(text)).map(|quote| around(quote, text));
     let (mut evidence, mut subjects) = (Vec::new(), Vec::new());
     for container in survey.containers.iter().filter(|container| counts(container)) {
         let name = &container.name;
-        let found = if quote(&container.error) {
-            (format!("error of container {name}"), container.error.as_str())
-        } else if let Some(line) = container.log.iter().find(|line| quote(line)) {
-            (format!("log of container {name}"), line.as_str())
+        let (source, value) = if let Some(value) = told(&container.error) {
+            (format!("error of container {name}"), value)
+        } else if let Some(value) = container.log.iter().find_map(|line| told(line)) {
+            (format!("log of container {name}"), value)
         } else {
             continue;
         };
-        evidence.push(Evidence { source: found.0, value: shortened(found.1) });
+        evidence.push(Evidence { source, value });
         subjects.push(name.as_str());
     }
-    let pods = survey.kubernetes.messages.iter().filter(|message| quote(message));
-    evidence.extend(pods.map(|message| Evidence { source: "message of a pod".into(), value: shortened(message) }));
+    let pods = survey.kubernetes.messages.iter().filter_map(|message| told(message));
+    evidence.extend(pods.map(|value| Evidence { source: "message of a pod".into(), value }));
     let subject = (!subjects.is_empty()).then(|| subjects.join(", "));
     (!evidence.is_empty()).then_some(Trace { evidence, confidence: Confidence::Certain, subject, milder: None })
 }
@@ -201,6 +201,16 @@ pub(super) fn shortened(text: &str) -> String {
         line.push('…');
     }
     line
+}
+
+/// A text as a person reads it: from the part on that says so, where all of it would be cut before that.
+fn around(quote: &str, text: &str) -> String {
+    let whole = shortened(text);
+    if whole.ends_with('…') && !whole.contains(&shortened(quote)) {
+        shortened(&format!("… {quote}"))
+    } else {
+        whole
+    }
 }
 
 #[cfg(test)]
@@ -255,6 +265,13 @@ mod tests {
         assert_eq!(trace.evidence.len(), 2);
         assert_eq!(trace.evidence[1].source, "log of container embed");
         assert_eq!(said(&bench::machine(), &symptoms), None);
+    }
+
+    #[test]
+    fn a_long_error_is_shown_from_the_part_on_that_says_so() {
+        let long = format!("{} no such gpu", "failed to create a task: ".repeat(100));
+        assert_eq!(around("no such gpu", &long), "… no such gpu");
+        assert_eq!(around("no such gpu", "docker: no such gpu"), "docker: no such gpu");
     }
 
     #[test]
