@@ -147,6 +147,9 @@ pub(crate) struct DecideArgs {
     /// Run this image on each way to a GPU that the engines here offer; it is not pulled
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<String>,
+    /// A lock of what runs: how much of it is pinned counts as reproducible
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) lock: Option<PathBuf>,
     /// How much a criterion counts, such as throughput=3; may be given again
     #[arg(long, value_name = "CRITERION=NUMBER")]
     pub(crate) weight: Vec<String>,

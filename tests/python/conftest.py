@@ -1,4 +1,4 @@
-"""What the tests of clients that others wrote share: a gateway in front of a simulated service, and the program that serves metrics."""
+"""What the tests of clients that others wrote share: a gateway in front of a simulated service, and `nacp metrics`."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use nacp_core::host::Evaluation;
 use nacp_core::host::decision::{Profile, Progress, Weights};
+use nacp_core::host::{Evaluation, Lock};
 use nacp_core::sim;
 
 use crate::Exit;
@@ -23,6 +23,10 @@ pub(crate) fn run(args: &DecideArgs, context: &mut Context<'_>) -> Outcome<Exit>
     if let Some(path) = &args.reference {
         let profile = Profile::from_json(&read(path)?).map_err(|error| error.with_first("file", path.display()))?;
         evaluation = evaluation.reference(profile);
+    }
+    if let Some(path) = &args.lock {
+        let lock = Lock::read(path).map_err(|error| Failure::from(error).ending(Exit::NotUnderstood))?;
+        evaluation = evaluation.lock(&lock);
     }
     if let Some(image) = &args.image {
         evaluation = evaluation.image(image);

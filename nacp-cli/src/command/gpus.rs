@@ -6,7 +6,8 @@ use std::time::Duration;
 use nacp_core::clock::SystemClock;
 use nacp_core::gpu::health::{self, Facts, Thresholds};
 use nacp_core::gpu::{GpuState, Node, Reading, Unknown};
-use nacp_core::host::{self, GpuPathKind};
+use nacp_core::host::survey::NvmlGpu;
+use nacp_core::host::{Detection, GpuPathKind, Survey};
 use nacp_core::{Bytes, Error, ErrorKind};
 use serde::Serialize;
 
@@ -71,7 +72,12 @@ fn once(context: &mut Context<'_>) -> Outcome<Exit> {
 }
 
 fn look(context: &Context<'_>) -> Outcome<(Seen, Exit)> {
-    let host = host::detect();
+    if context.global.root.is_some() {
+        let seen = kept(&context.survey()?.containers(false).commands(false).read());
+        let exit = if seen.gpus.is_empty() { Exit::NotSo } else { Exit::Fine };
+        return Ok((seen, exit));
+    }
+    let host = Detection::new().daemons(false).run();
     let summary = host.summary();
     let node = match context.node() {
         Ok(node) => node,
@@ -118,6 +124,48 @@ fn row(state: &GpuState) -> Row {
         mig_devices: devices.map(|device| device.id.to_string()).collect(),
         health: Reading::Unknown(Unknown::NotRead),
         conditions: Vec::new(),
+    }
+}
+
+/// What the management library of a machine in a folder has told.
+fn kept(survey: &Survey) -> Seen {
+    let nvml = &survey.nvml;
+    let driver = nvml.driver.found().map(|version| format!("driver {version}"));
+    let failure = nvml.failure.as_ref().map(|failure| failure.message.clone()).filter(|message| !message.is_empty());
+    let why_none = match (nvml.gpus.is_empty(), driver.is_some()) {
+        (false, _) => None,
+        (true, true) => Some("the driver lists no GPU".to_owned()),
+        (true, false) => Some(
+            failure
+                .or_else(|| nvml.driver.open().map(str::to_owned))
+                .unwrap_or_else(|| "no driver is there".to_owned()),
+        ),
+    };
+    let gpus = nvml.gpus.iter().map(row_of_survey).collect();
+    Seen { host: survey.host.summary(), simulated: nvml.simulated, source: driver, gpus, why_none }
+}
+
+fn row_of_survey(gpu: &NvmlGpu) -> Row {
+    fn told<T>(value: Option<T>) -> Reading<T> {
+        value.map_or(Reading::Unknown(Unknown::NotRead), Reading::Known)
+    }
+    let wrong = [
+        (gpu.lost, "the driver has lost it"),
+        (gpu.needs_reset, "it needs a reset"),
+        (gpu.repair_pending == Some(true), "its memory is repaired at the next reset"),
+    ];
+    Row {
+        id: gpu.id.clone(),
+        name: gpu.name.clone(),
+        memory_used: told(gpu.memory_used),
+        memory_total: told(gpu.memory_total),
+        utilization: Reading::Unknown(Unknown::NotRead),
+        temperature: Reading::Unknown(Unknown::NotRead),
+        power: Reading::Unknown(Unknown::NotRead),
+        mig: told(gpu.mig),
+        mig_devices: gpu.mig_devices.clone(),
+        health: Reading::Unknown(Unknown::NotRead),
+        conditions: wrong.into_iter().filter(|(holds, _)| *holds).map(|(_, what)| what.to_owned()).collect(),
     }
 }
 

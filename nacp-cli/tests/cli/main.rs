@@ -5,6 +5,7 @@ mod completions;
 mod docker;
 mod exits;
 mod json;
+mod lock;
 mod serve;
 mod snapshots;
 mod streams;

@@ -1,6 +1,9 @@
 //! What the commands print, word for word.
 
-use crate::common::{hold, nacp};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::{Ran, hold, nacp, tests};
 
 #[test]
 fn help() {
@@ -11,7 +14,22 @@ fn help() {
     }
 }
 
-const COMMANDS: [&str; 9] = ["gpus", "check", "up", "status", "logs", "down", "serve", "metrics", "completions"];
+const COMMANDS: [&str; 14] = [
+    "gpus",
+    "check",
+    "decide",
+    "doctor",
+    "explain",
+    "lock",
+    "verify",
+    "up",
+    "status",
+    "logs",
+    "down",
+    "serve",
+    "metrics",
+    "completions",
+];
 
 #[test]
 fn gpus_of_every_simulated_node() {
@@ -32,4 +50,108 @@ fn what_up_would_do() {
     let app = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/quickstart/nacp.yaml");
     let done = nacp(&["up", app, "--dry-run", "--simulated", "--node", "rtx3050ti-laptop-wsl2"]);
     hold("up/dry-run", &done.out);
+}
+
+fn fixtures() -> PathBuf {
+    tests().join("../../nacp-core/tests/fixtures")
+}
+
+/// Every machine that was laid down in a folder, by name.
+fn machines() -> Vec<(String, PathBuf)> {
+    let entries = fs::read_dir(fixtures().join("hosts")).unwrap();
+    let mut machines: Vec<_> =
+        entries.map(|entry| entry.unwrap()).map(|it| (it.file_name().into_string().unwrap(), it.path())).collect();
+    machines.sort();
+    assert!(machines.len() > 20);
+    machines
+}
+
+fn on(folder: &Path, arguments: &[&str]) -> Ran {
+    nacp(&[arguments, &["--root", folder.to_str().unwrap()]].concat())
+}
+
+#[test]
+fn gpus_of_every_machine() {
+    for (name, folder) in machines() {
+        let done = on(&folder, &["gpus"]);
+        let expected = if done.out.contains("no GPU: ") { 1 } else { 0 };
+        assert_eq!((done.code, done.err.as_str()), (Some(expected), ""), "{name}");
+        hold(&format!("machines/{name}.gpus"), &done.out);
+    }
+}
+
+#[test]
+fn the_doctor_of_every_machine() {
+    for (name, folder) in machines() {
+        let done = on(&folder, &["doctor"]);
+        let expected = if done.out.lines().any(|line| line.contains("  broken: ")) { 1 } else { 0 };
+        assert_eq!((done.code, done.err.as_str()), (Some(expected), ""), "{name}: {}", done.out);
+        hold(&format!("machines/{name}.doctor"), &done.out);
+    }
+}
+
+/// The head of the table of a decision: its figures change with the days that a driver is supported.
+#[test]
+fn what_to_take_on_every_machine() {
+    for (name, folder) in machines() {
+        let done = on(&folder, &["decide"]);
+        assert!(matches!(done.code, Some(0 | 3)), "{name}: {}", done.err);
+        let head: Vec<&str> = done.out.lines().take(5).collect();
+        let leads = head.join("\n");
+        let text = match leads.split_once(" by 0.") {
+            Some((before, after)) => {
+                format!("{before} by N{}", after.trim_start_matches(|it: char| it.is_ascii_digit()))
+            }
+            None => leads,
+        };
+        hold(&format!("machines/{name}.decide"), &text);
+    }
+}
+
+#[test]
+fn the_doctor_of_broken_machines() {
+    for case in ["D12/fires", "D16/fires", "D36/fires", "D38/fires"] {
+        let folder = tempfile::tempdir().unwrap();
+        let overlay = fixtures().join("doctor").join(case);
+        let base = fs::read_to_string(overlay.join("base")).unwrap_or_else(|error| panic!("{case}: {error}"));
+        copy(&fixtures().join("hosts").join(base.trim()), folder.path());
+        copy(&overlay, folder.path());
+        for gone in fs::read_to_string(overlay.join("absent")).unwrap_or_default().lines() {
+            let gone = folder.path().join(gone.trim().trim_start_matches('/'));
+            let _ = if gone.is_dir() { fs::remove_dir_all(gone) } else { fs::remove_file(gone) };
+        }
+        let done = on(folder.path(), &["doctor"]);
+        let id = case.split('/').next().unwrap();
+        assert!(done.out.contains(id), "{case}: {}{}", done.out, done.err);
+        let broken = done.out.lines().any(|line| line.contains("  broken: "));
+        assert_eq!(done.code, Some(i32::from(broken)), "{case}: {}", done.out);
+        hold(&format!("broken/{id}"), &done.out);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            fs::create_dir_all(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            let _ = fs::remove_file(&target);
+            if kind.is_symlink() {
+                std::os::unix::fs::symlink(fs::read_link(entry.path()).unwrap(), &target).unwrap();
+            } else {
+                fs::copy(entry.path(), &target).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn the_explanation_of_an_entry() {
+    let folder = fixtures().join("hosts/bare-metal-docker");
+    hold("explain/D08", &on(&folder, &["explain", "d8"]).out);
+    let text = on(&folder, &["explain", "could not select device driver \"\" with capabilities: [[gpu]]"]);
+    assert_eq!(text.code, Some(0), "{}", text.err);
+    hold("explain/text", &text.out);
 }

@@ -8,7 +8,10 @@ use nacp_core::host::{Root, Survey};
 use tempfile::TempDir;
 
 pub(crate) fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+    // The benchmark of the workspace's root has this file too.
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let core = package.join("nacp-core");
+    if core.is_dir() { core.join("tests/fixtures") } else { package.join("tests/fixtures") }
 }
 
 /// The names in a folder, in order.

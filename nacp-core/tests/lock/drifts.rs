@@ -44,6 +44,12 @@ fn each_change_tells_what_it_can_do_and_why_in_both_directions() {
             (Performance, "the path to the GPU"),
         ),
         (
+            |lock| lock.system.option = known("b_container"),
+            "system.option",
+            (Performance, "another option of the founding decision"),
+            (Performance, "another option of the founding decision"),
+        ),
+        (
             |lock| lock.system.kernel = known("6.8.0-90-generic"),
             "system.kernel",
             (Nothing, "a maintenance release"),
@@ -236,7 +242,7 @@ fn nothing_has_changed_on_the_same_machine() {
     let verification = lock.verify(&lock);
     assert_eq!((verification.worst(), &*verification.drifts), (Effect::Nothing, &[][..]));
     assert!(verification.holds(Effect::Nothing) && verification.error().is_none());
-    assert!(verification.to_string().starts_with("as locked: nothing changed, 22 unchanged"), "{verification}");
+    assert!(verification.to_string().starts_with("as locked: nothing changed, 23 unchanged"), "{verification}");
 }
 
 #[test]
@@ -349,7 +355,7 @@ fn a_verification_reads_as_text_markdown_and_json() {
     let verification = before.verify(&after);
     let text = verification.to_string();
     assert!(
-        text.starts_with("results stay, performance may change: 1 change, 20 unchanged, 2 not compared\n"),
+        text.starts_with("results stay, performance may change: 1 change, 21 unchanged, 2 not compared\n"),
         "{text}"
     );
     assert!(text.contains("\n  nothing      toolkit: 1.18.0 -> 1.20.0\n               the toolkit hands"), "{text}");

@@ -15,6 +15,8 @@ fn a_lock_of_the_laptop_is_verified_on_a_server() {
     let runtime = drift("system.runtime");
     assert_eq!(runtime.effect, Effect::Performance);
     assert!(runtime.locked.contains("WSL2") && runtime.found.contains("native Linux"), "{runtime:?}");
+    let option = drift("system.option");
+    assert_eq!((option.locked.as_str(), option.found.as_str()), ("b_container", "native_linux"));
     let driver = drift("driver.version");
     assert_eq!(driver.effect, Effect::Results);
     assert!(driver.why.starts_with("a driver for another system: Windows and Linux"), "{driver:?}");
@@ -56,6 +58,7 @@ fn a_machine_of_which_nothing_is_known_pins_nothing_that_it_does_not_know() {
     let missing: Vec<_> = completeness.missing.iter().map(|missing| missing.item.as_str()).collect();
     let expected = [
         "system.runtime",
+        "system.option",
         "system.kernel",
         "driver.version",
         "driver.cuda",
@@ -77,13 +80,13 @@ fn completeness_counts_what_results_need() {
     let completeness = lock.completeness();
     assert_eq!(
         completeness.to_string(),
-        "14 of 16 pinned\n  \
+        "15 of 17 pinned\n  \
          not pinned: driver.libcuda (no certificate was given, and only a certificate has it)\n  \
          not pinned: certificates.NVIDIA GeForce RTX 4090 (no certificate of this model was given)"
     );
-    assert_eq!(completeness.fraction(), 0.875);
+    assert_eq!((completeness.fraction() * 17.0).round(), 15.0);
     let without_digests = Lock::of(&survey("bare-metal-docker"), at(0)).app(&app()).completeness();
-    assert_eq!(without_digests.pinned, 12);
+    assert_eq!(without_digests.pinned, 13);
     assert!(without_digests.to_string().contains("services.llm.digest (no daemon was asked"), "{without_digests}");
 }
 

@@ -167,9 +167,10 @@ fn a_specification_that_names_what_is_gone_says_what() {
 fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        match fs::symlink_metadata(&path).unwrap().is_dir() {
-            true => files(&path, found),
-            false => found.push(path),
+        if fs::symlink_metadata(&path).unwrap().is_dir() {
+            files(&path, found);
+        } else {
+            found.push(path);
         }
     }
 }

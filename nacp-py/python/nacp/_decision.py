@@ -173,6 +173,22 @@ class Flip(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compared(Record):
+    """A criterion by which the candidates are compared."""
+
+    criterion: CriterionName
+    """Which."""
+    measured: bool
+    """Whether measurements are compared; the document's ratings otherwise."""
+    scores: dict[str, float]
+    """The score of each candidate, by its name."""
+
+    @classmethod
+    def _prepare(cls, data: dict[str, Any]) -> dict[str, Any]:
+        return data | {"scores": dict(data["scores"])}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation(Record):
     """Which option to take on this machine."""
 
@@ -182,6 +198,8 @@ class Recommendation(Record):
     """The next best one; None where nothing else can be had here."""
     margin: float
     """By how much it leads, from 0 to 1, over the criteria that are compared."""
+    compared: tuple[Compared, ...]
+    """The criteria by which the candidates are compared, and on what."""
     reasons: tuple[str, ...]
     """Why: a sentence for each deciding cell, the weightiest first."""
     first: tuple[str, ...]

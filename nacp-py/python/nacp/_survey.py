@@ -43,6 +43,7 @@ class Survey(Record):
             InvalidArgument: It is none.
         """
         host = json.loads(_nacp.survey_host(text))
+        text = text.strip()
         read = json.loads(text)
         simulated = read["nvml"]["simulated"] or read["cuda"]["simulated"]
         return decode(cls, {"host": host, "simulated": simulated, "_json": text})

@@ -62,7 +62,7 @@ const RATINGS: [Row; 31] = [
 pub(super) fn rating(option: RuntimeOption, criterion: Criterion) -> Result<Rated, &'static str> {
     let row = RATINGS.iter().find(|(of, by, ..)| (*of, *by) == (option, criterion));
     let Some((_, _, rating, reason)) = row else {
-        return Err("the document does not rate it: it compares A and B, and names this as what services move to");
+        return Err("the document does not rate it");
     };
     Ok(Rated { rating: *rating, reason: (*reason).into(), shared_with: same_way(option, criterion) })
 }

@@ -216,7 +216,9 @@ fn first(decision: &Decision, diagnosis: &Diagnosis, option: RuntimeOption) -> V
         first.push(format!("{}, {}{mend}", finding.id, finding.title));
     }
     for cell in decision.cells.iter().filter(|cell| cell.option == option) {
-        let Some(measured) = cell.measured().filter(|measured| measured.score < 0.5) else { continue };
+        // What a way to the GPU lacks against native Linux cannot be mended on it.
+        let mendable = cell.criterion != Criterion::Parity;
+        let Some(measured) = cell.measured().filter(|measured| mendable && measured.score < 0.5) else { continue };
         let lacks = measured.lacks.first().cloned();
         let what = lacks.or_else(|| worst(&measured.figures)).map(|what| format!(": {what}")).unwrap_or_default();
         first.push(format!("{} measures {:.2}{what}", cell.criterion, measured.score));

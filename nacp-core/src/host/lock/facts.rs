@@ -9,6 +9,7 @@ use super::{GpuPin, Lock, Pin, ServicePin};
 pub(super) enum Kind {
     Simulated,
     Runtime,
+    Option,
     Kernel,
     WslKernel,
     WslMemory,
@@ -59,6 +60,7 @@ pub(super) fn of_machine(lock: &Lock) -> Vec<Fact> {
     let mut facts = vec![
         fact(Kind::Simulated, "system.simulated", Pin::Known(simulated.into())),
         fact(Kind::Runtime, "system.runtime", system.runtime.clone()),
+        fact(Kind::Option, "system.option", system.option.clone()),
         fact(Kind::Kernel, "system.kernel", system.kernel.clone()),
         fact(Kind::Driver, "driver.version", driver.version.clone()),
         fact(Kind::Cuda, "driver.cuda", driver.cuda.clone()),

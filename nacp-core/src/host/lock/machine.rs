@@ -18,6 +18,9 @@ pub struct SystemPin {
     pub simulated: bool,
     /// The layers from the process outwards, such as `docker container on WSL2`; without the kernel's release.
     pub runtime: Pin,
+    /// Which option of the founding decision its containers are, such as `b_container`
+    /// ([`RuntimeOption`](crate::host::RuntimeOption)).
+    pub option: Pin,
     /// The release of the kernel, such as `6.8.0-85-generic`.
     pub kernel: Pin,
     /// What is particular to WSL2; absent elsewhere.
@@ -105,6 +108,10 @@ impl SystemPin {
         Self {
             simulated: survey.nvml.simulated || survey.cuda.simulated,
             runtime,
+            option: {
+                let standing = host.standing();
+                Pin::told(standing.containers.map(|option| option.name().into()), &standing.why)
+            },
             kernel: Pin::told(host.kernel.clone(), "the release of the kernel cannot be read"),
             wsl: host.is_wsl2().then(|| WslPin::of(survey)),
         }

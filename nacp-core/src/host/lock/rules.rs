@@ -91,6 +91,11 @@ pub(super) fn judge(kind: Kind, change: Change<'_>) -> Judgement {
              driver, GPU and image, which are pinned apart",
             measure(),
         ),
+        Kind::Option => say(
+            Performance,
+            "containers run on another option of the founding decision, on another path to the GPU or under another owner",
+            measure(),
+        ),
         Kind::Kernel => kernel(change, measure()),
         Kind::WslKernel => say(
             Performance,

@@ -35,6 +35,11 @@ const REFERENCE: [Item; 14] = [
 ];
 
 pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
+    let gpu = &observed.survey.host.gpu;
+    if matches!(gpu.kind, GpuPathKind::None | GpuPathKind::Unknown) {
+        let detail = if gpu.detail.is_empty() { String::new() } else { format!(": {}", gpu.detail) };
+        return Err(format!("no GPU is here, so that nothing can be compared{detail}"));
+    }
     let (mut figures, mut lacks, mut missing, mut evidence) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for item in REFERENCE {
         match (item.read)(observed, side) {
@@ -47,10 +52,6 @@ pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
             }
             Err(why) => missing.push(format!("{}: {why}", item.what)),
         }
-    }
-    // With next to nothing known, a ratio would say more than was read.
-    if figures.len() < 3 {
-        return Err(missing.join("; "));
     }
     let mut measured = Measured::of(Criterion::Parity.rule(), figures).ok_or("nothing could be read")?;
     (measured.lacks, measured.missing, measured.extra) = (lacks, missing, extra(observed));
@@ -172,7 +173,11 @@ fn peer(observed: &Observed) -> Reading {
     let check = report.find(CheckId::P2pAccess, None).ok_or("p2p.access was not run")?;
     let metric = |name: &str| check.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);
     match (metric("pairs_with_access"), metric("pairs")) {
-        (Some(open), Some(all)) if all > 0.0 => Ok((open > 0.0, format!("{open} of {all} pairs"))),
+        (Some(open), Some(all)) if open > 0.0 => Ok((true, format!("{open} of {all} pairs"))),
+        (Some(_), Some(all)) if all > 0.0 && path(observed) == GpuPathKind::Paravirtual => {
+            Ok((false, format!("none of {all} pairs, through /dev/dxg")))
+        }
+        (Some(_), Some(all)) if all > 0.0 => Err(format!("none of {all} pairs; the product may not have it")),
         _ => Err(check.status.reason().unwrap_or_else(|| "there are no two GPUs".into())),
     }
 }

@@ -164,7 +164,7 @@ fn parity_without_a_gpu_is_not_measured_but_explained() {
     let mut survey = linux();
     survey.host.gpu.kind = crate::host::GpuPathKind::None;
     let why = measure(Criterion::Parity, &observed(survey), PROCESS).unwrap_err();
-    assert!(why.contains("no GPU is here"), "{why}");
+    assert!(why.contains("no GPU is here, so that nothing can be compared"), "{why}");
 }
 
 #[test]

@@ -4,12 +4,12 @@
 
 use std::fmt::Write;
 
-use super::words::{reach, score, short};
+use super::words::{percent, reach, score, short};
 use crate::cuda::check::page::escape;
 use crate::host::RuntimeOption;
 use crate::host::decision::{Cell, Criterion, Decision, Value};
 
-const LABELS: u32 = 168;
+const LABELS: u32 = 178;
 const PANEL: u32 = 118;
 const BARS: f64 = 74.0;
 const TOP: u32 = 58;
@@ -67,7 +67,12 @@ fn panel(out: &mut String, decision: &Decision, option: RuntimeOption, x: u32, b
             bar(out, cell, x, TOP + row * ROW);
         }
     }
-    let _ = writeln!(out, "<text class=\"total\" x=\"{x}\" y=\"{bottom}\">{}</text></g>", score(column.score));
+    let _ = writeln!(out, "<text class=\"total\" x=\"{x}\" y=\"{bottom}\">{}</text>", score(column.score));
+    if column.known < 1.0 {
+        let (x, known) = (x + 36, percent(column.known));
+        let _ = writeln!(out, "<text class=\"state\" x=\"{x}\" y=\"{bottom}\">of {known}</text>");
+    }
+    out.push_str("</g>\n");
 }
 
 fn bar(out: &mut String, cell: &Cell, x: u32, y: u32) {

@@ -8,7 +8,7 @@ use crate::host::decision::{Criterion, Decision};
 
 /// The narrowest table that can be read.
 const NARROWEST: usize = 100;
-const FIRST: usize = 21;
+const FIRST: usize = 23;
 const CELL: usize = 11;
 
 impl fmt::Display for Decision {

@@ -82,7 +82,7 @@ pub(super) fn parts(decision: &Decision) -> Vec<(&'static str, Vec<String>)> {
     };
     let parts = [
         ("Why", recommendation.reasons.clone()),
-        ("First", recommendation.first.clone()),
+        ("To do first", recommendation.first.clone()),
         ("What would change it", flips),
         ("Not known", recommendation.unknown.clone()),
     ];

@@ -278,12 +278,13 @@ fn d22(survey: &Survey) -> Outcome {
     }
     let (source, value) = missing[0];
     let trace = missing[1..].iter().fold(Trace::of(source, value), |trace, (source, value)| trace.and(*source, *value));
-    // The node is made when root's first CUDA program starts: that alone is no failure.
+    // The node is made when root's first CUDA program starts: without anybody who wants one, its absence means nothing.
     let trace = match &survey.cuda.failure {
         Some(failure) => trace.and(format!("CUDA {}", failure.call), &failure.message).only(Confidence::Likely),
+        None if survey.containers.is_empty() => return found(said),
         None => trace.only(Confidence::Possible).milder(
             Severity::Risk,
-            "/dev/nvidia-uvm is not there: CUDA will not start until it is made, and CDI specifications lack it",
+            "/dev/nvidia-uvm is not there: CUDA will not start in a container until it is made",
         ),
     };
     found(together(Some(trace), said))

@@ -18,6 +18,8 @@ mod requests;
 mod requirement;
 mod snap;
 mod specifications;
+#[cfg(test)]
+mod texts;
 mod told;
 mod toolkit;
 mod versions;

@@ -15,6 +15,7 @@ pub(super) const D25: Entry = Entry {
     title: "a program may not open the GPU's device nodes",
     symptoms: &[
         Symptom::of(&["Failed to initialize NVML: Insufficient Permissions"]).without(&["getting parent memory info"]),
+        Symptom::of(&["nvml error: insufficient permissions"]),
         Symptom::of(&["NVMLError_NoPermission"]),
         Symptom::of(&["avc: denied", "nvidia"]),
     ],

@@ -84,6 +84,12 @@ fn without_hook(survey: &Survey, daemon: &Daemon, info: &DaemonInfo) -> Option<T
     if info.podman || !shares_files(survey, daemon) || before(&info.version, VENDORS_BY_CDI) != Some(true) {
         return None;
     }
+    // A container that was started so shows that the daemon has found a hook, on a search path of its own.
+    let asks = |container: &ContainerFacts| container.requests.iter().any(|it| matches!(&*it.driver, "" | "nvidia"));
+    let started = |container: &ContainerFacts| container.error.is_empty() && container.started.is_some();
+    if survey.containers.iter().any(|it| it.endpoint == daemon.endpoint && asks(it) && started(it)) {
+        return None;
+    }
     let hook = has_program(survey, "nvidia-container-runtime-hook");
     if hook && survey.toolkit.younger_than_daemon == Some(true) {
         return Some(Trace::of("/usr/bin/nvidia-container-runtime-hook", "installed after the daemon was started"));

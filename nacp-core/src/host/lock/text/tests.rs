@@ -58,6 +58,7 @@ fn lock() -> Lock {
         system: SystemPin {
             simulated: false,
             runtime: known("docker container on native Linux on bare metal"),
+            option: known("native_linux"),
             kernel: known("6.8.0-85-generic"),
             wsl: None,
         },
@@ -86,6 +87,7 @@ made:
   suite: 1
 system:
   kernel: "6.8.0-85-generic"
+  option: native_linux
   runtime: docker container on native Linux on bare metal
   simulated: false
 driver:
@@ -153,24 +155,24 @@ certificates:
 fn what_is_no_lock_is_refused_with_the_place_and_what_to_do() {
     let text = lock().to_yaml();
     for (from, to, message) in [
-        ("toolkit: null", "tolkit: null", "unknown field: line=16 column=1 field=tolkit; did you mean toolkit?"),
-        ("toolkit: null\n", "", "a field is missing: line=48 column=1 field=toolkit"),
+        ("toolkit: null", "tolkit: null", "unknown field: line=17 column=1 field=tolkit; did you mean toolkit?"),
+        ("toolkit: null\n", "", "a field is missing: line=49 column=1 field=toolkit"),
         ("  kernel:", "  kernal:", "unknown field: line=8 column=3 field=kernal; did you mean kernel?"),
         (
             "cuda: \"13.0\"",
             "cuda: 13.0",
-            "not a valid lock: line=13 column=9 field=driver.cuda reason=text is needed, not the number 13: write it in quotes",
+            "not a valid lock: line=14 column=9 field=driver.cuda reason=text is needed, not the number 13: write it in quotes",
         ),
         (
             "version: \"580.95.05\"",
             "version: { known: x }",
-            "not a valid lock: line=15 column=12 field=driver.version reason=only the field `unknown` can be here: why it is not known",
+            "not a valid lock: line=16 column=12 field=driver.version reason=only the field `unknown` can be here: why it is not known",
         ),
-        ("count: 2", "count: two", "not a valid lock: line=24 column=12 reason=another kind of value is needed"),
+        ("count: 2", "count: two", "not a valid lock: line=25 column=12 reason=another kind of value is needed"),
         ("format: 1", "format: 0", "no form of lock: format=0 known=1"),
         ("format: 1\n", "", "not a lock: it states no format; write it with `nacp lock`"),
-        ("engine:\n", "<<<<<<< ours\nengine:\n", "two locks side by side: line=17; take one of them, or write it anew"),
-        ("toolkit: null", "toolkit: null\ntoolkit: null", "a field is there twice: line=17 column=1 field=toolkit"),
+        ("engine:\n", "<<<<<<< ours\nengine:\n", "two locks side by side: line=18; take one of them, or write it anew"),
+        ("toolkit: null", "toolkit: null\ntoolkit: null", "a field is there twice: line=18 column=1 field=toolkit"),
     ] {
         assert!(text.contains(from), "{from}");
         let error = Lock::parse(&text.replacen(from, to, 1)).unwrap_err();
@@ -296,12 +298,12 @@ fn any_certificate() -> impl Strategy<Value = CertificatePin> {
 prop_compose! {
     fn any_system()(
         simulated in any::<bool>(),
-        runtime in any_pin(),
+        (runtime, option) in (any_pin(), any_pin()),
         kernel in any_pin(),
         wsl in option::of((any_pin(), any_pin(), any_pin())),
     ) -> SystemPin {
         let wsl = wsl.map(|(kernel, memory, driver_store)| WslPin { kernel, memory, driver_store });
-        SystemPin { simulated, runtime, kernel, wsl }
+        SystemPin { simulated, runtime, option, kernel, wsl }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::environment::is_kept;
 use crate::host::root::Root;
 use crate::host::survey::{ContainerFacts, DeviceRequest};
-use crate::host::{Daemon, Seen};
+use crate::host::{Daemon, DaemonPlace, Seen};
 
 /// So many containers of a daemon are looked at, the newest; so many that want a GPU are kept of all; so many logs are read.
 const LOOKED_AT: usize = 256;
@@ -16,6 +16,9 @@ const LOGS: usize = 8;
 /// So many lines of a log are kept, and so many bytes of each.
 const LINES: usize = 40;
 const LINE: usize = 400;
+/// The folder of the nodes of MIG devices, and so many nodes of a container are kept.
+const CAPS: &str = "/dev/nvidia-caps";
+const NODES: usize = 256;
 
 /// The containers that want a GPU, of each daemon that answered, while there is time.
 pub(super) fn read(root: &Root, daemons: &[Daemon], left: &dyn Fn() -> Duration) -> Vec<ContainerFacts> {
@@ -30,6 +33,9 @@ pub(super) fn read(root: &Root, daemons: &[Daemon], left: &dyn Fn() -> Duration)
             let answer = root.ask(&daemon.endpoint, &format!("/containers/{id}/json"), left());
             let Some(mut container) = answer.found().and_then(|text| container(text)) else { continue };
             container.endpoint.clone_from(&daemon.endpoint);
+            if daemon.place == DaemonPlace::ThisKernel {
+                container.inside = answer.found().and_then(|text| inside(root, text));
+            }
             if ended_badly(&container) && logs < LOGS {
                 logs += 1;
                 let lines = root.container_log(&daemon.endpoint, &id, LINES, left());
@@ -45,6 +51,26 @@ fn ended_badly(container: &ContainerFacts) -> bool {
     container.state != "running"
         && container.state != "created"
         && (container.exit_code.is_some_and(|code| code != 0) || container.oom_killed)
+}
+
+/// The nodes of GPUs in the `/dev` of a container that runs, as its first process sees it; none where this process may not
+/// look, or runs among other numbers of processes.
+fn inside(root: &Root, text: &str) -> Option<Vec<String>> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let process = value["State"]["Pid"].as_u64().filter(|pid| *pid > 0)?;
+    let own = format!("/proc/{process}/root");
+    // Another process has this number where the daemon counts apart.
+    let id = value["Id"].as_str().filter(|id| !id.is_empty())?;
+    root.text(&format!("/proc/{process}/cgroup")).found().filter(|groups| groups.contains(id))?;
+    let below = |folder: &str| {
+        let names = root.list(&format!("{own}{folder}"));
+        names.map(|names| names.into_iter().map(|name| format!("{folder}/{name}")).collect::<Vec<_>>())
+    };
+    let mut nodes = below("/dev").found().cloned()?;
+    nodes.retain(|node| (node.starts_with("/dev/nvidia") && node != CAPS) || node == "/dev/dxg");
+    nodes.extend(below(CAPS).found().cloned().unwrap_or_default());
+    nodes.truncate(NODES);
+    Some(nodes)
 }
 
 fn shortened(line: &str) -> String {
@@ -111,7 +137,7 @@ fn request(value: &Value) -> DeviceRequest {
         driver: owned(&value["Driver"]),
         count: value["Count"].as_i64().unwrap_or_default(),
         ids: strings(&value["DeviceIDs"]),
-        capabilities: list(&value["Capabilities"]).flat_map(|all| strings(all)).collect(),
+        capabilities: list(&value["Capabilities"]).flat_map(strings).collect(),
     }
 }
 
@@ -144,6 +170,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_running_container_is_looked_into_where_its_process_is_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let dev = folder.path().join("proc/42/root/dev");
+        std::fs::create_dir_all(dev.join("nvidia-caps")).unwrap();
+        for node in ["null", "nvidia0", "nvidiactl", "nvidia-caps/nvidia-cap66"] {
+            std::fs::write(dev.join(node), "").unwrap();
+        }
+        std::fs::write(folder.path().join("proc/42/cgroup"), "0::/system.slice/docker-abc123.scope").unwrap();
+        let root = Root::at(folder.path(), std::collections::BTreeMap::new());
+        let look = |id: &str, pid: i64| inside(&root, &json!({"Id": id, "State": {"Pid": pid}}).to_string());
+        let nodes = ["/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-caps/nvidia-cap66"];
+        assert_eq!(look("abc123", 42), Some(nodes.map(String::from).into()));
+        assert_eq!(look("def456", 42), None, "another process has its number");
+        assert_eq!(look("", 42), None);
+        assert_eq!(look("abc123", 43), None);
+        assert_eq!(look("abc123", 0), None);
+    }
 
     fn read(value: &Value) -> Option<ContainerFacts> {
         container(&value.to_string())

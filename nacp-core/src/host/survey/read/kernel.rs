@@ -135,8 +135,8 @@ fn shm(root: &Root) -> Option<u64> {
 
 /// What the table of mounts says of `/dev/shm`: nothing where it is not in it, and a size where it has one.
 fn shm_size(table: &str) -> Option<Option<u64>> {
-    let mounts = table.lines().filter(|line| line.split(' ').nth(4) == Some("/dev/shm"));
-    let options = mounts.last()?.rsplit(' ').next()?;
+    let mut mounts = table.lines().filter(|line| line.split(' ').nth(4) == Some("/dev/shm"));
+    let options = mounts.next_back()?.rsplit(' ').next()?;
     Some(options.split(',').find_map(|option| bytes(option.strip_prefix("size=")?)))
 }
 

@@ -92,6 +92,8 @@ fn cuda_that_fails_with_999_is_the_nodes_fault_and_the_node_alone_a_risk() {
     let certain = trace(d22(&survey));
     assert_eq!((certain.confidence, certain.milder), (Confidence::Certain, None));
     survey.cuda.failure = None;
+    assert_eq!(d22(&survey), Outcome::Clear, "nobody asks for it yet");
+    survey.containers = vec![bench::asking("")];
     assert_eq!(mild(d22(&survey)), Some(Severity::Risk));
     survey.cuda.devices = vec![CudaDeviceFacts::default()];
     assert_eq!(d22(&survey), Outcome::Clear, "CUDA works");

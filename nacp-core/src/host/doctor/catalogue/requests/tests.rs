@@ -39,6 +39,16 @@ fn a_daemon_without_the_hook_is_a_risk_until_somebody_asks() {
 }
 
 #[test]
+fn a_container_that_was_started_with_a_gpu_shows_that_the_daemon_has_a_hook() {
+    let mut survey = without_toolkit();
+    survey.containers = vec![bench::asking("")];
+    survey.containers[0].started = Some(1);
+    assert_eq!(d01(&survey), Outcome::Clear);
+    survey.containers[0].error = "could not select device driver \"\" with capabilities: [[gpu]]".into();
+    assert_eq!(trace(d01(&survey)).subject.as_deref(), Some("llm"));
+}
+
+#[test]
 fn a_toolkit_younger_than_the_daemon_is_not_known_to_it() {
     let mut survey = bench::machine();
     assert_eq!(d01(&survey), Outcome::Clear);
