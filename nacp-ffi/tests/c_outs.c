@@ -104,6 +104,17 @@ int main(void) {
     STRING(nacp_certificate_verify_json(NULL, &out, error));
     STRING(nacp_certificate_compare_json(NULL, "{}", &out, error));
     STRING(nacp_metrics_render(NULL, NULL, &out, error));
+    nacp_survey_options nowhere = NACP_SURVEY_OPTIONS_INIT;
+    nowhere.simulated = "no-such-node";
+    nacp_evaluate_options nonsense = NACP_EVALUATE_OPTIONS_INIT;
+    nonsense.level = 99;
+    STRING(nacp_doctor_json("", &out, error));
+    STRING(nacp_doctor_text(NULL, &out, error));
+    STRING(nacp_explain_json(NULL, NULL, &out, error));
+    STRING(nacp_evaluate_json(&nonsense, &out, error));
+    STRING(nacp_lock_text("", NULL, &out, error));
+    STRING(nacp_lock_verify_json(NULL, "", &out, error));
+    STRING_ALONE(nacp_survey_json(&nowhere, &out, error));
     STRING_ALONE(nacp_thresholds_json(&out, error));
     STRING_ALONE(nacp_detect_json(&out, error));
     STRING_ALONE(nacp_detect_text(&out, error));

@@ -50,6 +50,18 @@ fn what_the_checks_of_cuda_find_is_told_and_every_misuse_in_exact_words() {
     assert_well(&mut Command::new(program), " checks, 0 failed");
 }
 
+/// The machines in folders on which the core is tested.
+fn machines() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../nacp-core/tests/fixtures/hosts")
+}
+
+#[test]
+fn what_is_wrong_on_a_machine_and_what_is_pinned_is_told_and_every_misuse_in_exact_words() {
+    let folder = shared_library();
+    let program = compile(&source("c_survey.c"), folder.path(), &["-D_DEFAULT_SOURCE"]);
+    assert_well(Command::new(program).arg(machines()), " checks, 0 failed");
+}
+
 #[test]
 fn nothing_is_leaked() {
     let folder = shared_library();
@@ -62,6 +74,9 @@ fn nothing_is_leaked() {
     }
     let program = compile(&source("c_check.c"), folder.path(), &["-lm", "-pthread", "-fsanitize=leak"]);
     assert_well(Command::new(program).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
+    let leaks = ["-D_DEFAULT_SOURCE", "-pthread", "-fsanitize=leak"];
+    let program = compile(&source("c_survey.c"), folder.path(), &leaks);
+    assert_well(Command::new(program).arg(machines()).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
 }
 
 /// Where valgrind is: it also sees what is read or written where it should not be.

@@ -29,7 +29,6 @@ def machine(name: str) -> nacp.Survey:
 def test_nothing_that_the_core_tells_of_a_machine_is_lost(lost: Lost, name: str) -> None:
     survey = machine(name)
     diagnosis = nacp.doctor(survey)
-    assert diagnosis.findings == (), repr(diagnosis)
     assert len(diagnosis.examined) == 49 and diagnosis.survey is survey
     assert lost(nacp.Diagnosis, json.loads(diagnosis.to_json())) == []
     decision = json.loads(nacp.evaluate(survey).to_json())

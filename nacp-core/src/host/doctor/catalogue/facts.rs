@@ -6,6 +6,8 @@ use crate::host::{Confidence, Daemon, DaemonInfo, DaemonPlace, Evidence, LayerKi
 
 /// As much of an error or a line as a person reads.
 const LONGEST: usize = 300;
+/// As many bytes of it as stand before the words that matter.
+const BEFORE: usize = 60;
 
 /// A version such as `1.17.8`, compared number by number: `1.9` is older than `1.10`, and `1.18.0-rc.1` than `1.18.0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,11 +165,12 @@ pub(super) fn said_where(
         } else {
             continue;
         };
-        evidence.push(Evidence { source: found.0, value: shortened(found.1) });
+        evidence.push(Evidence { source: found.0, value: excerpt(found.1, symptoms) });
         subjects.push(name.as_str());
     }
     let pods = survey.kubernetes.messages.iter().filter(|message| quote(message));
-    evidence.extend(pods.map(|message| Evidence { source: "message of a pod".into(), value: shortened(message) }));
+    evidence
+        .extend(pods.map(|message| Evidence { source: "message of a pod".into(), value: excerpt(message, symptoms) }));
     let subject = (!subjects.is_empty()).then(|| subjects.join(", "));
     (!evidence.is_empty()).then_some(Trace { evidence, confidence: Confidence::Certain, subject, milder: None })
 }
@@ -191,6 +194,18 @@ pub(super) fn together(machine: Option<Trace>, said: Option<Trace>) -> Option<Tr
 /// Found where there is a trace, clear where there is none.
 pub(super) fn found(trace: Option<Trace>) -> Outcome {
     trace.map_or(Outcome::Clear, Outcome::Found)
+}
+
+/// As much of a text as a person reads, with the words of the first of these symptoms in it, on one line: daemons put long
+/// chains of causes in front of the one that matters.
+pub(super) fn excerpt(text: &str, symptoms: &[Symptom]) -> String {
+    let quote = symptoms.iter().find_map(|symptom| symptom.find(text));
+    let at = quote.and_then(|quote| text.find(quote)).unwrap_or(0);
+    let begin = text.floor_char_boundary(at.saturating_sub(BEFORE));
+    if begin == 0 || text.chars().count() <= LONGEST {
+        return shortened(text);
+    }
+    format!("…{}", shortened(&text[begin..]))
 }
 
 /// As much of a text as a person reads, on one line.
@@ -255,6 +270,17 @@ mod tests {
         assert_eq!(trace.evidence.len(), 2);
         assert_eq!(trace.evidence[1].source, "log of container embed");
         assert_eq!(said(&bench::machine(), &symptoms), None);
+    }
+
+    #[test]
+    fn of_a_long_error_the_part_that_matters_is_shown() {
+        let symptoms = [Symptom::of(&["no such gpu"])];
+        let long = format!("{}: no such GPU: unknown", "failed to create shim task: ".repeat(20));
+        let shown = excerpt(&long, &symptoms);
+        assert!(shown.starts_with('…') && shown.ends_with(": no such GPU: unknown"), "{shown}");
+        assert!(shown.chars().count() < 100, "{shown}");
+        assert_eq!(excerpt("a no such  gpu", &symptoms), "a no such gpu");
+        assert_eq!(excerpt(&format!("{}no such gpu", "é".repeat(400)), &symptoms).chars().count(), 1 + 30 + 11);
     }
 
     #[test]
