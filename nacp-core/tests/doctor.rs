@@ -17,8 +17,19 @@ use cases::Machine;
 use nacp_core::host::doctor::{CATALOGUE, Diagnosis, Finding, diagnose, explain};
 use samples::SAMPLES;
 
-/// Machines of the fixtures whose finding is their nature: a base for others, and not healthy.
-const NOT_HEALTHY: [(&str, &[&str]); 2] = [("desktop-linux", &["D30"]), ("gcp-vm", &["D22"])];
+/// Machines of the fixtures whose findings are their nature, such as a Docker Desktop on Linux beside a GPU: they are no
+/// healthy ones, and must have these findings and no other.
+const NOT_HEALTHY: [(&str, &[&str]); 9] = [
+    ("desktop-linux", &["D30"]),
+    ("docker-20-10", &["D01"]),
+    ("docker-desktop-distribution", &["D42"]),
+    ("docker-desktop-linux", &["D30"]),
+    ("docker-snap", &["D01", "D29"]),
+    ("windows-docker-desktop", &["D42"]),
+    ("windows-docker-desktop-hyper-v", &["D31"]),
+    ("wsl1-docker-desktop", &["D42"]),
+    ("wsl2-docker-desktop", &["D42"]),
+];
 
 fn found(diagnosis: &Diagnosis, id: &str) -> bool {
     diagnosis.findings.iter().any(|finding| finding.id.to_string() == id)

@@ -70,12 +70,14 @@ template <typename T> inline T nacp_init() {
 #define NACP_WINDOW_INIT NACP_INIT(nacp_window)
 #define NACP_TELEMETRY_STATUS_INIT NACP_INIT(nacp_telemetry_status)
 #define NACP_UPDATE_INIT NACP_INIT(nacp_update)
+#define NACP_SURVEY_OPTIONS_INIT NACP_INIT(nacp_survey_options)
 #define NACP_RECORD_OPTIONS_INIT NACP_INIT(nacp_record_options)
 #define NACP_RECORDED_INIT NACP_INIT(nacp_recorded)
 #define NACP_GPU_HEALTH_INIT NACP_INIT(nacp_gpu_health)
 #define NACP_CONDITION_INIT NACP_INIT(nacp_condition)
 #define NACP_CORDON_INIT NACP_INIT(nacp_cordon)
 #define NACP_UNCHECKED_INIT NACP_INIT(nacp_unchecked)
+#define NACP_EVALUATE_OPTIONS_INIT NACP_INIT(nacp_evaluate_options)
 #define NACP_CHECK_RESULT_INIT NACP_INIT(nacp_check_result)
 #define NACP_CHECK_STEP_INIT NACP_INIT(nacp_check_step)
 #define NACP_CHECK_OPTIONS_INIT NACP_INIT(nacp_check_options)
@@ -2001,6 +2003,48 @@ typedef struct nacp_update {
 } nacp_update;
 
 /**
+ * Which machine is read, and what of it.
+ *
+ * ```c
+ * nacp_survey_options options = NACP_SURVEY_OPTIONS_INIT;
+ * options.program = "self";
+ * ```
+ */
+typedef struct nacp_survey_options {
+  /**
+   * sizeof(nacp_survey_options); NACP_SURVEY_OPTIONS_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * How long all may take together, in milliseconds; 0 for five seconds.
+   */
+  uint32_t limit_ms;
+  /**
+   * A folder laid out like the root of another machine; NULL for this machine. Nothing of this machine is asked then.
+   */
+  const char *root;
+  /**
+   * A simulated node whose GPUs and CUDA driver are read in place of this machine's: "NAME" or "FILE.json"; NULL for
+   * this machine.
+   */
+  const char *simulated;
+  /**
+   * Who asks the driver's libraries: NULL for threads of this process, "self" for children that are this very program,
+   * or the path of another program. Such a program calls nacp_probe_answer first in main. A library that hangs or
+   * crashes takes only a child with it.
+   */
+  const char *program;
+  /**
+   * 1 to leave the container daemons' containers alone.
+   */
+  uint32_t no_containers;
+  /**
+   * 1 to start no programs that only tell something, such as "nvidia-ctk --version".
+   */
+  uint32_t no_commands;
+} nacp_survey_options;
+
+/**
  * How to record. Zeros stand for the defaults.
  */
 typedef struct nacp_record_options {
@@ -2207,6 +2251,56 @@ typedef struct nacp_unchecked {
    */
   const char *reason;
 } nacp_unchecked;
+
+/**
+ * What is evaluated, and how.
+ *
+ * ```c
+ * nacp_evaluate_options options = NACP_EVALUATE_OPTIONS_INIT;
+ * options.weights = "throughput=3,parity=0";
+ * ```
+ */
+typedef struct nacp_evaluate_options {
+  /**
+   * sizeof(nacp_evaluate_options); NACP_EVALUATE_OPTIONS_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * How much of CUDA is checked: NACP_LEVEL_QUICK and the like.
+   */
+  uint32_t level;
+  /**
+   * What nacp_survey_json gave; NULL to read this machine now, in threads.
+   */
+  const char *survey;
+  /**
+   * A simulated node whose driver is checked in place of this machine's: "NAME" or "FILE.json"; NULL for this machine.
+   */
+  const char *simulated;
+  /**
+   * Who asks the driver: NULL for threads of this process, "self" for children that are this very program, or the path
+   * of another program. Such a program calls nacp_probe_answer first in main.
+   */
+  const char *program;
+  /**
+   * How much each criterion counts, as NAME=NUMBER with commas between them, such as "throughput=3,parity=0"; what is
+   * not named counts 1. NULL for 1 each.
+   */
+  const char *weights;
+  /**
+   * An image that is run once on each way in which the engines here can give it a GPU; NULL to run nothing.
+   */
+  const char *image;
+  /**
+   * What nacp_evaluate_json gave on native Linux with the same GPU: throughput and overhead are ratios to it. NULL for
+   * none.
+   */
+  const char *reference;
+  /**
+   * How long the checks of CUDA may take, in milliseconds; 0 for the limit of the level.
+   */
+  uint32_t limit_ms;
+} nacp_evaluate_options;
 
 /**
  * What one check found. Its texts live as long as the report, or until the listener returns.
@@ -3470,6 +3564,101 @@ nacp_status nacp_subscription_event(const struct nacp_subscription *subscription
  */
 void nacp_subscription_free(struct nacp_subscription *subscription);
 
+/* ==== What is read about a machine, what is wrong on it, and what of it is pinned ==== */
+
+/**
+ * Reads a machine, as JSON: what the doctor, the comparison of runtimes and the lock are computed from. What cannot be read
+ * is in it, with its reason. It holds no serial numbers, names of users or secrets.
+ *
+ * @param options which machine, and what of it; NULL for this one, in threads
+ * @param[out] json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND for a folder or a simulated node that is not there
+ */
+nacp_status nacp_survey_json(const struct nacp_survey_options *options,
+                             struct nacp_string *json,
+                             struct nacp_error *error);
+
+/**
+ * Holds a machine against the catalogue of known failures: what is wrong, how that is known, and the command that mends
+ * it. Nothing is changed on the machine, and no remedy is run.
+ *
+ * @param survey what nacp_survey_json gave, of this machine or of another; NULL to read this machine now, in threads
+ * @param[out] json the diagnosis, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for a text that is no survey
+ */
+nacp_status nacp_doctor_json(const char *survey,
+                             struct nacp_string *json,
+                             struct nacp_error *error);
+
+/**
+ * A diagnosis in words, for a console or a log.
+ *
+ * @param diagnosis what nacp_doctor_json gave
+ * @param[out] text the words, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for a text that is no diagnosis
+ */
+nacp_status nacp_doctor_text(const char *diagnosis,
+                             struct nacp_string *text,
+                             struct nacp_error *error);
+
+/**
+ * Explains the text of an error: an error of a daemon, of CUDA, or a whole log with several. Of a text longer than 256 KiB
+ * the end is read.
+ *
+ * @param text the error as it was written
+ * @param survey what nacp_survey_json gave of the machine on which it happened; NULL to read this machine now, in threads.
+ *     It decides which of two failures with one text is the likelier, and which commands mend it.
+ * @param[out] json what it means, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for a text that is no survey
+ */
+nacp_status nacp_explain_json(const char *text,
+                              const char *survey,
+                              struct nacp_string *json,
+                              struct nacp_error *error);
+
+/**
+ * Pins what a machine is, as the text of the file nacp.lock: driver, CUDA, toolkit, engine, kernel, GPUs, and the services
+ * of an app with the digests of their images.
+ *
+ * @param survey what nacp_survey_json gave; NULL to read this machine now, in threads
+ * @param app the app as YAML or JSON; NULL for the machine alone. This machine's daemon is asked for the images.
+ * @param[out] text the lock, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for a text that is no survey or no app
+ */
+nacp_status nacp_lock_text(const char *survey,
+                           const char *app,
+                           struct nacp_string *text,
+                           struct nacp_error *error);
+
+/**
+ * Writes a lock to a file, whole or not at all. A file that pins the same already is left as it is.
+ *
+ * @param lock what nacp_lock_text gave
+ * @param path the file, such as "nacp.lock"
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_CONFLICT where the path holds something that is no lock: it is not overwritten
+ */
+nacp_status nacp_lock_write(const char *lock, const char *path, struct nacp_error *error);
+
+/**
+ * Tells what has changed between two locks, what each change can do (results, performance, nothing), and why.
+ *
+ * @param locked the lock that was written, as the text of its file
+ * @param now what nacp_lock_text gives now
+ * @param[out] json the changes, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for a text that is no lock, with the line
+ */
+nacp_status nacp_lock_verify_json(const char *locked,
+                                  const char *now,
+                                  struct nacp_string *json,
+                                  struct nacp_error *error);
+
 /* ==== Recordings of what the GPUs did ==== */
 
 /**
@@ -3817,6 +4006,22 @@ nacp_status nacp_probe_cuda_json(struct nacp_string *json,
  * @return as nacp_probe_cuda_json
  */
 nacp_status nacp_probe_cuda_text(struct nacp_string *text, struct nacp_error *error);
+
+/* ==== Which runtime to be on ==== */
+
+/**
+ * Measures the runtime on which this machine stands by seven criteria, and compares it with the others: native Windows, WSL2,
+ * native Linux, Kubernetes, a virtual machine of a cloud, processes and containers apart. What cannot be measured here is
+ * the founding document's rating and says so, or unknown with its reason.
+ *
+ * @param options what and how; NULL for NACP_LEVEL_QUICK on this machine, in threads
+ * @param[out] json the decision, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for an option that cannot be; NACP_E_NOT_FOUND for a simulated node that is not there
+ */
+nacp_status nacp_evaluate_json(const struct nacp_evaluate_options *options,
+                               struct nacp_string *json,
+                               struct nacp_error *error);
 
 /* ==== Where we run ==== */
 

@@ -125,6 +125,5 @@ int main(int argc, char **argv) {
     decision(argv[1]);
     lock(argv[1]);
     simulated();
-    printf("%d checks, %d failed\n", checks, failures);
-    return failures != 0;
+    return report();
 }

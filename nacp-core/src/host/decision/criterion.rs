@@ -20,6 +20,8 @@ use crate::error::{Error, ErrorKind, Result, nearest};
 /// | `reproducibility` | images named by digest, completeness of the lock, scope of the certificate | part | part itself; certificate 1 verified by a CPU, 0.75 between devices, 0.5 from run to run | fraction |
 ///
 /// The score of a cell is the mean of its judged figures by their weights. What was not measured is left out and named.
+/// Parity is measured only where there is a GPU, and where no lock is given, its completeness is that of the lock that could
+/// be made now; a process alone has no digest and is not pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Criterion {

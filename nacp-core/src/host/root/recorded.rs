@@ -67,7 +67,7 @@ pub(super) fn ask(daemon: &Path, path: &str) -> Seen<Vec<u8>> {
             }
             other => other.map(|_| Vec::new()),
         },
-        ["images", ref name @ .., "json"] => image(&daemon, &name.join("/")),
+        ["images", ref name @ .., "json"] => image(daemon, &name.join("/")),
         _ => Seen::NotAsked,
     }
 }

@@ -2,6 +2,29 @@
 //!
 //! A [`Survey`] is what the doctor, the comparison of runtimes and the lock are computed from. It is read once, with a
 //! limit of time for everything that can hang, and can be kept and sent: two that are equal give equal answers.
+//!
+//! # What is read
+//!
+//! | part | from |
+//! |---|---|
+//! | devices | nodes of `/dev` and their permissions, links in `/dev/char`, `/sys/bus/pci/devices`, `/proc/self/status` |
+//! | kernel | `/proc/modules`, `/proc/driver/nvidia/version`, `/lib/modules`, the firmware's `SecureBoot`, SELinux, the mounts, the log (`/dev/kmsg`) |
+//! | libraries | names and links of `libcuda`, `libnvidia-ml` and `libdxcore` in the loader's folders; `/etc/ld.so.cache` |
+//! | toolkit | its programs, its `config.toml`, the daemon's `daemon.json`, dpkg's list of packages |
+//! | CDI | the specifications in the daemons' folders, and whether the paths in them are there |
+//! | daemons | `GET` requests: version, information, containers, the last lines of those that ended badly |
+//! | NVML, CUDA | the libraries themselves, in children where a program is named for them |
+//! | programs | `nvidia-ctk --version` and, where systemd runs, `systemctl show`; `nvidia-smi -L` and `nvidia-ctk cdi generate` only where the caller says so |
+//! | Kubernetes | containerd's configuration, sockets of device plugins, numbers in the kubelet's checkpoint |
+//! | WSL2 | two keys of `.wslconfig`, the folder of the Windows driver, files of a Linux driver |
+//!
+//! # What is not
+//!
+//! Serial numbers, names of machines and users, ids of pods, and secrets are not kept. Of a container's variables only
+//! those that begin with `NVIDIA_` or `CUDA_`, and `LD_LIBRARY_PATH`, are; of the daemon's configuration only keys that
+//! cannot hold a secret. Names of users are left out of paths wherever they stand. Lines that a container wrote are kept
+//! as they are, with names of users in paths left out: what a program writes of itself, a survey cannot know. Nothing is
+//! changed, nothing is executed within a container, and nobody outside of the machine is asked.
 
 mod builder;
 mod cdi;

@@ -6,6 +6,8 @@ use crate::host::{Confidence, Daemon, DaemonInfo, DaemonPlace, Evidence, LayerKi
 
 /// As much of an error or a line as a person reads.
 const LONGEST: usize = 300;
+/// As many bytes of it as stand before the words that matter.
+const BEFORE: usize = 60;
 
 /// A version such as `1.17.8`, compared number by number: `1.9` is older than `1.10`, and `1.18.0-rc.1` than `1.18.0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,22 +154,23 @@ pub(super) fn said_where(
     symptoms: &[Symptom],
     counts: impl Fn(&ContainerFacts) -> bool,
 ) -> Option<Trace> {
-    let told = |text: &str| symptoms.iter().find_map(|symptom| symptom.find(text)).map(|quote| around(quote, text));
+    let quote = |text: &str| symptoms.iter().any(|symptom| symptom.find(text).is_some());
     let (mut evidence, mut subjects) = (Vec::new(), Vec::new());
     for container in survey.containers.iter().filter(|container| counts(container)) {
         let name = &container.name;
-        let (source, value) = if let Some(value) = told(&container.error) {
-            (format!("error of container {name}"), value)
-        } else if let Some(value) = container.log.iter().find_map(|line| told(line)) {
-            (format!("log of container {name}"), value)
+        let found = if quote(&container.error) {
+            (format!("error of container {name}"), container.error.as_str())
+        } else if let Some(line) = container.log.iter().find(|line| quote(line)) {
+            (format!("log of container {name}"), line.as_str())
         } else {
             continue;
         };
-        evidence.push(Evidence { source, value });
+        evidence.push(Evidence { source: found.0, value: excerpt(found.1, symptoms) });
         subjects.push(name.as_str());
     }
-    let pods = survey.kubernetes.messages.iter().filter_map(|message| told(message));
-    evidence.extend(pods.map(|value| Evidence { source: "message of a pod".into(), value }));
+    let pods = survey.kubernetes.messages.iter().filter(|message| quote(message));
+    evidence
+        .extend(pods.map(|message| Evidence { source: "message of a pod".into(), value: excerpt(message, symptoms) }));
     let subject = (!subjects.is_empty()).then(|| subjects.join(", "));
     (!evidence.is_empty()).then_some(Trace { evidence, confidence: Confidence::Certain, subject, milder: None })
 }
@@ -193,6 +196,18 @@ pub(super) fn found(trace: Option<Trace>) -> Outcome {
     trace.map_or(Outcome::Clear, Outcome::Found)
 }
 
+/// As much of a text as a person reads, with the words of the first of these symptoms in it, on one line: daemons put long
+/// chains of causes in front of the one that matters.
+pub(super) fn excerpt(text: &str, symptoms: &[Symptom]) -> String {
+    let quote = symptoms.iter().find_map(|symptom| symptom.find(text));
+    let at = quote.and_then(|quote| text.find(quote)).unwrap_or(0);
+    let begin = text.floor_char_boundary(at.saturating_sub(BEFORE));
+    if begin == 0 || text.chars().count() <= LONGEST {
+        return shortened(text);
+    }
+    format!("…{}", shortened(&text[begin..]))
+}
+
 /// As much of a text as a person reads, on one line.
 pub(super) fn shortened(text: &str) -> String {
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -201,16 +216,6 @@ pub(super) fn shortened(text: &str) -> String {
         line.push('…');
     }
     line
-}
-
-/// A text as a person reads it: from the part on that says so, where all of it would be cut before that.
-fn around(quote: &str, text: &str) -> String {
-    let whole = shortened(text);
-    if whole.ends_with('…') && !whole.contains(&shortened(quote)) {
-        shortened(&format!("… {quote}"))
-    } else {
-        whole
-    }
 }
 
 #[cfg(test)]
@@ -268,10 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_error_is_shown_from_the_part_on_that_says_so() {
-        let long = format!("{} no such gpu", "failed to create a task: ".repeat(100));
-        assert_eq!(around("no such gpu", &long), "… no such gpu");
-        assert_eq!(around("no such gpu", "docker: no such gpu"), "docker: no such gpu");
+    fn of_a_long_error_the_part_that_matters_is_shown() {
+        let symptoms = [Symptom::of(&["no such gpu"])];
+        let long = format!("{}: no such GPU: unknown", "failed to create shim task: ".repeat(20));
+        let shown = excerpt(&long, &symptoms);
+        assert!(shown.starts_with('…') && shown.ends_with(": no such GPU: unknown"), "{shown}");
+        assert!(shown.chars().count() < 100, "{shown}");
+        assert_eq!(excerpt("a no such  gpu", &symptoms), "a no such gpu");
+        assert_eq!(excerpt(&format!("{}no such gpu", "é".repeat(400)), &symptoms).chars().count(), 1 + 30 + 11);
     }
 
     #[test]

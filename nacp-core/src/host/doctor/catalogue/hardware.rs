@@ -76,7 +76,7 @@ fn d37_remedy(survey: &Survey) -> Remedy {
     outside(
         survey,
         Remedy::new("take work off the machine, and start it anew"),
-        &["sudo dmesg | grep -iE 'NVRM|pcieport|AER'", "sudo systemctl isolate multi-user.target", "sudo reboot"],
+        &["sudo dmesg | grep -iE 'NVRM|pcieport|AER'", "sudo reboot"],
     )
     .note(
         "a container that hangs on the lost GPU cannot be killed before. Where it comes again: switch the machine off, check \

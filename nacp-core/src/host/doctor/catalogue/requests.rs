@@ -1,8 +1,7 @@
 //! Which device driver a container asks of its daemon, and whether the daemon has it.
 
 use super::facts::{
-    before, contained, daemons, found, gpu, has_program, on_docker, said, shares_files, silent_daemons,
-    together,
+    before, contained, daemons, found, gpu, has_program, on_docker, said, shares_files, silent_daemons, together,
 };
 use super::ground::{Engine, Ground, also};
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
