@@ -139,6 +139,11 @@ pub struct Published {
     pub anecdote: bool,
 }
 
+/// Twelve digits that count: what is read back from text is then the same number.
+pub(super) fn significant(number: f64) -> f64 {
+    format!("{number:.11e}").parse().unwrap_or(number)
+}
+
 /// Six digits: more than any measurement has, and as many as text keeps.
 pub(super) fn rounded(number: f64) -> f64 {
     (number * 1e6).round() / 1e6
@@ -172,12 +177,12 @@ impl Figure {
     /// A number that is judged; the score is held within 0 and 1.
     pub(super) fn judged(name: impl Into<String>, value: f64, unit: Unit, score: f64, rule: impl Into<String>) -> Self {
         let score = score.is_finite().then(|| rounded(score.clamp(0.0, 1.0)));
-        Self { name: name.into(), value, unit, score, weight: 1.0, rule: rule.into() }
+        Self { name: name.into(), value: significant(value), unit, score, weight: 1.0, rule: rule.into() }
     }
 
     /// A number that is told and not judged.
     pub(super) fn told(name: impl Into<String>, value: f64, unit: Unit, why: impl Into<String>) -> Self {
-        Self { name: name.into(), value, unit, score: None, weight: 0.0, rule: why.into() }
+        Self { name: name.into(), value: significant(value), unit, score: None, weight: 0.0, rule: why.into() }
     }
 
     /// A question that was answered with yes or no, and yes is better.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Decision;
+use super::cell::significant;
 use crate::cuda::check::{CheckReport, Report, Status};
 use crate::cuda::{CheckId, Device};
 use crate::error::{Error, ErrorKind, Result};
@@ -91,7 +92,7 @@ impl Profile {
 pub(super) fn measured(report: &Report, device: &Device, id: CheckId, name: &str) -> Option<f64> {
     let check = passed(report, device, id)?;
     let value = check.metrics.iter().find(|metric| metric.name == name)?.value;
-    (value.is_finite() && value > 0.0).then_some(value)
+    (value.is_finite() && value > 0.0).then(|| significant(value))
 }
 
 /// A check of a device that did not fail and was not left out.
