@@ -250,6 +250,25 @@ fn the_table_of_checks_is_the_one_of_the_library() {
     }
 }
 
+#[test]
+fn the_ratings_of_the_founding_decision_are_those_of_the_library() {
+    use nacp_core::host::decision::Criterion;
+    use nacp_core::host::{Evaluation, Root, RuntimeOption};
+    let page = fs::read_to_string(docs().join("adr/0000-the-founding-decision.md")).unwrap();
+    let nothing = tempfile::tempdir().unwrap();
+    let decision = Evaluation::new().root(Root::open(nothing.path()).unwrap()).run();
+    let row = |criterion| {
+        let rated = |option| decision.cell(option, criterion).unwrap().rated.as_ref();
+        let words = RuntimeOption::ALL.map(|option| rated(option).map_or("–", |rated| rated.rating.word()));
+        format!("| {criterion} | {} |", words.join(" | "))
+    };
+    let rows = Criterion::ALL.map(row);
+    assert_eq!(table(&page, "rated"), rows, "\n{}\n", rows.join("\n"));
+    let options = RuntimeOption::ALL.map(|option| format!("| `{}` |", option.name()));
+    let named = table(&page, "option");
+    assert!(named.iter().zip(&options).all(|(row, name)| row.starts_with(name)) && named.len() == 7, "{named:?}");
+}
+
 /// The rows of the table whose first column has this head.
 fn table(page: &str, head: &str) -> Vec<String> {
     let rows = page.lines().skip_while(|line| !line.starts_with(&format!("| {head} |"))).skip(2);

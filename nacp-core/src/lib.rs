@@ -181,6 +181,10 @@ struct DeterminismChapter;
 #[doc = include_str!("../../docs/lock.md")]
 struct LockChapter;
 
+#[cfg(all(doctest, feature = "doctor"))]
+#[doc = include_str!("../../docs/doctor.md")]
+struct DoctorChapter;
+
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/host.md")]
 struct HostChapter;

@@ -178,6 +178,9 @@ fn what_a_daemon_refuses_of_runtimes_limits_and_clients() {
     let gone = format!("fork/exec {}: no such file or directory", program.display());
     let refusal = fails(&docker, "provoked-runtime", runtime);
     assert!(refusal.message.contains(&gone), "{refusal:?}");
+    let gone = survey(&docker);
+    means("D33", &refusal, &gone);
+    finds("D33", "provoked-runtime", "fork/exec", &gone);
 
     symlink(docker.path("bin/runc"), &program).unwrap();
     docker.start("provoked-runtime").unwrap();
@@ -246,7 +249,7 @@ fn podman_takes_a_request_for_gpus_and_forgets_it() {
     podman.start("provoked-silent").unwrap();
     let told: Value = serde_json::from_str(&podman.ask("GET /containers/provoked-silent/json", b"").unwrap()).unwrap();
     assert_eq!((&told["State"]["Running"], &told["HostConfig"]["DeviceRequests"]), (&json!(true), &Value::Null));
-    finds("D43", "provoked-silent", "NVIDIA_VISIBLE_DEVICES", &survey(&podman));
+    finds("D43", "provoked-silent", "no device of a GPU", &survey(&podman));
 
     podman.remove("provoked-silent");
     podman.create("provoked-silent", json!({ "Devices": [{ "PathOnHost": "/dev/null", "PathInContainer": "/dev/nvidia0", "CgroupPermissions": "rw" }] }), &[WANTS_A_GPU]).unwrap();

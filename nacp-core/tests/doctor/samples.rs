@@ -174,6 +174,11 @@ pub(crate) const SAMPLES: &[(&str, &str)] = &[
     ),
     ("D32", "modprobe: ERROR: could not insert 'nvidia': Key was rejected by service"),
     ("D33", "docker: Error response from daemon: unknown or invalid runtime name: nvidia."),
+    (
+        "D33",
+        "OCI runtime create failed: unable to retrieve OCI runtime error (open /run/containerd/…/log.json: no such file or \
+         directory): fork/exec /usr/bin/nvidia-container-runtime: no such file or directory: unknown",
+    ),
     ("D33", "Error response from daemon: Unknown runtime specified nvidia."),
     (
         "D34",

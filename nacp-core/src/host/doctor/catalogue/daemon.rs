@@ -19,9 +19,11 @@ pub(super) const D33: Entry = Entry {
         Symptom::of(&["Unknown runtime specified nvidia"]),
         Symptom::of(&["default OCI runtime \"nvidia\" not found"]),
         Symptom::of(&["specified default runtime 'nvidia' does not exist"]),
+        Symptom::of(&["fork/exec", "nvidia-container-runtime: no such file or directory"]),
     ],
     severity: Severity::Broken,
-    cause: "the daemon's configuration does not name the runtime `nvidia`, or names it since the daemon was started",
+    cause: "the daemon's configuration does not name the runtime `nvidia`, names it only since the daemon was started, or \
+            names a program that is not there",
     links: &["https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"],
     examine: d33,
     remedy: d33_remedy,
@@ -200,9 +202,13 @@ fn d42_remedy(survey: &Survey) -> Remedy {
              restart stops its containers.",
         );
     }
-    let remedy = ground.restart(remedy);
+    let file = match ground.engine() {
+        Engine::RootlessDocker => "editor ~/.config/docker/daemon.json",
+        _ => "sudoedit /etc/docker/daemon.json",
+    };
+    let remedy = ground.restart(ground.daemon(remedy, file));
     also(
-        remedy.note("Before the restart, add `\"min-api-version\": \"1.24\"` to the daemon's daemon.json."),
+        remedy.note("In the file, add the key `\"min-api-version\": \"1.24\"`."),
         &format!("Docker 29.3 and later accept clients from 1.40 on by themselves. {}", ground.restart_cost()),
     )
 }
@@ -226,7 +232,11 @@ fn has_gpu(nodes: &[String]) -> bool {
 
 fn d43(survey: &Survey) -> Outcome {
     if daemons(survey).next().is_some() && daemons(survey).all(|(_, info)| !info.podman) {
-        return Outcome::NotHere("no daemon here is Podman");
+        let silent = survey.host.daemons.iter().find_map(|daemon| Some((&daemon.endpoint, daemon.answer.open()?)));
+        return match silent {
+            Some((endpoint, why)) => Outcome::Unknown(format!("{endpoint} may be Podman: {why}")),
+            None => Outcome::NotHere("no daemon here is Podman"),
+        };
     }
     let looked = |container: &ContainerFacts| container.inside.as_ref().map(|nodes| has_gpu(nodes));
     let machine =

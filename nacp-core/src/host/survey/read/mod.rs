@@ -169,8 +169,8 @@ pub(super) fn layers(root: &Root) -> Host {
 
 /// The daemons, and what depends on where they look: their containers, and the specifications of CDI.
 fn daemons(given: &Given) -> Put {
-    /// How long a daemon may take.
-    const LIMIT: Duration = Duration::from_secs(1);
+    /// How long a daemon may take. Podman starts other programs to tell their versions: a second on a busy machine.
+    const LIMIT: Duration = Duration::from_secs(3);
     let daemons = daemon::find(&given.root, &given.host, LIMIT.min(given.left()));
     let cdi = cdi::read(&given.root, &daemons);
     let left = || given.left();

@@ -87,6 +87,15 @@ fn a_container_of_podman_without_a_request_is_only_worth_knowing() {
 }
 
 #[test]
+fn a_daemon_that_does_not_answer_may_be_podman() {
+    let mut survey = bench::machine();
+    let mut silent = survey.host.daemons[0].clone();
+    silent.answer = crate::host::Seen::Unreadable("it does not answer within 3000 ms".into());
+    survey.host.daemons.push(silent);
+    assert!(matches!(d43(&survey), Outcome::Unknown(_)), "{:?}", d43(&survey));
+}
+
+#[test]
 fn a_limit_is_too_high_for_a_rootless_daemon() {
     let mut survey = bench::machine();
     let mut container = bench::asking("");
