@@ -3,7 +3,7 @@
 use nacp_core::host::{Cloud, ContainerRuntime, GpuPathKind, Hypervisor, LayerKind};
 
 /// One row: the fixture, its layers from the process outwards, its path to GPUs, and the line that a user reads.
-pub type Row = (&'static str, &'static [LayerKind], GpuPathKind, &'static str);
+pub(crate) type Row = (&'static str, &'static [LayerKind], GpuPathKind, &'static str);
 
 const DOCKER: LayerKind = LayerKind::Container(ContainerRuntime::Docker);
 const HYPER_V: LayerKind = LayerKind::Hypervisor(Hypervisor::HyperV);
@@ -16,7 +16,7 @@ const GENERIC: &str = "native Linux (kernel 6.8.0-85-generic) on bare metal";
 const WSL_6: &str = "WSL2 (kernel 6.6.87.2-microsoft-standard-WSL2)";
 
 /// Every machine of the folder.
-pub const TABLE: [Row; 61] = [
+pub(crate) const TABLE: [Row; 61] = [
     (
         "aws-ec2",
         &[LINUX, KVM, LayerKind::Cloud(Cloud::Aws)],

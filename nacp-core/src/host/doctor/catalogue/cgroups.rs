@@ -122,9 +122,17 @@ fn d08(survey: &Survey) -> Outcome {
     found(together(machine, said))
 }
 
+/// Whether a container's last lines or error have the words of the loss.
+fn said_by(container: &ContainerFacts) -> bool {
+    let mut texts = container.log.iter().chain([&container.error]);
+    texts.any(|text| D08.symptoms.iter().any(|symptom| symptom.find(text).is_some()))
+}
+
 fn d08_remedy(survey: &Survey) -> Remedy {
     let ground = Ground::of(survey);
-    let names = survey.containers.iter().filter(|container| container.state == "running" && asks_by_hook(container));
+    let lost =
+        |container: &&ContainerFacts| said_by(container) || (container.state == "running" && asks_by_hook(container));
+    let names = survey.containers.iter().filter(lost);
     let names: Vec<&str> = names.map(|container| container.name.as_str()).collect();
     let names = if names.is_empty() { "CONTAINER".to_owned() } else { names.join(" ") };
     if ground.engine() == Engine::Kubernetes {

@@ -202,9 +202,13 @@ fn d42_remedy(survey: &Survey) -> Remedy {
              restart stops its containers.",
         );
     }
-    let remedy = ground.restart(remedy);
+    let file = match ground.engine() {
+        Engine::RootlessDocker => "editor ~/.config/docker/daemon.json",
+        _ => "sudoedit /etc/docker/daemon.json",
+    };
+    let remedy = ground.restart(ground.daemon(remedy, file));
     also(
-        remedy.note("Before the restart, add `\"min-api-version\": \"1.24\"` to the daemon's daemon.json."),
+        remedy.note("In the file, add the key `\"min-api-version\": \"1.24\"`."),
         &format!("Docker 29.3 and later accept clients from 1.40 on by themselves. {}", ground.restart_cost()),
     )
 }

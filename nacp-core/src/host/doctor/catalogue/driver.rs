@@ -239,17 +239,19 @@ fn d10_remedy(survey: &Survey) -> Remedy {
 fn install_driver(ground: Ground<'_>, remedy: Remedy) -> Remedy {
     let remedy = match ground.machine_packages() {
         Packages::Apt if ground.is_distribution("ubuntu") => ground.machine(remedy, "sudo ubuntu-drivers install"),
-        Packages::Apt => ground
-            .machine(remedy, "sudo apt-get install -y linux-headers-$(uname -r) nvidia-driver firmware-misc-nonfree"),
+        Packages::Apt => {
+            let line = "sudo apt-get install -y linux-headers-$(uname -r) nvidia-driver firmware-misc-nonfree";
+            also(
+                ground.machine(remedy, line),
+                "Debian needs the sections contrib, non-free and non-free-firmware for it.",
+            )
+        }
         Packages::Pacman => ground.machine(remedy, "sudo pacman -Syu nvidia-open nvidia-utils"),
         _ => return also(remedy, &format!("How the driver is installed: {DRIVER_GUIDE}")),
     };
     let remedy = ground.machine(remedy, "sudo reboot");
     let remedy = ground.machine(remedy, "nvidia-smi");
-    also(
-        remedy,
-        "Debian needs the sections contrib, non-free and non-free-firmware for it. The reboot stops everything.",
-    )
+    also(remedy, "The reboot stops everything.")
 }
 
 fn d22(survey: &Survey) -> Outcome {
@@ -371,7 +373,7 @@ fn d32_remedy(survey: &Survey) -> Remedy {
     let ground = Ground::of(survey);
     let kernel = &survey.kernel;
     let rejected = kernel.log.found().is_some_and(|log| log.iter().any(|line| line.contains("Key was rejected")));
-    let built = kernel.module_built != Seen::Found(false);
+    let built = !matches!(kernel.module_built, Seen::Found(false) | Seen::Absent);
     let secured = kernel.secure_boot == Seen::Found(SecureBoot::On);
     if on_wsl(survey) {
         return Remedy::new("mend the driver on Windows: WSL uses it")

@@ -107,7 +107,7 @@ fn d26(survey: &Survey) -> Outcome {
     let told = Trace::of("NVML", format!("{} MIG devices, the first {}", instances.len(), instances[0]));
     let own = own_caps(survey);
     let machine = if own.is_empty() {
-        Some(told.and(CAPS, "nodes of MIG devices are not there"))
+        Some(told.and("/dev/nvidia-caps", "nodes of MIG devices are not there"))
     } else {
         let lacking = survey.containers.iter().find(|container| {
             let inside = container.inside.as_ref().filter(|_| container.state == "running" && !container.privileged);
@@ -118,7 +118,7 @@ fn d26(survey: &Survey) -> Outcome {
                 })
         });
         lacking.map(|container| {
-            told.and(format!("{CAPS} of container {}", container.name), "no node of a MIG device")
+            told.and(format!("/dev/nvidia-caps of container {}", container.name), "no node of a MIG device")
                 .about(&container.name)
         })
     };
@@ -132,8 +132,11 @@ fn d26_remedy(survey: &Survey) -> Remedy {
     let remedy = if made {
         remedy
     } else {
-        // The driver's capability files name the nodes; asking for each instance makes them.
-        ground.machine(ground.machine(remedy, "sudo nvidia-modprobe -c0 -u"), "sudo nvidia-smi mig -lgi")
+        // The driver names the nodes in its files of capabilities; the program makes one of each.
+        ground.machine(
+            remedy,
+            "sudo find /proc/driver/nvidia/capabilities -type f -regex '.*/\\(access\\|monitor\\)' -exec nvidia-modprobe -f {} ';'",
+        )
     };
     let remedy = ground.machine(remedy, "ls -l /dev/nvidia-caps");
     let remedy = ground.specify(remedy, survey.cdi.specs.first().map(|spec| spec.path.as_str()));
@@ -143,11 +146,19 @@ fn d26_remedy(survey: &Survey) -> Remedy {
             "The device plugin and feature discovery need the monitor's nodes: give their pods NVIDIA_MIG_MONITOR_DEVICES=all \
              and CAP_SYS_ADMIN, or the management specification (`nvidia-ctk cdi generate --mode=management`).",
         ),
-        _ => also(
-            remedy,
+        engine => also(
+            recreate(ground, engine, remedy),
             "A program that watches whole GPUs (an exporter) needs the monitor's nodes too: start it with `-e \
              NVIDIA_MIG_MONITOR_DEVICES=all --cap-add SYS_ADMIN`. Only the container that is created again is interrupted.",
         ),
+    }
+}
+
+/// The container is created again; how, where one command does it.
+fn recreate(ground: Ground<'_>, engine: Engine, remedy: Remedy) -> Remedy {
+    match engine {
+        Engine::Podman => also(remedy, "Then create the container again: a restart gives it no new devices."),
+        _ => ground.daemon(remedy, "docker compose up -d --force-recreate"),
     }
 }
 
@@ -216,8 +227,11 @@ fn d28(survey: &Survey) -> Outcome {
         // Without any of them the nodes were never given (D26).
         let some = !given.is_empty() && missing > 0 && !instances(survey).is_empty();
         some.then(|| {
-            Trace::of(CAPS, format!("{} nodes of MIG devices", own.len()))
-                .and(format!("{CAPS} of container {}", container.name), format!("{missing} of them are not there"))
+            Trace::of("/dev/nvidia-caps", format!("{} nodes of MIG devices", own.len()))
+                .and(
+                    format!("/dev/nvidia-caps of container {}", container.name),
+                    format!("{missing} of them are not there"),
+                )
                 .about(&container.name)
                 .only(Confidence::Likely)
         })
@@ -240,7 +254,7 @@ fn d28_remedy(survey: &Survey) -> Remedy {
         Engine::Kubernetes => {
             ground.daemon(remedy, "kubectl -n kube-system rollout restart daemonset/nvidia-device-plugin-daemonset")
         }
-        _ => ground.daemon(remedy, "docker compose up -d --force-recreate"),
+        engine => recreate(ground, engine, remedy),
     };
     also(
         remedy,
@@ -292,7 +306,7 @@ mod tests {
         // The two of the whole machine give no right to an instance.
         survey.devices.nodes.retain(|node| !node.path.starts_with(CAPS) || OF_THE_MACHINE.contains(&&*node.path));
         assert_eq!(trace(d26(&survey)).subject, None);
-        assert!(d26_remedy(&survey).commands[0].line.contains("nvidia-modprobe"));
+        assert!(d26_remedy(&survey).commands[0].line.contains("nvidia-modprobe -f"));
     }
 
     #[test]

@@ -114,10 +114,11 @@ fn d01(survey: &Survey) -> Outcome {
             trace.milder(Severity::Risk, "the daemon will refuse a container that asks for a GPU with `--gpus`")
         })
     };
-    if said.is_none() && machine.is_none() {
-        if let Some(why) = silent_daemons(survey) {
-            return Outcome::Unknown(format!("no daemon answered: {why}"));
-        }
+    if said.is_none()
+        && machine.is_none()
+        && let Some(why) = silent_daemons(survey)
+    {
+        return Outcome::Unknown(format!("no daemon answered: {why}"));
     }
     found(together(machine, said))
 }

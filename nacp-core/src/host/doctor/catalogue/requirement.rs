@@ -60,7 +60,7 @@ fn holds(condition: &str, known: Known) -> Option<bool> {
     }
 }
 
-fn compare<T: PartialOrd>(have: T, operator: &str, want: T) -> Option<bool> {
+fn compare<T: PartialOrd + Copy>(have: T, operator: &str, want: T) -> Option<bool> {
     Some(match operator {
         ">=" => have >= want,
         ">" => have > want,
