@@ -177,7 +177,10 @@ fn dockerd(folder: &Path, configuration: &Value) -> Child {
     configuration["cdi-spec-dirs"] = json!([folder.join("cdi")]);
     fs::write(folder.join("daemon.json"), configuration.to_string()).unwrap();
     let at = |name: &str| folder.join(name);
-    Command::new(on_the_path("dockerd").expect("dockerd"))
+    // In a network of its own: a daemon without a bridge removes the one that another daemon has.
+    Command::new(on_the_path("unshare").expect("unshare"))
+        .arg("--net")
+        .arg(on_the_path("dockerd").expect("dockerd"))
         .args(["--bridge=none", "--iptables=false", "--config-file"])
         .arg(at("daemon.json"))
         .arg("--data-root")

@@ -247,7 +247,8 @@ fn nothing_has_changed_on_the_same_machine() {
 
 #[test]
 fn what_is_missing_now_is_unknown_and_never_equal() {
-    let rows: &[(fn(&mut Lock), &str, Effect)] = &[
+    type Row = (fn(&mut Lock), &'static str, Effect);
+    let rows: &[Row] = &[
         (|lock| lock.driver.version = Pin::Unknown("it hangs".into()), "driver.version", Effect::Results),
         (|lock| lock.driver.cuda = Pin::Unknown("it hangs".into()), "driver.cuda", Effect::Results),
         (|lock| lock.system.kernel = Pin::Unknown("it hangs".into()), "system.kernel", Effect::Performance),
