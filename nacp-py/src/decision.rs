@@ -66,8 +66,8 @@ impl Wanted {
             evaluation = evaluation.lock(&lock);
         }
         if let Some(weights) = self.weights {
-            let given = weights.iter();
-            let weights = given.fold(Ok(Weights::default()), |all, (name, weight)| all?.with(name, *weight))?;
+            let mut given = weights.iter();
+            let weights = given.try_fold(Weights::default(), |all, (name, weight)| all.with(name, *weight))?;
             evaluation = evaluation.weights(weights);
         }
         if let Some(limit) = self.limit {
