@@ -168,3 +168,19 @@ fn the_checks_of_cuda_are_shown_on_a_simulated_server_and_refused_where_they_are
     let none = run(Command::new(&program).args(["quick", "nowhere"]));
     assert_eq!(none.status.code(), Some(2), "{}", String::from_utf8_lossy(&none.stderr));
 }
+
+#[test]
+fn a_machine_in_a_folder_is_examined_and_pinned_and_one_that_is_not_there_is_told() {
+    let folder = shared_library();
+    let program = compile(&Path::new(ROOT).join("examples/c/doctor.c"), folder.path(), &[]);
+    let machine = Path::new(ROOT).join("nacp-core/tests/fixtures/hosts/wsl2-docker");
+    let output = run(Command::new(&program).arg(&machine).arg("CUDA error 803"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    for part in ["WSL2", "nothing is wrong", "\"id\":\"D18\"", "format: 1"] {
+        assert!(out.contains(part), "`{part}` is missing in\n{out}");
+    }
+    let none = run(Command::new(&program).arg("/no/such/folder"));
+    assert_eq!(none.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("/no/such/folder"));
+}

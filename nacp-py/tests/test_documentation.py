@@ -82,6 +82,30 @@ def test_the_notebook_of_checks_runs_and_says_that_it_is_simulated(
         assert part in printed, printed
 
 
+def test_the_notebook_of_the_doctor_runs_and_says_that_it_is_simulated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = run_notebook("doctor.ipynb")
+    broken, decision, lock = names["broken"], names["decision"], names["lock"]
+    assert isinstance(broken, nacp.Diagnosis) and broken.simulated and broken.of("D37") is not None
+    assert isinstance(decision, nacp.Decision) and decision.simulated and "<svg" in decision.html()
+    assert isinstance(lock, nacp.Lock) and len(list(tmp_path.rglob("nacp.lock"))) == 1
+    assert "D37" in capsys.readouterr().out
+
+
+def test_the_example_examines_a_machine_and_keeps_what_is_wanted(tmp_path: Path) -> None:
+    example = ROOT / "examples" / "python" / "doctor.py"
+    machine = ROOT / "nacp-core" / "tests" / "fixtures" / "hosts" / "wsl2-docker"
+    page, lock = tmp_path / "decision.html", tmp_path / "nacp.lock"
+    command = [sys.executable, str(example), "--root", str(machine), "--html", str(page), "--lock", str(lock)]
+    done = subprocess.run([*command, "CUDA error 803"], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    for part in ("nothing is wrong", "D18", "B: WSL2 container", "pinned: "):
+        assert part in done.stdout, done.stdout
+    assert "<svg" in page.read_text() and nacp.Lock.read(lock).completeness().total > 0
+
+
 def test_the_example_tells_about_the_gpus_of_a_node() -> None:
     example = ROOT / "examples" / "python" / "gpus.py"
     command = [sys.executable, str(example), "--node", "h100x8", "--seconds", "0.3"]

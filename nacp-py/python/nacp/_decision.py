@@ -19,9 +19,7 @@ from nacp._report import LevelName, Report, UnitName
 from nacp._survey import Survey, children
 from nacp.exceptions import NotFound
 
-CriterionName = Literal[
-    "throughput", "overhead", "parity", "portability", "devops", "stability", "reproducibility"
-]
+CriterionName = Literal["throughput", "overhead", "parity", "portability", "devops", "stability", "reproducibility"]
 RatingName = Literal["poor", "weak", "fair", "good", "strong"]
 CellKind = Literal["measured", "rated", "unknown"]
 ReachName = Literal["here", "within", "elsewhere"]
@@ -126,7 +124,11 @@ class Cell(Record):
     def _prepare(cls, data: dict[str, Any]) -> dict[str, Any]:
         value = data["value"]
         measured = value if value["kind"] == "measured" else None
-        return data | {"kind": value["kind"], "measured": measured, "reason": value.get("reason") if not measured else None}
+        return data | {
+            "kind": value["kind"],
+            "measured": measured,
+            "reason": value.get("reason") if not measured else None,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

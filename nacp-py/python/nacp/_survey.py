@@ -86,7 +86,7 @@ def survey(
     """Reads this machine, or one that was laid down in a folder. What cannot be read is in it, with its reason.
 
     Args:
-        root: A folder laid out like the root of a machine; None for this machine. Nothing of this machine is asked then.
+        root: A folder laid out like the root of a machine, of which alone is read then; None for this machine.
         simulated: A simulated node whose GPUs and CUDA driver are read in place of this machine's: its name, or a node
             file that ends in `.json`.
         limit: How many seconds all may take together; None for five.
