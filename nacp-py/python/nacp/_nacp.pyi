@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "answer_probe", "certificate_compare", "certificate_text", "certificate_verify", "certificate_words", "check", "check_health", "cuda_opens", "detect", "error_table", "fields", "metrics", "panic", "place", "probe_cuda", "report_compare", "report_error", "report_html", "report_markdown", "report_text", "size", "thresholds_template"]
+__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "answer_probe", "certificate_compare", "certificate_text", "certificate_verify", "certificate_words", "check", "check_health", "cli", "cuda_opens", "decision_compare", "decision_html", "decision_markdown", "decision_text", "detect", "diagnose", "diagnosis_error", "diagnosis_html", "diagnosis_markdown", "diagnosis_text", "error_table", "evaluate", "explain", "fields", "lock", "lock_completeness", "lock_diff", "lock_error", "lock_parse", "lock_read", "lock_text", "lock_verify", "lock_write", "metrics", "panic", "place", "probe_cuda", "report_compare", "report_error", "report_html", "report_markdown", "report_text", "size", "survey", "survey_host", "thresholds_template"]
 
 VERSION: Final[str]
 """
@@ -685,14 +685,65 @@ def check_health(thresholds: str | None, program: str | PathLike[str] | None, ar
     driver first, with these arguments, within so many seconds.
     """
 
+def cli(arguments: SupportsGetItem[int, str], program: tuple[str | PathLike[str], SupportsGetItem[int, str]]) -> int:
+    """
+    Does what the program `nacp` does with these arguments, on the standard streams of this process, and gives the number
+    with which it ends. Children that touch a driver are started as `program` with its arguments.
+    """
+
 def cuda_opens(library: str | PathLike[str] | None) -> bool:
     """
     Whether there is a CUDA driver's library that opens. Nothing of it is called.
     """
 
-def detect() -> str:
+def decision_compare(decision: str, earlier: str) -> str:
     """
-    The layers on which this process runs, as JSON, each with its line of text.
+    What is different from an earlier decision, as JSON, with all of it in words.
+    """
+
+def decision_html(decision: str) -> str:
+    """
+    A decision as a page of its own.
+    """
+
+def decision_markdown(decision: str) -> str:
+    """
+    A decision as Markdown.
+    """
+
+def decision_text(decision: str, width: SupportsIndex) -> str:
+    """
+    A decision as a table for a console of so many columns.
+    """
+
+def detect(root: str | PathLike[str] | None, daemons: bool) -> str:
+    """
+    The layers on which this process runs, or one on the machine in this folder, as JSON, each with its line of text.
+    """
+
+def diagnose(survey: str) -> str:
+    """
+    What is wrong on a surveyed machine, as JSON.
+    """
+
+def diagnosis_error(diagnosis: str) -> None:
+    """
+    Raises what is broken first; nothing where nothing is.
+    """
+
+def diagnosis_html(diagnosis: str) -> str:
+    """
+    A diagnosis as a page of its own.
+    """
+
+def diagnosis_markdown(diagnosis: str) -> str:
+    """
+    A diagnosis as Markdown.
+    """
+
+def diagnosis_text(diagnosis: str) -> str:
+    """
+    A diagnosis in words.
     """
 
 def error_table() -> list[tuple[str, int, str, str]]:
@@ -700,9 +751,65 @@ def error_table() -> list[tuple[str, int, str, str]]:
     The core's table of kinds: name, number, Python class, C status.
     """
 
+def evaluate(wanted: str) -> str:
+    """
+    Measures what can be measured, as JSON says, and gives the decision, as JSON.
+    """
+
+def explain(text: str, survey: str) -> str:
+    """
+    What the text of an error means on a surveyed machine, as JSON, with all of it in words.
+    """
+
 def fields() -> list[str]:
     """
     The names of the readings of a sample.
+    """
+
+def lock(survey: str, app: App | None, images: bool, root: str | PathLike[str] | None, certificates: SupportsGetItem[int, str]) -> str:
+    """
+    What a surveyed machine, an app and certificates are, pinned, as JSON. Where `images` says so, the machine's daemon is
+    asked for the images.
+    """
+
+def lock_completeness(lock: str) -> str:
+    """
+    How much of a lock is pinned, as JSON.
+    """
+
+def lock_diff(lock: str, other: str) -> str:
+    """
+    The lines in which two locks differ.
+    """
+
+def lock_error(lock: str, now: str) -> None:
+    """
+    Raises the first change that may change results; nothing where none may.
+    """
+
+def lock_parse(text: str) -> str:
+    """
+    A lock from the text of its file, as JSON.
+    """
+
+def lock_read(path: str | PathLike[str]) -> str:
+    """
+    A lock from its file, as JSON.
+    """
+
+def lock_text(lock: str) -> str:
+    """
+    A lock as the text of its file.
+    """
+
+def lock_verify(lock: str, now: str) -> str:
+    """
+    What has changed between a lock and another one, of now, as JSON, with all of it in words.
+    """
+
+def lock_write(lock: str, path: str | PathLike[str]) -> bool:
+    """
+    Writes a lock to its file; whether the file was changed.
     """
 
 def metrics() -> list[tuple[str, str, str, str]]:
@@ -753,6 +860,16 @@ def report_text(report: str) -> str:
 def size(bytes: SupportsIndex) -> str:
     """
     A number of bytes with the binary unit that fits, such as `3.50 GiB`.
+    """
+
+def survey(wanted: str) -> str:
+    """
+    Reads the machine that is asked for, as JSON, and gives what was read, as JSON.
+    """
+
+def survey_host(survey: str) -> str:
+    """
+    The layers of a survey, in the same form.
     """
 
 def thresholds_template() -> str:
