@@ -54,6 +54,12 @@ impl Remedy {
         self.at("host", line)
     }
 
+    /// The same with a command that is typed in the container, or stands in the recipe of its image.
+    #[must_use]
+    pub fn in_container(self, line: impl Into<String>) -> Self {
+        self.at("container", line)
+    }
+
     /// The same with what else to know.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
