@@ -32,6 +32,7 @@ mod containers;
 mod cuda;
 mod devices;
 mod discreet;
+mod gap;
 mod kernel;
 mod kubernetes;
 mod libraries;
@@ -50,6 +51,7 @@ pub use cdi::{Cdi, CdiDevice, CdiSpec};
 pub use containers::{ContainerFacts, DeviceRequest};
 pub use cuda::{CudaDeviceFacts, CudaFacts, CudaFailure};
 pub use devices::{DeviceNode, Devices};
+pub use gap::Gap;
 pub use kernel::{KernelFacts, SecureBoot};
 pub use kubernetes::Kubernetes;
 pub use libraries::{Libraries, LibraryFile};
@@ -67,6 +69,12 @@ use super::{Daemon, Host, Seen};
 pub struct Survey {
     /// The layers on which it stands.
     pub host: Host,
+    /// When it was read, in seconds since 1970; none where nobody had a clock.
+    #[serde(default)]
+    pub at: Option<i64>,
+    /// What could not be read, where the part that is missing has no reason of its own.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
     /// Variables of the environment that decide which GPUs, libraries and daemons are used: `CUDA_VISIBLE_DEVICES`,
     /// `NVIDIA_*`, `LD_LIBRARY_PATH`, `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_API_VERSION`.
     #[serde(default)]
@@ -130,6 +138,8 @@ impl Survey {
     pub fn of_host(host: Host) -> Self {
         Self {
             host,
+            at: None,
+            gaps: Vec::new(),
             environment: BTreeMap::new(),
             system: System::default(),
             devices: Devices::default(),
