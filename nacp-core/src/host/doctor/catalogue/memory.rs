@@ -1,6 +1,7 @@
 //! Memory that runs out: the GPU's, the shared one of a container, and the pinned one.
 
 use super::cuda::refused;
+use super::facts::{dated, found_among, is_past};
 use super::told::{by_container, told};
 use crate::Bytes;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
@@ -53,7 +54,7 @@ fn d36(survey: &Survey) -> Outcome {
             && it.state == "running"
     };
     let Some(container) = survey.containers.iter().find(small) else {
-        return Outcome::Clear;
+        return found_among(survey, None);
     };
     let trace = Trace::of(format!("GPUs of container {}", container.name), gpus_of(container, survey).to_string());
     let trace = with_size(container, trace).about(&container.name).only(Confidence::Possible);
@@ -123,10 +124,15 @@ fn d40(survey: &Survey) -> Outcome {
     if let Some(trace) = told(survey, &D40) {
         return Outcome::Found(with_use(trace));
     }
-    let Some(container) = survey.containers.iter().find(|container| container.oom_killed) else {
-        return Outcome::Clear;
+    let killed = survey.containers.iter().filter(|container| container.oom_killed);
+    let Some(container) = killed.min_by_key(|container| is_past(survey, container)) else {
+        return found_among(survey, None);
     };
-    let trace = Trace::of(format!("OOMKilled of container {}", container.name), "true").about(&container.name);
+    let trace = Trace::of(format!("OOMKilled of container {}", container.name), dated(container, "true"));
+    let trace = trace.about(&container.name);
+    if is_past(survey, container) {
+        return Outcome::Found(trace.past());
+    }
     let trace = match survey.wsl.memory_bytes.filter(|_| survey.host.is_wsl2()) {
         Some(bytes) => trace.and("/proc/meminfo", format!("{} in this virtual machine", Bytes(bytes))),
         None => trace,

@@ -14,6 +14,7 @@ mod kubernetes;
 mod memory;
 mod mig;
 mod permissions;
+mod recreate;
 mod requests;
 mod requirement;
 mod snap;

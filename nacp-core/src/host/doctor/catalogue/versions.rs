@@ -1,5 +1,6 @@
 //! What an image was built with, and what the driver and the GPU of this machine serve.
 
+use super::facts::found_among;
 use super::ground::{Ground, Packages};
 use super::requirement::{self, Known};
 use super::told::{by_container, says, told};
@@ -52,7 +53,7 @@ fn d16(survey: &Survey) -> Outcome {
             Some(true) => {}
         }
     }
-    if open { Outcome::Unknown(NO_DRIVER.into()) } else { Outcome::Clear }
+    if open { Outcome::Unknown(NO_DRIVER.into()) } else { found_among(survey, None) }
 }
 
 /// What a container's image requires, where the toolkit is not told to let it be.
