@@ -1,8 +1,8 @@
 //! The control groups that decide which devices a container may open: lost, refused, or never set.
 
 use super::facts::{
-    asks_by_hook, before, contained, daemons, found_among, has_program, on_docker, said, said_also_running, shares_files,
-    together, unless_cured,
+    asks_by_hook, before, contained, daemons, found_among, has_program, on_docker, said, said_also_running,
+    shares_files, together, unless_cured,
 };
 use super::ground::{Engine, Ground, also};
 use crate::host::doctor::remedy::quoted;
@@ -161,7 +161,9 @@ fn d08_remedy(survey: &Survey) -> Remedy {
         );
         return also(
             char_links(ground, remedy),
-            &format!("The links interrupt nothing. A container that has lost its GPUs has them again after a restart. {other}"),
+            &format!(
+                "The links interrupt nothing. A container that has lost its GPUs has them again after a restart. {other}"
+            ),
         );
     }
     let remedy = Remedy::new("restart the container, and make the links by which systemd keeps its GPUs from now on");
@@ -250,7 +252,8 @@ fn d23_remedy(survey: &Survey) -> Remedy {
         "It must be off again for a daemon of root on the same machine. Where both run, ask the rootless one with \
          `--device nvidia.com/gpu=all` (CDI) instead.",
     );
-    let remedy = if regressed(survey) { also(remedy, "Upgrade the toolkit too: 1.18.0 fails here even so.") } else { remedy };
+    let remedy =
+        if regressed(survey) { also(remedy, "Upgrade the toolkit too: 1.18.0 fails here even so.") } else { remedy };
     also(remedy, ground.restart_cost())
 }
 

@@ -399,7 +399,8 @@ mod tests {
 
     #[test]
     fn what_is_of_before_makes_nothing_worse() {
-        let machine = Trace::of("here", "so").only(Confidence::Possible).milder(crate::host::doctor::Severity::Risk, "x");
+        let machine =
+            Trace::of("here", "so").only(Confidence::Possible).milder(crate::host::doctor::Severity::Risk, "x");
         let said = Trace::of("error of container llm", "so").about("llm");
         let both = together(Some(machine.clone()), Some(said.clone().past())).unwrap();
         assert_eq!((both.confidence, both.milder, both.past), (Confidence::Possible, machine.milder, false));

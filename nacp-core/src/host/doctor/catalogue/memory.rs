@@ -221,3 +221,39 @@ fn d41_remedy(_: &Survey) -> Remedy {
              key `memory` of the section [wsl2] raises what there is to pin",
         )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::catalogue::bench;
+    use crate::host::survey::Gap;
+
+    #[test]
+    fn memory_that_ran_out_long_ago_is_a_note() {
+        let past = |survey: &Survey| match d40(survey) {
+            Outcome::Found(trace) => (trace.past, trace.milder.map(|(severity, _)| severity)),
+            other => panic!("{other:?}"),
+        };
+        let mut survey = bench::machine();
+        survey.at = Some(1_795_514_400);
+        let killed = ContainerFacts { oom_killed: true, finished: Some(1_740_906_000), ..bench::container("trainer") };
+        let mut wrote = ContainerFacts { oom_killed: false, ..killed.clone() };
+        wrote.log = vec!["torch.OutOfMemoryError: CUDA out of memory.".into()];
+        for mut container in [killed, wrote] {
+            survey.containers = vec![container.clone()];
+            assert_eq!(past(&survey), (true, Some(Severity::Note)));
+            container.finished = survey.at;
+            survey.containers = vec![container];
+            assert_eq!(past(&survey), (false, None));
+        }
+    }
+
+    #[test]
+    fn no_memory_is_known_to_suffice_where_containers_were_not_seen() {
+        let mut survey = bench::machine();
+        survey.gaps = vec![Gap::of("daemons", "did not answer in time")];
+        for rule in [d36, d40] {
+            assert!(matches!(rule(&survey), Outcome::Unknown(why) if why.contains("in time")));
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! GPUs that are divided: MIG devices, the rights to them, and their names.
 
-use super::facts::{contained, found, not_linux, on_wsl, said, together};
+use super::facts::{contained, found, found_among, not_linux, on_wsl, said, together};
 use super::ground::{Engine, Ground, also};
 use super::recreate::recreate;
 use crate::cuda::compat::DriverVersion;
@@ -189,7 +189,7 @@ fn d27(survey: &Survey) -> Outcome {
             Some(Trace::of(format!("env {variable}"), name))
         })
     };
-    let Some(trace) = of_containers.or_else(of_process) else { return found(said) };
+    let Some(trace) = of_containers.or_else(of_process) else { return found_among(survey, said) };
     let version = survey.nvml.driver.found().or(survey.kernel.driver.found());
     let branch = version.and_then(|version| version.parse::<DriverVersion>().ok()).map(DriverVersion::branch);
     let machine = match (branch, version) {
@@ -197,7 +197,7 @@ fn d27(survey: &Survey) -> Outcome {
         (Some(_), _) => None,
         _ => Some(trace.only(Confidence::Likely)),
     };
-    found(together(machine, said))
+    found_among(survey, together(machine, said))
 }
 
 fn d27_remedy(survey: &Survey) -> Remedy {
@@ -237,7 +237,7 @@ fn d28(survey: &Survey) -> Outcome {
     });
     let divided = survey.nvml.gpus.iter().any(|gpu| gpu.mig == Some(true));
     let said = said(survey, D28.symptoms).filter(|_| divided || matches!(survey.nvml.driver, Seen::NotAsked));
-    found(together(machine, said))
+    found_among(survey, together(machine, said))
 }
 
 fn d28_remedy(survey: &Survey) -> Remedy {

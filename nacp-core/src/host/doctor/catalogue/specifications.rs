@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::facts::{
-    asks_of_cdi, contained, found, found_among, gpu, on_wsl, owned, said, shares_files, shortened, together, unless_cured,
+    asks_of_cdi, contained, found, found_among, gpu, on_wsl, owned, said, shares_files, shortened, together,
+    unless_cured,
 };
 use super::ground::{Engine, Ground, also};
 use crate::host::doctor::remedy::quoted;

@@ -7,10 +7,16 @@ use crate::host::survey::ContainerFacts;
 
 /// What the containers, the pods or `nvidia-smi` of this machine say with the words of this entry.
 pub(super) fn told(survey: &Survey, entry: &Entry) -> Option<Trace> {
-    said(survey, entry.symptoms).or_else(|| {
+    let said = said(survey, entry.symptoms);
+    let smi = || {
         let outcome = survey.toolkit.nvidia_smi.found()?;
         Some(Trace::of("nvidia-smi -L", quote(entry.symptoms, &outcome.output)?))
-    })
+    };
+    match said {
+        // What is so now counts more than what was.
+        Some(said) if said.past => Some(smi().unwrap_or(said)),
+        said => said.or_else(smi),
+    }
 }
 
 /// The first container that says it, one of before only where no other does, and where.

@@ -135,7 +135,8 @@ fn an_error_that_the_machine_no_longer_shows_is_a_note() {
     assert_eq!(past(d07(&survey)), (true, Some(Severity::Note)));
 
     let mut survey = bench::machine();
-    survey.containers = vec![refused("could not select device driver \"\" with capabilities: [[gpu]]"), bench::asking("")];
+    survey.containers =
+        vec![refused("could not select device driver \"\" with capabilities: [[gpu]]"), bench::asking("")];
     (survey.containers[0].created, survey.containers[1].started) = (Some(2), Some(1));
     assert_eq!(past(d01(&survey)), (false, None), "another worked before");
     survey.containers[1].started = Some(3);
