@@ -14,6 +14,9 @@ pub struct Remedy {
     /// What else to know: what it interrupts, what to do where it does not help.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// Other ways to mend it, the better ones first. Each is enough by itself: they are no further steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Remedy>,
 }
 
 /// One command of a remedy.
@@ -59,10 +62,23 @@ impl Remedy {
         self.at("host", line)
     }
 
+    /// The same with a command that is typed in the container, or stands in the recipe of its image.
+    #[must_use]
+    pub fn in_container(self, line: impl Into<String>) -> Self {
+        self.at("container", line)
+    }
+
     /// The same with what else to know.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
+        self
+    }
+
+    /// The same with another way, which is enough by itself.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.alternatives.push(other);
         self
     }
 

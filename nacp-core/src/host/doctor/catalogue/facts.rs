@@ -2,7 +2,7 @@
 
 use crate::host::doctor::{Outcome, Symptom, Trace};
 use crate::host::survey::ContainerFacts;
-use crate::host::{Confidence, Daemon, DaemonInfo, DaemonPlace, Evidence, LayerKind, Seen, Survey};
+use crate::host::{Confidence, ContainerRuntime, Daemon, DaemonInfo, DaemonPlace, Evidence, LayerKind, Seen, Survey};
 
 /// As much of an error or a line as a person reads.
 const LONGEST: usize = 300;
@@ -76,6 +76,18 @@ pub(super) fn contained(survey: &Survey) -> bool {
     layers.iter().any(|layer| matches!(layer.kind, LayerKind::Container(_)) && layer.confidence > Confidence::Possible)
 }
 
+/// Whether the daemon's machine is outside of this container. A system container (LXC, systemd-nspawn) with a daemon of its
+/// own is that machine, in all but the driver and the kernel.
+pub(super) fn daemon_is_outside(survey: &Survey) -> bool {
+    let system = |kind| matches!(kind, ContainerRuntime::Lxc | ContainerRuntime::Nspawn);
+    let all_system = survey.host.layers.iter().all(|layer| match layer.kind {
+        LayerKind::Container(kind) => system(kind),
+        kind => kind != LayerKind::Pod,
+    });
+    let own = |daemon: &Daemon| daemon.place == DaemonPlace::ThisKernel && daemon.endpoint.starts_with("unix://");
+    contained(survey) && !(all_system && survey.daemon().is_some_and(own))
+}
+
 /// Whether the kernel is WSL's, the first or the second.
 pub(super) fn on_wsl(survey: &Survey) -> bool {
     survey.host.layers.iter().any(|layer| matches!(layer.kind, LayerKind::Wsl1 | LayerKind::Wsl2))
@@ -101,7 +113,7 @@ pub(super) fn silent_daemons(survey: &Survey) -> Option<String> {
 
 /// Whether the files of this machine (CDI specifications, the toolkit) are those that a daemon works with.
 pub(super) fn shares_files(survey: &Survey, daemon: &Daemon) -> bool {
-    daemon.place == DaemonPlace::ThisKernel && !contained(survey)
+    daemon.place == DaemonPlace::ThisKernel && !daemon_is_outside(survey)
 }
 
 /// The daemon of a container, and what it said.

@@ -2,6 +2,7 @@
 
 use super::cuda::refused;
 use super::facts::{dated, found_among, is_past};
+use super::ground::Ground;
 use super::told::{by_container, told};
 use crate::Bytes;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
@@ -162,7 +163,7 @@ fn d40_remedy(survey: &Survey) -> Remedy {
             "{note}. WSL does not show which program of Windows uses the GPU: Task Manager does, in the column of GPU memory"
         ));
     }
-    remedy.run("nvidia-smi --query-compute-apps=pid,name,used_memory --format=csv").note(note)
+    Ground::of(survey).machine(remedy, "nvidia-smi --query-compute-apps=pid,name,used_memory --format=csv").note(note)
 }
 
 pub(super) const D41: Entry = Entry {

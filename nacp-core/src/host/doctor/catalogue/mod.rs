@@ -13,6 +13,7 @@ mod hardware;
 mod kubernetes;
 mod memory;
 mod mig;
+mod newer_driver;
 mod permissions;
 mod recreate;
 mod requests;

@@ -42,7 +42,7 @@ pub(super) const D46: Entry = Entry {
         "https://github.com/NVIDIA/cloud-native-docs/pull/106",
         "https://github.com/NVIDIA/nvidia-container-toolkit/issues/906",
         "https://github.com/NVIDIA/nvidia-container-toolkit/issues/934",
-        "https://github.com/wolfi-dev/advisories/pull/21111",
+        "https://github.com/containers/toolbox/pull/1687",
     ],
     examine: d46,
     remedy: d46_remedy,
