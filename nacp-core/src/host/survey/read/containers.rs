@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::environment::is_kept;
+use super::environment::kept;
 use crate::host::root::Root;
 use crate::host::survey::{ContainerFacts, DeviceRequest};
 use crate::host::{Daemon, DaemonPlace, Seen};
@@ -143,7 +143,7 @@ fn request(value: &Value) -> DeviceRequest {
 
 fn variable(text: &str) -> Option<(String, String)> {
     let (name, value) = text.split_once('=')?;
-    is_kept(name).then(|| (name.to_owned(), value.to_owned()))
+    kept(name).then(|| (name.to_owned(), value.to_owned()))
 }
 
 /// The second in which it was started; none for one that never was, whose time is the year 1.
@@ -223,7 +223,7 @@ mod tests {
         let value = json!({
             "Name": "/llm",
             "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": true, "Error": "why", "StartedAt": "2026-11-24T10:00:00.5Z"},
-            "Config": {"Image": "vllm:1", "Env": ["HF_TOKEN=secret", "CUDA_VERSION=13.0", "LD_LIBRARY_PATH=/x"]},
+            "Config": {"Image": "vllm:1", "Env": ["HF_TOKEN=secret", "NVIDIA_API_KEY=secret", "CUDA_VERSION=13.0", "LD_LIBRARY_PATH=/x"]},
             "HostConfig": {
                 "DeviceRequests": [{"Driver": "cdi", "Count": 0, "DeviceIDs": ["nvidia.com/gpu=0"], "Capabilities": [["gpu", "compute"]]}],
                 "ShmSize": 67_108_864, "IpcMode": "private", "Ulimits": [{"Name": "memlock", "Soft": -1, "Hard": -1}],
