@@ -81,7 +81,7 @@ fn a_folder_answers_for_its_daemons() {
     );
     assert_eq!(json("/containers/llm/json"), json("/containers/4f/json"));
     assert!(ask("/containers/other/json").open().unwrap().contains("No such container: other"));
-    let log = root.container_log(docker, "4f", 2, LIMIT);
+    let log = root.container_log(docker, "4f", 0, 2, LIMIT);
     assert_eq!(log, Seen::Found(vec!["two".into(), "three".into()]));
     let other = root.ask("tcp://gpu-7:2375", "/version", LIMIT);
     assert_eq!(other.open(), Some("nobody listens there; is the daemon running?"));
@@ -116,10 +116,10 @@ fn nothing_that_a_folder_says_leads_out_of_it() {
     fs::write(outside.path().join("endpoint"), "tcp://outside:2375").unwrap();
     let docker = "unix:///var/run/docker.sock";
     for id in ["up", "absolute", "link", "dot"] {
-        let log = root.container_log(docker, id, 9, LIMIT);
+        let log = root.container_log(docker, id, 0, 9, LIMIT);
         assert!(log.found().is_none(), "{id}: {log:?}");
     }
-    assert_eq!(root.container_log(docker, "up", 9, LIMIT), Seen::Unreadable("its name leads elsewhere".into()));
+    assert_eq!(root.container_log(docker, "up", 0, 9, LIMIT), Seen::Unreadable("its name leads elsewhere".into()));
     assert_eq!((root.answer("nvml.json"), root.answer("kernel.log")), (Seen::NotAsked, Seen::NotAsked));
     assert_eq!(root.run("nvidia-smi", &[], LIMIT), Seen::NotAsked);
     assert_eq!(root.ask(docker, "/info", LIMIT), Seen::NotAsked);

@@ -1,7 +1,8 @@
 //! What is read, and for how long.
+#![expect(clippy::disallowed_methods, reason = "a survey says when it was read")]
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Survey;
 use super::read::{self, Given};
@@ -42,6 +43,7 @@ pub struct SurveyBuilder {
     nvidia_smi: bool,
     cdi_generate: bool,
     messages: Vec<String>,
+    at: Option<i64>,
 }
 
 impl SurveyBuilder {
@@ -57,6 +59,7 @@ impl SurveyBuilder {
             nvidia_smi: false,
             cdi_generate: false,
             messages: Vec::new(),
+            at: None,
         }
     }
 
@@ -128,8 +131,16 @@ impl SurveyBuilder {
         self
     }
 
+    /// When it is read, in seconds since 1970, in place of what the clock says: an error of long ago is no trouble of
+    /// today. A folder has no clock; its file `answers/at` may say.
+    pub fn at(mut self, seconds: i64) -> Self {
+        self.at = Some(seconds);
+        self
+    }
+
     /// Reads. What cannot be read is part of the survey, with its reason, and no error.
     pub fn read(self) -> Survey {
+        let at = self.at.or_else(|| now(&self.root));
         let given = |host, until| Given {
             root: self.root.clone(),
             host,
@@ -141,8 +152,17 @@ impl SurveyBuilder {
             nvidia_smi: self.nvidia_smi,
             cdi_generate: self.cdi_generate,
             messages: self.messages,
+            at,
             until,
         };
         read::read(&self.root, self.limit, given)
     }
+}
+
+/// What the clock of a machine says, in seconds since 1970.
+fn now(root: &Root) -> Option<i64> {
+    if root.is_this_machine() {
+        return SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| since.as_secs().try_into().ok());
+    }
+    root.answer("at").found()?.trim().parse().ok()
 }
