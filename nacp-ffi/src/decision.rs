@@ -45,7 +45,8 @@ pub struct nacp_evaluate_options {
     /// What nacp_evaluate_json gave on native Linux with the same GPU: throughput and overhead are ratios to it. NULL for
     /// none.
     pub reference: *const c_char,
-    /// How long the checks of CUDA may take, in milliseconds; 0 for the limit of the level.
+    /// How long reading the machine, the checks of CUDA and the runs of the image may take together, in milliseconds; 0 for
+    /// a limit of each of its own.
     pub limit_ms: u32,
 }
 
