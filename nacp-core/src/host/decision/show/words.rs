@@ -23,7 +23,7 @@ pub(super) fn word(cell: &Cell) -> String {
         Value::Measured(measured) => {
             let mark = if measured.share < HALF { "†" } else { "" };
             let simulated = if measured.simulated { " sim" } else { "" };
-            format!("{:.2}{mark}{simulated}", measured.score)
+            format!("{:.2}{simulated}{mark}", measured.score)
         }
         Value::Rated(rated) => format!("({})", rated.rating),
         Value::Unknown { .. } => "?".into(),
