@@ -28,6 +28,14 @@ pub struct ContainerFacts {
     pub error: String,
     /// When it was last started, in seconds since 1970.
     pub started: Option<i64>,
+    /// When it was created, in seconds since 1970.
+    pub created: Option<i64>,
+    /// When its program last ended, in seconds since 1970.
+    pub finished: Option<i64>,
+    /// The project of Compose that it belongs to (the label `com.docker.compose.project`).
+    pub project: Option<String>,
+    /// Its service in that project (the label `com.docker.compose.service`).
+    pub service: Option<String>,
     /// What it requests of devices.
     pub requests: Vec<DeviceRequest>,
     /// The runtime that it names.
@@ -40,6 +48,9 @@ pub struct ContainerFacts {
     pub shm_bytes: Option<u64>,
     /// Its IPC mode: `private`, `host`, `shareable`.
     pub ipc: Option<String>,
+    /// Its policy of restarts: `no`, `always`, `unless-stopped`, `on-failure`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<String>,
     /// Whether it runs with all rights.
     pub privileged: bool,
     /// Its ulimits, by name, the soft one.

@@ -269,7 +269,7 @@ fn d10_remedy(survey: &Survey) -> Remedy {
 }
 
 /// The driver's packages, and the reboot that loads its module.
-fn install_driver(ground: Ground<'_>, remedy: Remedy) -> Remedy {
+pub(super) fn install_driver(ground: Ground<'_>, remedy: Remedy) -> Remedy {
     let remedy = match ground.machine_packages() {
         Packages::Apt if ground.is_distribution("ubuntu") => ground.machine(remedy, "sudo ubuntu-drivers install"),
         Packages::Apt => {

@@ -4,6 +4,7 @@
 //! nothing can be restarted, Docker Desktop has no unit of systemd, a rootless daemon belongs to its user.
 
 use crate::host::doctor::Remedy;
+use crate::host::doctor::remedy::quoted;
 use crate::host::{DaemonPlace, Seen, Survey};
 
 /// How to install the toolkit where the distribution is not known.
@@ -318,10 +319,13 @@ impl<'s> Ground<'s> {
         let line = match path {
             None if kept => "sudo systemctl restart nvidia-cdi-refresh.service".into(),
             Some(path) if kept && is_kept(path) => "sudo systemctl restart nvidia-cdi-refresh.service".into(),
-            Some(path) if path.ends_with(".json") => {
-                format!("sudo nvidia-ctk cdi generate --format=json --output={path}")
+            path => {
+                let format = if path.is_some_and(|path| path.ends_with(".json")) { "--format=json " } else { "" };
+                let Some(path) = quoted(path.unwrap_or("/etc/cdi/nvidia.yaml")) else {
+                    return also(remedy, "Write the CDI specification anew by hand: its name cannot be typed.");
+                };
+                format!("sudo nvidia-ctk cdi generate {format}--output={path}")
             }
-            path => format!("sudo nvidia-ctk cdi generate --output={}", path.unwrap_or("/etc/cdi/nvidia.yaml")),
         };
         let remedy = self.daemon(remedy, line);
         self.daemon(remedy, "nvidia-ctk cdi list")
@@ -434,6 +438,16 @@ mod tests {
             first(&survey, Some("/etc/cdi/nvidia.yaml")),
             "here: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
         );
+    }
+
+    #[test]
+    fn the_name_of_a_file_is_one_word_of_a_command() {
+        let mut survey = bench::machine();
+        survey.toolkit.refresh_unit = Seen::Absent;
+        let first = |path| lines(&Ground::of(&survey).specify(Remedy::new("x"), Some(path)));
+        let line = "here: sudo nvidia-ctk cdi generate --output='/etc/cdi/a;reboot.yaml'";
+        assert_eq!(first("/etc/cdi/a;reboot.yaml")[0], line);
+        assert_eq!(first("/etc/cdi/a\nreboot.yaml"), Vec::<String>::new());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod memory;
 mod mig;
 mod newer_driver;
 mod permissions;
+mod recreate;
 mod requests;
 mod requirement;
 mod snap;

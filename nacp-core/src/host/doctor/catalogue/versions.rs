@@ -1,5 +1,6 @@
 //! What an image was built with, and what the driver and the GPU of this machine serve.
 
+use super::facts::found_among;
 use super::ground::Ground;
 use super::newer_driver::newer_driver_or_older_image;
 use super::requirement::{self, Known};
@@ -53,7 +54,7 @@ fn d16(survey: &Survey) -> Outcome {
             Some(true) => {}
         }
     }
-    if open { Outcome::Unknown(NO_DRIVER.into()) } else { Outcome::Clear }
+    if open { Outcome::Unknown(NO_DRIVER.into()) } else { found_among(survey, None) }
 }
 
 /// What a container's image requires, where the toolkit is not told to let it be.
