@@ -122,8 +122,10 @@ impl<'s> Ground<'s> {
         }
         match self.daemon_is_elsewhere() {
             true => remedy.on_host(line),
-            false if self.on_windows() => remedy,
-            false => remedy.run(line),
+            false if !self.on_windows() => remedy.run(line),
+            // The client is there as well.
+            false if line.starts_with("docker ") => remedy.on_windows(line),
+            false => remedy,
         }
     }
 
@@ -483,6 +485,10 @@ mod tests {
         );
         assert_eq!(ground.packages(), Packages::Apt);
         assert_eq!(lines(&ground.machine(Remedy::new("x"), "sudo reboot")), Vec::<String>::new());
+        survey.host.daemons[0].place = DaemonPlace::DesktopWsl2;
+        let ground = Ground::of(&survey);
+        let remedy = ground.daemon(ground.daemon(Remedy::new("x"), "docker restart llm"), "sudo ldconfig");
+        assert_eq!(lines(&remedy), ["windows: docker restart llm"]);
         survey.host.daemons.clear();
         let remedy = Ground::of(&survey).restart(Ground::of(&survey).install_toolkit(Remedy::new("x")));
         assert_eq!(lines(&remedy), ["windows: wsl.exe --install", "windows: wsl.exe --update"]);
