@@ -14,7 +14,7 @@ mod sources;
 use std::fmt::Write as _;
 
 use cases::Machine;
-use nacp_core::host::doctor::{CATALOGUE, Diagnosis, Finding, diagnose, explain};
+use nacp_core::host::doctor::{CATALOGUE, Diagnosis, Finding, Severity, diagnose, explain};
 use samples::SAMPLES;
 
 /// Machines of the fixtures whose findings are their nature, such as a Docker Desktop on Linux beside a GPU: they are no
@@ -113,6 +113,20 @@ fn every_entry_fires_where_it_should_and_no_healthy_machine_has_a_finding() {
         CATALOGUE.len()
     );
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn how_bad_a_failure_is_follows_from_when_it_was() {
+    for (id, case, severity) in [
+        ("D08", "fires-running", Severity::Broken),
+        ("D40", "fires", Severity::Broken),
+        ("D40", "fires-long-ago", Severity::Note),
+    ] {
+        let machine = &Machine::of_entry(id, case)[0];
+        let diagnosis = diagnose(&machine.survey());
+        let finding = diagnosis.findings.iter().find(|finding| finding.id.to_string() == id).unwrap();
+        assert_eq!(finding.severity, severity, "{}: {finding:#?}", machine.name);
+    }
 }
 
 /// A machine in order decides nothing between two entries: the words alone do.
