@@ -346,14 +346,12 @@ mod tests {
             place: DaemonPlace::Unknown,
             evidence: Vec::new(),
         };
-        let (found, gaps) = super::read(&root, &[daemon], &|| Duration::from_secs(5));
+        let (found, gaps) = of_daemons(&root, &[daemon], &|| Duration::from_secs(5));
         (folder, found, gaps)
     }
 
     fn several(count: usize, state: impl Fn(usize) -> Value) -> String {
-        let one = |number: usize| {
-            json!({"Id": format!("c{number}"), "Name": format!("/c{number}"), "State": state(number), "HostConfig": {"Runtime": "nvidia"}})
-        };
+        let one = |number: usize| json!({"Id": format!("c{number}"), "Name": format!("/c{number}"), "State": state(number), "HostConfig": {"Runtime": "nvidia"}});
         Value::from((0..count).map(one).collect::<Vec<_>>()).to_string()
     }
 
