@@ -78,6 +78,7 @@ impl fmt::Display for RuntimeOption {
 
 /// On which options a machine stands: what a process there is, and what the containers are that it would start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Standing {
     /// What a process is here; none where it is none of the options, or cannot be told.
     pub process: Option<RuntimeOption>,
