@@ -38,6 +38,25 @@ fn this_machine_is_read_in_time_and_travels() {
 }
 
 #[test]
+fn a_limit_without_end_is_one() {
+    let folder = super::fixture("bare-metal-docker");
+    let builder = Survey::builder().root(host::Root::open(folder).unwrap());
+    assert!(builder.limit(Duration::MAX).read().daemon().is_some());
+}
+
+#[test]
+fn what_is_not_read_in_time_is_a_gap_and_not_a_machine_that_has_nothing() {
+    let folder = super::fixture("bare-metal-docker");
+    let read = Survey::builder().root(host::Root::open(folder).unwrap()).limit(Duration::ZERO).read();
+    for what in ["daemons", "containers", "CDI specifications", "libraries", "nvidia-ctk"] {
+        let gap = read.gaps.iter().find(|gap| gap.what == what);
+        let why = gap.map(|gap| gap.why.as_str());
+        assert_eq!(why, Some(format!("{what} did not answer in time").as_str()), "{:?}", read.gaps);
+    }
+    assert_eq!(read.toolkit.version.open(), Some("nvidia-ctk did not answer in time"));
+}
+
+#[test]
 fn the_short_way_surveys_and_judges() {
     let doctor = host::doctor();
     assert_eq!(doctor.diagnosis, host::diagnose(&doctor.survey));

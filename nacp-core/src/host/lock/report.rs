@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Drift, Effect, Side, Unanswered, Verification};
+use crate::cuda::check::page::cell;
 
 impl Verification {
     /// It as JSON, with `holds` for each effect that can be allowed.
@@ -82,17 +83,4 @@ impl fmt::Display for Verification {
         }
         Ok(())
     }
-}
-
-/// Text within a cell: nothing in it ends the cell, begins a tag or formats.
-fn cell(text: &str) -> String {
-    let mut out = String::new();
-    for letter in text.chars() {
-        match letter {
-            letter if letter.is_control() => out.push(' '),
-            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' => out.extend(['\\', letter]),
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -42,12 +42,16 @@ pub struct ContainerFacts {
     pub runtime: Option<String>,
     /// Device nodes that it is given by path.
     pub devices: Vec<String>,
-    /// Its variables that begin with `NVIDIA_` or `CUDA_`, and `LD_LIBRARY_PATH`; the image's own among them.
+    /// Its variables that decide about GPUs, such as `NVIDIA_VISIBLE_DEVICES` and `LD_LIBRARY_PATH`; the image's own among
+    /// them.
     pub env: BTreeMap<String, String>,
     /// Bytes of its `/dev/shm`.
     pub shm_bytes: Option<u64>,
     /// Its IPC mode: `private`, `host`, `shareable`.
     pub ipc: Option<String>,
+    /// Its policy of restarts: `no`, `always`, `unless-stopped`, `on-failure`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<String>,
     /// Whether it runs with all rights.
     pub privileged: bool,
     /// Its ulimits, by name, the soft one.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::words::{LEGEND, SIMULATED, headline, parts, percent, reach, score, short, word};
+use super::words::{LEGEND, SIMULATED, headline, narrow_mean, parts, percent, reach, score, shares, short, word};
 use crate::host::RuntimeOption;
 use crate::host::decision::{Criterion, Decision};
 
@@ -16,7 +16,7 @@ impl fmt::Display for Decision {
         let width = f.width().unwrap_or(NARROWEST).max(NARROWEST);
         let simulated = if self.simulated { " (simulated)" } else { "" };
         writeln!(f, "Runtime options on {}{simulated}", self.machine)?;
-        writeln!(f, "{}", headline(self))?;
+        wrap(f, &headline(self), 0, width)?;
         writeln!(f)?;
         let line = |f: &mut fmt::Formatter<'_>, first: &str, cells: [String; 7]| {
             let mut text = format!("{first:<FIRST$}");
@@ -34,11 +34,15 @@ impl fmt::Display for Decision {
             let cells = columns(&|option| self.cell(option, criterion).map(word).unwrap_or_default());
             line(f, criterion.title(), cells)?;
         }
-        line(f, "mean of what is known", columns(&|option| column(option, &|it| score(it.score))))?;
+        line(f, "mean of what is known", columns(&|option| column(option, &narrow_mean)))?;
+        line(f, "compared", columns(&|option| column(option, &|it| score(it.compared))))?;
         line(f, "weight known", columns(&|option| column(option, &|it| percent(it.known))))?;
         line(f, "weight measured", columns(&|option| column(option, &|it| percent(it.measured))))?;
         writeln!(f)?;
         wrap(f, LEGEND, 0, width)?;
+        if let Some(shares) = shares(self) {
+            wrap(f, &shares, 0, width)?;
+        }
         if self.simulated {
             wrap(f, SIMULATED, 0, width)?;
         }

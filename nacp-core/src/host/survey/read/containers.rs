@@ -165,6 +165,7 @@ fn container(text: &str) -> Option<ContainerFacts> {
         devices: list(&host["Devices"]).filter_map(|it| it["PathOnHost"].as_str().map(str::to_owned)).collect(),
         env: list(&config["Env"]).filter_map(Value::as_str).filter_map(variable).collect(),
         shm_bytes: host["ShmSize"].as_u64(),
+        restart: host["RestartPolicy"]["Name"].as_str().map(|it| if it.is_empty() { "no" } else { it }.to_owned()),
         ipc: host["IpcMode"].as_str().filter(|it| !it.is_empty()).map(str::to_owned),
         privileged: host["Privileged"] == true,
         ulimits: list(&host["Ulimits"])
@@ -346,7 +347,7 @@ mod tests {
             place: DaemonPlace::Unknown,
             evidence: Vec::new(),
         };
-        let (found, gaps) = super::read(&root, &[daemon], &|| Duration::from_secs(5));
+        let (found, gaps) = of_daemons(&root, &[daemon], &|| Duration::from_secs(5));
         (folder, found, gaps)
     }
 
