@@ -42,7 +42,7 @@ class Remedy(Record):
     """The commands that do it, in order."""
     note: str = ""
     """What else to know: what it interrupts, what to do where it does not help."""
-    alternatives: tuple["Remedy", ...] = ()
+    alternatives: tuple[Remedy, ...] = ()
     """Other ways to mend it, the better ones first. Each is enough by itself."""
 
 

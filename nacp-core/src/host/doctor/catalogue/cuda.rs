@@ -82,6 +82,11 @@ fn has_worked(container: &ContainerFacts) -> bool {
 
 fn d18_remedy(survey: &Survey) -> Remedy {
     let container = by_container(survey, &D18).is_some() || survey.containers.iter().any(has_compat);
+    if survey.host.os.as_deref() == Some("windows") && !container {
+        return Remedy::new("let programs find the driver's own nvcuda.dll first")
+            .on_windows("where.exe nvcuda.dll")
+            .note("the first must be that of System32; right after an update of the driver start Windows anew");
+    }
     let remedy = Remedy::new("take the folder of cuda-compat out of the search path");
     let remedy = if container {
         remedy

@@ -236,7 +236,7 @@ impl<'s> Ground<'s> {
     pub(super) fn restart_cost(self) -> &'static str {
         match self.engine() {
             Engine::Podman => "Nothing that runs is interrupted.",
-            Engine::Kubernetes => "Running pods go on; none starts until containerd is back.",
+            Engine::Kubernetes => "Running pods go on; none starts until the runtime of the node is back.",
             Engine::Desktop | Engine::DesktopLinux => "The restart stops every container of Docker Desktop.",
             _ => "The restart stops every container of this daemon, unless its daemon.json sets `live-restore`.",
         }

@@ -110,7 +110,7 @@ fn d35(survey: &Survey) -> Outcome {
     if !node.node {
         return Outcome::NotHere(if node.pod { "a pod does not see what its node offers" } else { NOT_HERE });
     }
-    if node.dra && !node.gpus_registered.found().is_some_and(|count| *count > 0) {
+    if node.dra && !matches!(node.gpus_registered, Seen::Found(count) if count > 0) {
         return Outcome::NotHere("NVIDIA's DRA driver gives the GPUs of this node, without a device plugin");
     }
     let gpus = survey.devices.gpus().count();
