@@ -14,6 +14,8 @@ mod show;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "doctor")]
+pub(super) use self::endpoints::without_user;
 pub(super) use self::find::find;
 pub(super) use self::place::is_wsl2;
 pub use self::place::place;

@@ -1,8 +1,8 @@
 //! What is read, and for how long.
-#![expect(clippy::disallowed_methods, reason = "a survey has a limit of time")]
+#![expect(clippy::disallowed_methods, reason = "a survey says when it was read")]
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Survey;
 use super::read::{self, Given};
@@ -13,11 +13,13 @@ use crate::host::Root;
 
 /// How long a survey takes at most, unless it is told.
 const LIMIT: Duration = Duration::from_secs(5);
+/// The longest limit; a longer one is this one.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads a [`Survey`].
 ///
-/// Each part has a reader of its own, and all read at once. What does not come within the limit is unreadable, and the
-/// reason says so. Nothing is changed on the machine.
+/// Each part has a reader of its own, and all read at once. What does not come within the limit is unreadable or a gap of
+/// the survey ([`Gap`](super::Gap)), and the reason says so. Nothing is changed on the machine.
 ///
 /// ```no_run
 /// use nacp_core::Program;
@@ -41,6 +43,7 @@ pub struct SurveyBuilder {
     nvidia_smi: bool,
     cdi_generate: bool,
     messages: Vec<String>,
+    at: Option<i64>,
 }
 
 impl SurveyBuilder {
@@ -56,6 +59,7 @@ impl SurveyBuilder {
             nvidia_smi: false,
             cdi_generate: false,
             messages: Vec::new(),
+            at: None,
         }
     }
 
@@ -76,9 +80,9 @@ impl SurveyBuilder {
         self
     }
 
-    /// How long all may take together; five seconds unless it is set.
+    /// How long all may take together; five seconds unless it is set, and a day at most.
     pub fn limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+        self.limit = limit.min(LONGEST);
         self
     }
 
@@ -127,12 +131,18 @@ impl SurveyBuilder {
         self
     }
 
+    /// When it is read, in seconds since 1970, in place of what the clock says: an error of long ago is no trouble of
+    /// today. A folder has no clock; its file `answers/at` may say.
+    pub fn at(mut self, seconds: i64) -> Self {
+        self.at = Some(seconds);
+        self
+    }
+
     /// Reads. What cannot be read is part of the survey, with its reason, and no error.
     pub fn read(self) -> Survey {
-        let until = Instant::now() + self.limit;
-        let host = read::layers(&self.root);
-        read::read(Given {
-            root: self.root,
+        let at = self.at.or_else(|| now(&self.root));
+        let given = |host, until| Given {
+            root: self.root.clone(),
             host,
             isolated: self.isolated,
             source: self.source,
@@ -142,7 +152,17 @@ impl SurveyBuilder {
             nvidia_smi: self.nvidia_smi,
             cdi_generate: self.cdi_generate,
             messages: self.messages,
+            at,
             until,
-        })
+        };
+        read::read(&self.root, self.limit, given)
     }
+}
+
+/// What the clock of a machine says, in seconds since 1970.
+fn now(root: &Root) -> Option<i64> {
+    if root.is_this_machine() {
+        return SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| since.as_secs().try_into().ok());
+    }
+    root.answer("at").found()?.trim().parse().ok()
 }

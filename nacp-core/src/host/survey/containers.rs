@@ -28,6 +28,14 @@ pub struct ContainerFacts {
     pub error: String,
     /// When it was last started, in seconds since 1970.
     pub started: Option<i64>,
+    /// When it was created, in seconds since 1970.
+    pub created: Option<i64>,
+    /// When its program last ended, in seconds since 1970.
+    pub finished: Option<i64>,
+    /// The project of Compose that it belongs to (the label `com.docker.compose.project`).
+    pub project: Option<String>,
+    /// Its service in that project (the label `com.docker.compose.service`).
+    pub service: Option<String>,
     /// What it requests of devices.
     pub requests: Vec<DeviceRequest>,
     /// The runtime that it names.

@@ -8,11 +8,12 @@
 //! | part | from |
 //! |---|---|
 //! | devices | nodes of `/dev` and their permissions, links in `/dev/char`, `/sys/bus/pci/devices`, `/proc/self/status` |
+//! | SELinux | the end of `/var/log/audit/audit.log`, the boolean `container_use_devices` |
 //! | kernel | `/proc/modules`, `/proc/driver/nvidia/version`, `/lib/modules`, the firmware's `SecureBoot`, SELinux, the mounts, the log (`/dev/kmsg`) |
 //! | libraries | names and links of `libcuda`, `libnvidia-ml` and `libdxcore` in the loader's folders; `/etc/ld.so.cache` |
 //! | toolkit | its programs, its `config.toml`, the daemon's `daemon.json`, dpkg's list of packages |
 //! | CDI | the specifications in the daemons' folders, and whether the paths in them are there |
-//! | daemons | `GET` requests: version, information, containers, the last lines of those that ended badly |
+//! | daemons | `GET` requests: version, information, containers, the last lines of those that ended badly and of those that run |
 //! | NVML, CUDA | the libraries themselves, in children where a program is named for them |
 //! | programs | `nvidia-ctk --version` and, where systemd runs, `systemctl show`; `nvidia-smi -L` and `nvidia-ctk cdi generate` only where the caller says so |
 //! | Kubernetes | containerd's configuration, sockets of device plugins, numbers in the kubelet's checkpoint |
@@ -32,11 +33,13 @@ mod containers;
 mod cuda;
 mod devices;
 mod discreet;
+mod gap;
 mod kernel;
 mod kubernetes;
 mod libraries;
 mod nvml;
 mod read;
+mod selinux;
 mod system;
 mod toolkit;
 mod wsl;
@@ -50,10 +53,12 @@ pub use cdi::{Cdi, CdiDevice, CdiSpec};
 pub use containers::{ContainerFacts, DeviceRequest};
 pub use cuda::{CudaDeviceFacts, CudaFacts, CudaFailure};
 pub use devices::{DeviceNode, Devices};
+pub use gap::Gap;
 pub use kernel::{KernelFacts, SecureBoot};
 pub use kubernetes::Kubernetes;
 pub use libraries::{Libraries, LibraryFile};
 pub use nvml::{NvmlFacts, NvmlFailure, NvmlGpu};
+pub use selinux::Selinux;
 pub use system::System;
 pub use toolkit::{Toolkit, ToolkitConfig};
 pub use wsl::Wsl;
@@ -67,6 +72,12 @@ use super::{Daemon, Host, Seen};
 pub struct Survey {
     /// The layers on which it stands.
     pub host: Host,
+    /// When it was read, in seconds since 1970; none where nobody had a clock.
+    #[serde(default)]
+    pub at: Option<i64>,
+    /// What could not be read, where the part that is missing has no reason of its own.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
     /// Variables of the environment that decide which GPUs, libraries and daemons are used: `CUDA_VISIBLE_DEVICES`,
     /// `NVIDIA_*`, `LD_LIBRARY_PATH`, `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_API_VERSION`.
     #[serde(default)]
@@ -80,6 +91,9 @@ pub struct Survey {
     /// The kernel, its modules and what the NVIDIA module wrote.
     #[serde(default)]
     pub kernel: KernelFacts,
+    /// What SELinux kept containers from.
+    #[serde(default)]
+    pub selinux: Selinux,
     /// The driver's libraries as files.
     #[serde(default)]
     pub libraries: Libraries,
@@ -130,10 +144,13 @@ impl Survey {
     pub fn of_host(host: Host) -> Self {
         Self {
             host,
+            at: None,
+            gaps: Vec::new(),
             environment: BTreeMap::new(),
             system: System::default(),
             devices: Devices::default(),
             kernel: KernelFacts::default(),
+            selinux: Selinux::default(),
             libraries: Libraries::default(),
             toolkit: Toolkit::default(),
             cdi: Cdi::default(),

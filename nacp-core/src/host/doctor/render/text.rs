@@ -70,8 +70,14 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
 }
 
 pub(super) fn remedy(remedy: &Remedy, indent: usize) -> String {
+    let others = remedy.alternatives.iter().map(|other| way("or", other, indent));
+    std::iter::once(way("mend", remedy, indent)).chain(others).collect()
+}
+
+/// One way to mend it, after the word that leads to it.
+fn way(word: &str, remedy: &Remedy, indent: usize) -> String {
     let mut out = String::new();
-    prose(&mut out, &format!("mend: {}", remedy.summary), indent);
+    prose(&mut out, &format!("{word}: {}", remedy.summary), indent);
     for (place, lines) in by_place(remedy) {
         if place != "here" {
             prose(&mut out, &format!("{place}:"), indent);
