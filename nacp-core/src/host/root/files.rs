@@ -1,7 +1,7 @@
 //! Files, folders and links of a machine.
 
 use std::fs::{self, File, Metadata};
-use std::io::{Error as IoError, ErrorKind as IoErrorKind, Read};
+use std::io::{Error as IoError, ErrorKind as IoErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::{Place, Root, below};
@@ -57,6 +57,26 @@ impl Root {
             let mut bytes = Vec::new();
             File::open(&place)?.take(most).read_to_end(&mut bytes)?;
             Ok(bytes)
+        };
+        seen(read())
+    }
+
+    /// The end of a text file, `most` bytes of it, from the beginning of a line on.
+    #[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "a survey reads more than detection"))]
+    pub(crate) fn tail(&self, path: &str, most: u64) -> Seen<String> {
+        let read = || {
+            let place = self.followed(path)?;
+            if !fs::metadata(&place)?.is_file() {
+                return Err(IoError::other("it is no regular file"));
+            }
+            let mut file = File::open(&place)?;
+            let cut = file.metadata()?.len().saturating_sub(most);
+            file.seek(SeekFrom::Start(cut))?;
+            let mut bytes = Vec::new();
+            file.take(most).read_to_end(&mut bytes)?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            // The first line is half of one.
+            Ok(if cut == 0 { text } else { text.split_once('\n').map(|(_, rest)| rest.to_owned()).unwrap_or_default() })
         };
         seen(read())
     }
@@ -262,6 +282,14 @@ mod tests {
         assert_eq!(root.list("/none"), Seen::Absent);
         assert!(root.exists(r"C:\Windows\System32\nvml.dll"));
         assert!(!root.exists("/etc/none"));
+    }
+
+    #[test]
+    fn the_end_of_a_file_begins_with_a_line() {
+        let (_folder, root) = machine(&[("var/log", "one\ntwo\nthree\n")]);
+        assert_eq!(root.tail("/var/log", 100), Seen::Found("one\ntwo\nthree\n".into()));
+        assert_eq!(root.tail("/var/log", 8), Seen::Found("three\n".into()));
+        assert_eq!((root.tail("/var/none", 8), root.tail("/var", 8).open().is_some()), (Seen::Absent, true));
     }
 
     #[cfg(unix)]

@@ -122,15 +122,17 @@ impl Root {
         self.ask_raw(endpoint, path, limit).map(|body| String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// The last lines that a container wrote, `most` at most, both of its streams.
+    /// The last lines that a container wrote since a second, `most` at most, both of its streams. A folder does not tell
+    /// when a line was written.
     pub(crate) fn container_log(
         &self,
         endpoint: &str,
         container: &str,
+        since: i64,
         most: usize,
         limit: Duration,
     ) -> Seen<Vec<String>> {
-        let path = format!("/containers/{container}/logs?stdout=1&stderr=1&tail={most}");
+        let path = format!("/containers/{container}/logs?stdout=1&stderr=1&since={since}&tail={most}");
         self.ask_raw(endpoint, &path, limit).map(|body| {
             let text = ask::without_frames(&body);
             let lines: Vec<_> = text.lines().map(str::to_owned).collect();

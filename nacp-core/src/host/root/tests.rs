@@ -81,7 +81,7 @@ fn a_folder_answers_for_its_daemons() {
     );
     assert_eq!(json("/containers/llm/json"), json("/containers/4f/json"));
     assert!(ask("/containers/other/json").open().unwrap().contains("No such container: other"));
-    let log = root.container_log(docker, "4f", 2, LIMIT);
+    let log = root.container_log(docker, "4f", 0, 2, LIMIT);
     assert_eq!(log, Seen::Found(vec!["two".into(), "three".into()]));
     let other = root.ask("tcp://gpu-7:2375", "/version", LIMIT);
     assert_eq!(other.open(), Some("nobody listens there; is the daemon running?"));

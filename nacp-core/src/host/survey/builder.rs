@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a survey has a limit of time")]
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Survey;
 use super::read::{self, Given};
@@ -44,6 +44,7 @@ pub struct SurveyBuilder {
     nvidia_smi: bool,
     cdi_generate: bool,
     messages: Vec<String>,
+    at: Option<i64>,
 }
 
 impl SurveyBuilder {
@@ -59,6 +60,7 @@ impl SurveyBuilder {
             nvidia_smi: false,
             cdi_generate: false,
             messages: Vec::new(),
+            at: None,
         }
     }
 
@@ -130,12 +132,20 @@ impl SurveyBuilder {
         self
     }
 
+    /// When it is read, in seconds since 1970, in place of what the clock says: an error of long ago is no trouble of
+    /// today. A folder has no clock; its file `answers/at` may say.
+    pub fn at(mut self, seconds: i64) -> Self {
+        self.at = Some(seconds);
+        self
+    }
+
     /// Reads. What cannot be read is part of the survey, with its reason, and no error.
     pub fn read(self) -> Survey {
         let now = Instant::now();
         // A limit that no clock can hold is as good as none that anybody waits for.
         let until = now.checked_add(self.limit).unwrap_or(now + FOREVER);
         let host = read::layers(&self.root);
+        let at = self.at.or_else(|| now(&self.root));
         read::read(Given {
             root: self.root,
             host,
@@ -147,7 +157,16 @@ impl SurveyBuilder {
             nvidia_smi: self.nvidia_smi,
             cdi_generate: self.cdi_generate,
             messages: self.messages,
+            at,
             until,
         })
     }
+}
+
+/// What the clock of a machine says, in seconds since 1970.
+fn now(root: &Root) -> Option<i64> {
+    if root.is_this_machine() {
+        return SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| since.as_secs().try_into().ok());
+    }
+    root.answer("at").found()?.trim().parse().ok()
 }

@@ -8,11 +8,12 @@
 //! | part | from |
 //! |---|---|
 //! | devices | nodes of `/dev` and their permissions, links in `/dev/char`, `/sys/bus/pci/devices`, `/proc/self/status` |
+//! | SELinux | the end of `/var/log/audit/audit.log`, the boolean `container_use_devices` |
 //! | kernel | `/proc/modules`, `/proc/driver/nvidia/version`, `/lib/modules`, the firmware's `SecureBoot`, SELinux, the mounts, the log (`/dev/kmsg`) |
 //! | libraries | names and links of `libcuda`, `libnvidia-ml` and `libdxcore` in the loader's folders; `/etc/ld.so.cache` |
 //! | toolkit | its programs, its `config.toml`, the daemon's `daemon.json`, dpkg's list of packages |
 //! | CDI | the specifications in the daemons' folders, and whether the paths in them are there |
-//! | daemons | `GET` requests: version, information, containers, the last lines of those that ended badly |
+//! | daemons | `GET` requests: version, information, containers, the last lines of those that ended badly and of those that run |
 //! | NVML, CUDA | the libraries themselves, in children where a program is named for them |
 //! | programs | `nvidia-ctk --version` and, where systemd runs, `systemctl show`; `nvidia-smi -L` and `nvidia-ctk cdi generate` only where the caller says so |
 //! | Kubernetes | containerd's configuration, sockets of device plugins, numbers in the kubelet's checkpoint |
@@ -38,6 +39,7 @@ mod kubernetes;
 mod libraries;
 mod nvml;
 mod read;
+mod selinux;
 mod system;
 mod toolkit;
 mod wsl;
@@ -56,6 +58,7 @@ pub use kernel::{KernelFacts, SecureBoot};
 pub use kubernetes::Kubernetes;
 pub use libraries::{Libraries, LibraryFile};
 pub use nvml::{NvmlFacts, NvmlFailure, NvmlGpu};
+pub use selinux::Selinux;
 pub use system::System;
 pub use toolkit::{Toolkit, ToolkitConfig};
 pub use wsl::Wsl;
@@ -88,6 +91,9 @@ pub struct Survey {
     /// The kernel, its modules and what the NVIDIA module wrote.
     #[serde(default)]
     pub kernel: KernelFacts,
+    /// What SELinux kept containers from.
+    #[serde(default)]
+    pub selinux: Selinux,
     /// The driver's libraries as files.
     #[serde(default)]
     pub libraries: Libraries,
@@ -144,6 +150,7 @@ impl Survey {
             system: System::default(),
             devices: Devices::default(),
             kernel: KernelFacts::default(),
+            selinux: Selinux::default(),
             libraries: Libraries::default(),
             toolkit: Toolkit::default(),
             cdi: Cdi::default(),

@@ -22,6 +22,10 @@ pub struct Toolkit {
     /// When each of its programs was installed and when the daemon was started tell whether the daemon can know of it:
     /// true where a program is younger than the daemon.
     pub younger_than_daemon: Option<bool>,
+    /// When its packages were last installed, in seconds since 1970, by the package database.
+    pub installed: Option<i64>,
+    /// When Docker's daemon of this machine was started, in seconds since 1970, by the file with its process's number.
+    pub daemon_started: Option<i64>,
     /// How a dry run of `nvidia-ctk cdi generate` ended, where it was run.
     pub cdi_generate: Seen<CommandOutcome>,
     /// Where the `docker` command is, with links followed; `/snap/…` for a confined one.

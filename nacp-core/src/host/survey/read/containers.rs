@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::environment::is_kept;
 use crate::host::root::Root;
-use crate::host::survey::{ContainerFacts, DeviceRequest};
+use crate::host::survey::{ContainerFacts, DeviceRequest, Gap};
 use crate::host::{Daemon, DaemonPlace, Seen};
 
 /// So many containers of a daemon are looked at, the newest; so many that want a GPU are kept of all; so many logs are read.
@@ -20,31 +20,71 @@ const LINE: usize = 400;
 const CAPS: &str = "/dev/nvidia-caps";
 const NODES: usize = 256;
 
-/// The containers that want a GPU, of each daemon that answered, while there is time.
-pub(super) fn read(root: &Root, daemons: &[Daemon], left: &dyn Fn() -> Duration) -> Vec<ContainerFacts> {
-    let mut found: Vec<ContainerFacts> = Vec::new();
-    let mut logs = 0;
+/// The containers that want a GPU, of each daemon that answered, while there is time; and what could not be read of them.
+pub(super) fn read(root: &Root, daemons: &[Daemon], left: &dyn Fn() -> Duration) -> (Vec<ContainerFacts>, Vec<Gap>) {
+    let (mut found, mut gaps) = (Vec::new(), Vec::new());
     for daemon in daemons.iter().filter(|daemon| daemon.answer.found().is_some()) {
-        let Seen::Found(list) = root.ask(&daemon.endpoint, "/containers/json?all=1", left()) else { continue };
-        for id in ids(&list).into_iter().take(LOOKED_AT) {
-            if found.len() >= KEPT || left().is_zero() {
-                return found;
-            }
-            let answer = root.ask(&daemon.endpoint, &format!("/containers/{id}/json"), left());
-            let Some(mut container) = answer.found().and_then(|text| container(text)) else { continue };
-            container.endpoint.clone_from(&daemon.endpoint);
-            if daemon.place == DaemonPlace::ThisKernel {
-                container.inside = answer.found().and_then(|text| inside(root, text));
-            }
-            if ended_badly(&container) && logs < LOGS {
-                logs += 1;
-                let lines = root.container_log(&daemon.endpoint, &id, LINES, left());
-                container.log = lines.found().into_iter().flatten().map(|line| shortened(line)).collect();
-            }
-            found.push(container);
+        if let Err(why) = of_daemon(root, daemon, left, &mut found) {
+            gaps.push(Gap::of(format!("containers of {}", daemon.endpoint), why));
         }
     }
-    found
+    read_logs(root, &mut found, left);
+    (found.into_iter().map(|(_, container)| container).collect(), gaps)
+}
+
+/// Adds the containers of a daemon with their ids.
+///
+/// # Errors
+/// Why some may be missing.
+fn of_daemon(
+    root: &Root,
+    daemon: &Daemon,
+    left: &dyn Fn() -> Duration,
+    found: &mut Vec<(String, ContainerFacts)>,
+) -> Result<(), String> {
+    let list = match root.ask(&daemon.endpoint, "/containers/json?all=1", left()) {
+        Seen::Found(list) => list,
+        other => return Err(other.open().unwrap_or("it has no list of containers").to_owned()),
+    };
+    let ids = ids(&list).ok_or("what it answers is no list of containers")?;
+    let mut failed = None;
+    for id in ids.iter().take(LOOKED_AT) {
+        if left().is_zero() {
+            return Err("the time was over before all were read".into());
+        }
+        if found.len() >= KEPT {
+            return Err(format!("only {KEPT} that want a GPU are read"));
+        }
+        let answer = root.ask(&daemon.endpoint, &format!("/containers/{id}/json"), left());
+        match &answer {
+            // It was removed since.
+            Seen::Unreadable(why) if why.contains(" 404") => continue,
+            Seen::Found(_) => {}
+            other => failed = Some(format!("one could not be read: {}", other.open().unwrap_or("it is not there"))),
+        }
+        let Some(mut container) = answer.found().and_then(|text| container(text)) else { continue };
+        container.endpoint.clone_from(&daemon.endpoint);
+        if daemon.place == DaemonPlace::ThisKernel {
+            container.inside = answer.found().and_then(|text| inside(root, text));
+        }
+        found.push((id.clone(), container));
+    }
+    match failed {
+        Some(why) => Err(why),
+        None if ids.len() > LOOKED_AT => Err(format!("only the newest {LOOKED_AT} of {} were read", ids.len())),
+        None => Ok(()),
+    }
+}
+
+/// The last lines of containers since their last start: first of those that ended badly, then of those that run.
+fn read_logs(root: &Root, found: &mut [(String, ContainerFacts)], left: &dyn Fn() -> Duration) {
+    let mut wanted: Vec<_> = found.iter_mut().filter(|(_, it)| ended_badly(it) || it.state == "running").collect();
+    wanted.sort_by_key(|(_, container)| !ended_badly(container));
+    for (id, container) in wanted.into_iter().take(LOGS) {
+        let since = container.started.unwrap_or_default();
+        let lines = root.container_log(&container.endpoint, id, since, LINES, left());
+        container.log = lines.found().into_iter().flatten().map(|line| shortened(line)).collect();
+    }
 }
 
 fn ended_badly(container: &ContainerFacts) -> bool {
@@ -77,14 +117,15 @@ fn shortened(line: &str) -> String {
     line.chars().filter(|it| !it.is_control() || *it == '\t').take(LINE).collect()
 }
 
-/// The ids in a daemon's list.
-fn ids(list: &str) -> Vec<String> {
-    let all: Vec<Value> = serde_json::from_str(list).unwrap_or_default();
+/// The ids in a daemon's list; none where it is no list.
+fn ids(list: &str) -> Option<Vec<String>> {
+    let all: Vec<Value> = serde_json::from_str(list).ok()?;
     let safe = |id: &&str| {
         !id.is_empty()
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'/'))
     };
-    all.iter().filter_map(|it| it["Id"].as_str()).filter(safe).map(|id| id.trim_start_matches('/').to_owned()).collect()
+    let ids = all.iter().filter_map(|it| it["Id"].as_str()).filter(safe);
+    Some(ids.map(|id| id.trim_start_matches('/').to_owned()).collect())
 }
 
 /// A container that wants a GPU, from what its daemon says of it; nothing for any other.
@@ -101,7 +142,11 @@ fn container(text: &str) -> Option<ContainerFacts> {
             .filter(|_| state["Running"] != true && state["Status"] != "created" || state["ExitCode"] != 0),
         oom_killed: state["OOMKilled"] == true,
         error: owned(&state["Error"]),
-        started: started(state),
+        started: second(&state["StartedAt"]),
+        created: second(&value["Created"]),
+        finished: second(&state["FinishedAt"]),
+        project: label(config, "com.docker.compose.project"),
+        service: label(config, "com.docker.compose.service"),
         requests: list(&host["DeviceRequests"]).map(request).collect(),
         runtime: host["Runtime"].as_str().filter(|it| !it.is_empty()).map(str::to_owned),
         devices: list(&host["Devices"]).filter_map(|it| it["PathOnHost"].as_str().map(str::to_owned)).collect(),
@@ -146,10 +191,14 @@ fn variable(text: &str) -> Option<(String, String)> {
     is_kept(name).then(|| (name.to_owned(), value.to_owned()))
 }
 
-/// The second in which it was started; none for one that never was, whose time is the year 1.
-fn started(state: &Value) -> Option<i64> {
-    let time: jiff::Timestamp = state["StartedAt"].as_str()?.parse().ok()?;
+/// The second of a time; none for one that never was, which is the year 1.
+fn second(time: &Value) -> Option<i64> {
+    let time: jiff::Timestamp = time.as_str()?.parse().ok()?;
     Some(time.as_second()).filter(|second| *second > 0)
+}
+
+fn label(config: &Value, name: &str) -> Option<String> {
+    config["Labels"][name].as_str().filter(|text| !text.is_empty() && text.len() <= LINE).map(str::to_owned)
 }
 
 fn owned(value: &Value) -> String {
@@ -252,9 +301,78 @@ mod tests {
     }
 
     #[test]
+    fn when_a_container_was_made_and_ended_and_whose_service_it_is_are_kept() {
+        let labels = json!({"com.docker.compose.project": "stack", "com.docker.compose.service": "llm", "secret": "x"});
+        let value = json!({
+            "Created": "2026-11-24T09:59:59Z",
+            "State": {"Status": "exited", "FinishedAt": "2026-11-24T10:00:01.5Z"},
+            "Config": {"Labels": labels},
+            "HostConfig": {"Runtime": "nvidia"}
+        });
+        let facts = read(&value).unwrap();
+        assert_eq!((facts.created, facts.finished), (Some(1_795_514_399), Some(1_795_514_401)));
+        assert_eq!((facts.project.as_deref(), facts.service.as_deref()), (Some("stack"), Some("llm")));
+    }
+
+    /// A machine in a folder whose daemon has these containers.
+    fn asked(containers: &str) -> (tempfile::TempDir, Vec<ContainerFacts>, Vec<Gap>) {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("answers/daemons/1");
+        std::fs::create_dir_all(at.join("logs")).unwrap();
+        std::fs::write(at.join("endpoint"), "unix:///var/run/docker.sock").unwrap();
+        std::fs::write(at.join("containers.json"), containers).unwrap();
+        for number in 0..20 {
+            std::fs::write(at.join("logs").join(format!("c{number}")), "a line").unwrap();
+        }
+        let root = Root::at(folder.path(), std::collections::BTreeMap::new());
+        let daemon = Daemon {
+            endpoint: "unix:///var/run/docker.sock".into(),
+            found_by: "test".into(),
+            chosen: true,
+            answer: Seen::Found(crate::host::DaemonInfo::default()),
+            place: DaemonPlace::Unknown,
+            evidence: Vec::new(),
+        };
+        let (found, gaps) = super::read(&root, &[daemon], &|| Duration::from_secs(5));
+        (folder, found, gaps)
+    }
+
+    fn several(count: usize, state: impl Fn(usize) -> Value) -> String {
+        let one = |number: usize| {
+            json!({"Id": format!("c{number}"), "Name": format!("/c{number}"), "State": state(number), "HostConfig": {"Runtime": "nvidia"}})
+        };
+        Value::from((0..count).map(one).collect::<Vec<_>>()).to_string()
+    }
+
+    #[test]
+    fn the_last_lines_of_those_that_ended_badly_are_read_before_those_of_running_ones() {
+        let state = |number| match number % 2 {
+            0 => json!({"Status": "running", "Running": true}),
+            _ => json!({"Status": "exited", "ExitCode": 1}),
+        };
+        let (_folder, found, gaps) = asked(&several(10, state));
+        assert_eq!(gaps, []);
+        let read: Vec<_> = found.iter().filter(|it| !it.log.is_empty()).map(|it| it.name.as_str()).collect();
+        assert_eq!(read, ["c0", "c1", "c2", "c3", "c4", "c5", "c7", "c9"]);
+    }
+
+    #[test]
+    fn what_is_missing_of_the_containers_is_said() {
+        let running = |_| json!({"Status": "running"});
+        let (_folder, found, gaps) = asked(&several(KEPT + 1, running));
+        assert_eq!(found.len(), KEPT);
+        assert_eq!(gaps[0].what, "containers of unix:///var/run/docker.sock");
+        assert!(gaps[0].why.contains("32"), "{gaps:?}");
+        let (_folder, found, gaps) = asked("{");
+        assert!(found.is_empty() && gaps.len() == 1, "{gaps:?}");
+        assert_eq!(asked("[]").2, []);
+    }
+
+    #[test]
     fn an_id_cannot_lead_elsewhere() {
-        assert_eq!(ids(r#"[{"Id":"abc"},{"Id":"/web"},{"Id":"a?b"},{"Id":""},{"Id":7},{"Id":"a b"}]"#), ["abc", "web"]);
-        assert_eq!(ids("{}"), Vec::<String>::new());
+        let list = r#"[{"Id":"abc"},{"Id":"/web"},{"Id":"a?b"},{"Id":""},{"Id":7},{"Id":"a b"}]"#;
+        assert_eq!(ids(list), Some(vec!["abc".into(), "web".into()]));
+        assert_eq!((ids("[]"), ids("{}"), ids("")), (Some(Vec::new()), None, None));
     }
 
     proptest! {

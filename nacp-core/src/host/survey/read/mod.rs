@@ -13,6 +13,7 @@ mod libraries;
 mod loader_cache;
 mod nvml;
 mod packages;
+mod selinux;
 mod system;
 mod toolkit;
 mod wsl;
@@ -22,7 +23,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Survey;
+use super::{Gap, Survey};
 use crate::child::Program;
 use crate::cuda::Execute;
 use crate::gpu::Source;
@@ -44,6 +45,8 @@ pub(super) struct Given {
     pub(super) nvidia_smi: bool,
     pub(super) cdi_generate: bool,
     pub(super) messages: Vec<String>,
+    /// When it is read, in seconds since 1970.
+    pub(super) at: Option<i64>,
     /// When everything has to be over.
     pub(super) until: Instant,
 }
@@ -111,8 +114,9 @@ const READERS: [Reader; 13] = [
 /// in its thread.
 pub(super) fn read(given: Given) -> Survey {
     let mut survey = Survey::of_host(given.host.clone());
+    survey.at = given.at;
     survey.system = system::read(&given.root);
-    for put in [environment::read(&given), kubernetes::read(&given)] {
+    for put in [environment::read(&given), kubernetes::read(&given), selinux::read(&given)] {
         put(&mut survey);
     }
     let (until, home) = (given.until, given.root.variable("HOME"));
@@ -174,8 +178,13 @@ fn daemons(given: &Given) -> Put {
     let daemons = daemon::find(&given.root, &given.host, LIMIT.min(given.left()));
     let cdi = cdi::read(&given.root, &daemons);
     let left = || given.left();
-    let containers = if given.containers { containers::read(&given.root, &daemons, &left) } else { Vec::new() };
+    let (containers, gaps) = if given.containers {
+        containers::read(&given.root, &daemons, &left)
+    } else {
+        (Vec::new(), vec![Gap::of("containers", "the daemons were not asked for them")])
+    };
     Box::new(move |survey| {
+        survey.gaps.extend(gaps);
         survey.host.daemons = daemons;
         survey.cdi = cdi;
         survey.containers = containers;

@@ -52,6 +52,7 @@ pub(super) fn files(given: &Given) -> Put {
     let root = &given.root;
     let programs: Vec<String> = PROGRAMS.iter().filter_map(|name| find(root, &FOLDERS, name)).collect();
     let config = root.text("/etc/nvidia-container-runtime/config.toml").then(|text| config(&text));
+    let (installed, started) = (installed(root), daemon_started(root));
     let younger = younger_than_daemon(root, &programs);
     let docker = docker(root);
     let daemon = daemon_json(root);
@@ -67,6 +68,7 @@ pub(super) fn files(given: &Given) -> Put {
         let toolkit = &mut survey.toolkit;
         (toolkit.programs, toolkit.config, toolkit.younger_than_daemon) = (programs, config, younger);
         (toolkit.docker_program, toolkit.daemon_json) = (docker, daemon);
+        (toolkit.installed, toolkit.daemon_started) = (installed, started);
     })
 }
 
@@ -151,14 +153,24 @@ fn config(text: &str) -> Result<ToolkitConfig, String> {
 /// Whether a program of the toolkit was installed after the daemon was started. The time in a program's file is that of
 /// its making, so that an older one proves nothing; the package database has the time of the installation.
 fn younger_than_daemon(root: &Root, programs: &[String]) -> Option<bool> {
+    let started = daemon_started(root)?;
     let changed = |path: &str| root.stat(path).found()?.modified;
-    let started = STARTED.iter().find_map(|path| changed(path))?;
-    let lists = ["nvidia-container-toolkit", "nvidia-container-toolkit-base"];
-    let installed = lists.iter().filter_map(|name| changed(&format!("/var/lib/dpkg/info/{name}.list"))).max();
-    match installed {
+    match installed(root) {
         Some(installed) => Some(installed > started),
         None => programs.iter().filter_map(|path| changed(path)).any(|made| made > started).then_some(true),
     }
+}
+
+/// When the daemon was started.
+fn daemon_started(root: &Root) -> Option<i64> {
+    STARTED.iter().find_map(|path| root.stat(path).found()?.modified)
+}
+
+/// When the packages of the toolkit were installed.
+fn installed(root: &Root) -> Option<i64> {
+    let lists = ["nvidia-container-toolkit", "nvidia-container-toolkit-base"];
+    let changed = |name: &&str| root.stat(&format!("/var/lib/dpkg/info/{name}.list")).found()?.modified;
+    lists.iter().filter_map(changed).max()
 }
 
 /// The command `docker`. One of a snap is a link to the program of all snaps, and is told by its place.
