@@ -29,9 +29,6 @@ mod tests {
     fn no_line_is_wider_unless_one_word_is() {
         let mut out = String::from("D01  ");
         wrap(&mut out, "some words of an entry and a_word_that_is_longer_than_a_line yes", 20, 5, 5);
-        assert_eq!(
-            out,
-            "D01  some words of\n     an entry and\n     a_word_that_is_longer_than_a_line\n     yes\n"
-        );
+        assert_eq!(out, "D01  some words of\n     an entry and\n     a_word_that_is_longer_than_a_line\n     yes\n");
     }
 }

@@ -281,7 +281,8 @@ fn version_of_docker() -> Option<String> {
     if std::env::var_os("NACP_NO_DOCKER").is_some_and(|value| value == "1") {
         return None;
     }
-    let said = std::process::Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]).output().ok()?;
+    let said =
+        std::process::Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]).output().ok()?;
     let version = String::from_utf8(said.stdout).unwrap().trim().to_owned();
     (said.status.success() && !version.is_empty()).then_some(version)
 }

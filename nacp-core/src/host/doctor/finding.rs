@@ -152,8 +152,8 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
     /// Every entry of the catalogue and how it was answered, in order.
     pub examined: Vec<Examined>,
-    /// What failed to answer while the machine was read: a daemon, a reader. Entries that are unknown may be so for want
-    /// of it.
+    /// What was not read whole: a daemon that did not answer, a reader that failed, containers that the caller did not want
+    /// asked for. Entries that are unknown may be so for want of it.
     #[serde(default)]
     pub gaps: Vec<Gap>,
 }

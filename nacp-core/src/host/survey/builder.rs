@@ -141,9 +141,9 @@ impl SurveyBuilder {
 
     /// Reads. What cannot be read is part of the survey, with its reason, and no error.
     pub fn read(self) -> Survey {
-        let now = Instant::now();
+        let begun = Instant::now();
         // A limit that no clock can hold is as good as none that anybody waits for.
-        let until = now.checked_add(self.limit).unwrap_or(now + FOREVER);
+        let until = begun.checked_add(self.limit).unwrap_or(begun + FOREVER);
         let host = read::layers(&self.root);
         let at = self.at.or_else(|| now(&self.root));
         read::read(Given {

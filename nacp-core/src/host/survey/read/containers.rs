@@ -338,9 +338,7 @@ mod tests {
     }
 
     fn several(count: usize, state: impl Fn(usize) -> Value) -> String {
-        let one = |number: usize| {
-            json!({"Id": format!("c{number}"), "Name": format!("/c{number}"), "State": state(number), "HostConfig": {"Runtime": "nvidia"}})
-        };
+        let one = |number: usize| json!({"Id": format!("c{number}"), "Name": format!("/c{number}"), "State": state(number), "HostConfig": {"Runtime": "nvidia"}});
         Value::from((0..count).map(one).collect::<Vec<_>>()).to_string()
     }
 
