@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nacp_core::host::Evaluation;
-use nacp_core::host::decision::{Profile, Weights};
+use nacp_core::host::decision::{Decision, Profile, Weights};
+use nacp_core::host::lock::Lock;
 use nacp_core::{Program, Result, sim};
 
 use crate::check::level;
@@ -15,7 +16,7 @@ use crate::ffi::{Call, Entry, Versioned, zero};
 use crate::sigpipe::Blocked;
 use crate::status::nacp_status;
 use crate::string::{json, nacp_string};
-use crate::survey::surveyed;
+use crate::survey::{parsed, surveyed};
 
 /// What is evaluated, and how.
 ///
@@ -45,6 +46,8 @@ pub struct nacp_evaluate_options {
     /// What nacp_evaluate_json gave on native Linux with the same GPU: throughput and overhead are ratios to it. NULL for
     /// none.
     pub reference: *const c_char,
+    /// The text of a lock: how much of a run is pinned. NULL for what a lock of this machine could pin now.
+    pub lock: *const c_char,
     /// How long the checks of CUDA may take, in milliseconds; 0 for the limit of the level.
     pub limit_ms: u32,
 }
@@ -82,6 +85,55 @@ pub unsafe extern "C" fn nacp_evaluate_json(
     })
 }
 
+/// A decision as a table for a console.
+///
+/// @param decision what nacp_evaluate_json gave
+/// @param columns how wide the console is; 0 for 100
+/// @param[out] text the table, freed by nacp_string_free
+/// @param[out] error what went wrong; NULL if the caller does not care
+/// @return NACP_E_INVALID_ARGUMENT for a text that is no decision
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_decision_text(
+    decision: *const c_char,
+    columns: u32,
+    text: *mut nacp_string,
+    error: *mut nacp_error,
+) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_decision_text", error) };
+    let text = entry.out(text, "text", nacp_string::NONE);
+    entry.run(|call| {
+        let out = call.out(text)?;
+        let decision: Decision = parsed(call.text(decision, "decision")?, "decision")?;
+        let width = if columns == 0 { 100 } else { columns as usize };
+        out.set(format!("{decision:width$}").into());
+        Ok(())
+    })
+}
+
+/// A decision as a page of HTML with one picture. It needs no other file and runs no script.
+///
+/// @param decision what nacp_evaluate_json gave
+/// @param[out] html the page, freed by nacp_string_free
+/// @param[out] error what went wrong; NULL if the caller does not care
+/// @return NACP_E_INVALID_ARGUMENT for a text that is no decision
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_decision_html(
+    decision: *const c_char,
+    html: *mut nacp_string,
+    error: *mut nacp_error,
+) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_decision_html", error) };
+    let html = entry.out(html, "html", nacp_string::NONE);
+    entry.run(|call| {
+        let out = call.out(html)?;
+        let decision: Decision = parsed(call.text(decision, "decision")?, "decision")?;
+        out.set(decision.html().into());
+        Ok(())
+    })
+}
+
 fn wanted(call: &Call, options: &nacp_evaluate_options) -> Result<Evaluation<'static>> {
     let mut evaluation = Evaluation::new().level(level(call, options.level)?);
     if !options.survey.is_null() {
@@ -103,6 +155,9 @@ fn wanted(call: &Call, options: &nacp_evaluate_options) -> Result<Evaluation<'st
     }
     if let Some(reference) = call.optional_text(options.reference, "options.reference")? {
         evaluation = evaluation.reference(Profile::from_json(reference)?);
+    }
+    if let Some(lock) = call.optional_text(options.lock, "options.lock")? {
+        evaluation = evaluation.lock(&Lock::parse(lock)?);
     }
     if options.limit_ms != 0 {
         evaluation = evaluation.limit(Duration::from_millis(options.limit_ms.into()));

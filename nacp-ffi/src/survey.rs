@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nacp_core::clock::{Clock, SystemClock};
+use nacp_core::host::doctor::FindingId;
 use nacp_core::host::lock::Lock;
-use nacp_core::host::{self, Diagnosis, Root, Survey};
+use nacp_core::host::{self, Diagnosis, Doctor, Root, Survey};
 use nacp_core::service::App;
 use nacp_core::{Error, ErrorKind, Program, Result, sim};
 
@@ -44,17 +45,26 @@ pub struct nacp_survey_options {
     pub no_containers: u32,
     /// 1 to start no programs that only tell something, such as "nvidia-ctk --version".
     pub no_commands: u32,
+    /// 1 to start also programs that start the driver and change nothing: "nvidia-smi -L", and "nvidia-ctk cdi generate"
+    /// without a file.
+    pub thorough: u32,
+    /// Texts of events of pods, one a line, such as "kubectl describe pod" shows; NULL for none. No API server is asked.
+    pub messages: *const c_char,
 }
 
 // SAFETY: the struct is `repr(C)`, begins with its size, and consists of numbers and pointers.
 unsafe impl Versioned for nacp_survey_options {
-    const FIRST: usize = offset_of!(Self, no_commands) + size_of::<u32>();
+    const FIRST: usize = offset_of!(Self, messages) + size_of::<*const c_char>();
 }
 
 /// What was asked for was read.
 pub(crate) fn read(call: &Call, options: *const nacp_survey_options) -> Result<Survey> {
     let options = if options.is_null() { zero() } else { call.read(options, "options")? };
     let mut survey = Survey::builder().containers(options.no_containers == 0).commands(options.no_commands == 0);
+    survey = survey.nvidia_smi(options.thorough != 0).cdi_generate(options.thorough != 0);
+    if let Some(messages) = call.optional_text(options.messages, "options.messages")? {
+        survey = survey.messages(messages.lines().map(str::to_owned).collect());
+    }
     if options.limit_ms != 0 {
         survey = survey.limit(Duration::from_millis(options.limit_ms.into()));
     }
@@ -147,10 +157,33 @@ pub unsafe extern "C" fn nacp_doctor_text(
     })
 }
 
+/// A diagnosis as a page of HTML that needs no other file and runs no script.
+///
+/// @param diagnosis what nacp_doctor_json gave
+/// @param[out] html the page, freed by nacp_string_free
+/// @param[out] error what went wrong; NULL if the caller does not care
+/// @return NACP_E_INVALID_ARGUMENT for a text that is no diagnosis
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_doctor_html(
+    diagnosis: *const c_char,
+    html: *mut nacp_string,
+    error: *mut nacp_error,
+) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_doctor_html", error) };
+    let html = entry.out(html, "html", nacp_string::NONE);
+    entry.run(|call| {
+        let out = call.out(html)?;
+        let diagnosis: Diagnosis = parsed(call.text(diagnosis, "diagnosis")?, "diagnosis")?;
+        out.set(diagnosis.html().into());
+        Ok(())
+    })
+}
+
 /// Explains the text of an error: an error of a daemon, of CUDA, or a whole log with several. Of a text longer than 256 KiB
 /// the end is read.
 ///
-/// @param text the error as it was written
+/// @param text the error as it was written, or the id of an entry of the catalogue, such as "D08"
 /// @param survey what nacp_survey_json gave of the machine on which it happened; NULL to read this machine now, in threads.
 ///     It decides which of two failures with one text is the likelier, and which commands mend it.
 /// @param[out] json what it means, freed by nacp_string_free
@@ -169,7 +202,12 @@ pub unsafe extern "C" fn nacp_explain_json(
     entry.run(|call| {
         let out = call.out(json)?;
         let text = call.text(text, "text")?;
-        out.set(self::json(&host::explain(text, &surveyed(call, survey)?))?);
+        let doctor = Doctor::of(surveyed(call, survey)?);
+        let explanation = match text.parse::<FindingId>() {
+            Ok(id) => doctor.explain_entry(id),
+            Err(_) => doctor.explain(text),
+        };
+        out.set(self::json(&explanation)?);
         Ok(())
     })
 }
@@ -178,7 +216,8 @@ pub unsafe extern "C" fn nacp_explain_json(
 /// of an app with the digests of their images.
 ///
 /// @param survey what nacp_survey_json gave; NULL to read this machine now, in threads
-/// @param app the app as YAML or JSON; NULL for the machine alone. This machine's daemon is asked for the images.
+/// @param app the app as YAML or JSON; NULL for the machine alone. This machine's daemon is asked for the images, unless a
+///     survey is given, which may be of another machine.
 /// @param[out] text the lock, freed by nacp_string_free
 /// @param[out] error what went wrong; NULL if the caller does not care
 /// @return NACP_E_INVALID_ARGUMENT for a text that is no survey or no app
@@ -195,11 +234,12 @@ pub unsafe extern "C" fn nacp_lock_text(
     entry.run(|call| {
         let out = call.out(text)?;
         let app = call.optional_text(app, "app")?.map(App::parse).transpose()?;
+        let is_here = survey.is_null();
         let survey = surveyed(call, survey)?;
         let mut lock = Lock::of(&survey, SystemClock::new().wall());
         if let Some(app) = &app {
             lock = lock.app(app);
-            if let Some(daemon) = survey.daemon() {
+            if let Some(daemon) = survey.daemon().filter(|_| is_here) {
                 lock = lock.images(&Root::system(), &daemon.endpoint);
             }
         }
@@ -263,7 +303,7 @@ pub(crate) fn surveyed(call: &Call, survey: *const c_char) -> Result<Survey> {
     }
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(text: &str, parameter: &'static str) -> Result<T> {
+pub(crate) fn parsed<T: serde::de::DeserializeOwned>(text: &str, parameter: &'static str) -> Result<T> {
     serde_json::from_str(text).map_err(|cause| {
         Error::new(ErrorKind::InvalidArgument, "ffi.json", format!("not the JSON of a {parameter}"))
             .with("parameter", parameter)

@@ -110,6 +110,9 @@ int main(void) {
     nonsense.level = 99;
     STRING(nacp_doctor_json("", &out, error));
     STRING(nacp_doctor_text(NULL, &out, error));
+    STRING(nacp_doctor_html(NULL, &out, error));
+    STRING(nacp_decision_text(NULL, 0, &out, error));
+    STRING(nacp_decision_html(NULL, &out, error));
     STRING(nacp_explain_json(NULL, NULL, &out, error));
     STRING(nacp_evaluate_json(&nonsense, &out, error));
     STRING(nacp_lock_text("", NULL, &out, error));

@@ -63,6 +63,13 @@ static void doctor(const char *folder) {
     WORKS(nacp_explain_json("CUDA error 803", survey.data, &meaning, &error));
     CHECK(strstr(meaning.data, "\"id\":\"D18\"") != NULL);
     nacp_string_free(&meaning);
+    WORKS(nacp_explain_json("D08", survey.data, &meaning, &error));
+    CHECK(strstr(meaning.data, "\"id\":\"D08\"") != NULL);
+    nacp_string page = {0};
+    WORKS(nacp_doctor_html(diagnosis.data, &page, &error));
+    CHECK(strstr(page.data, "<html") != NULL);
+    nacp_string_free(&page);
+    nacp_string_free(&meaning);
     nacp_string_free(&words);
     nacp_string_free(&diagnosis);
     nacp_string_free(&survey);
@@ -75,7 +82,26 @@ static void decision(const char *folder) {
     options.weights = "parity=2, devops=1";
     WORKS(nacp_evaluate_json(&options, &json, &error));
     CHECK(strstr(json.data, "\"recommendation\":{\"option\":\"b_container\"") != NULL);
+    nacp_string text = {0}, page = {0};
+    WORKS(nacp_decision_text(json.data, 0, &text, &error));
+    CHECK(strstr(text.data, "B: WSL2 container") != NULL);
+    WORKS(nacp_decision_html(json.data, &page, &error));
+    CHECK(strstr(page.data, "<svg") != NULL);
+    nacp_string_free(&page);
+    nacp_string_free(&text);
     nacp_string_free(&json);
+    nacp_string_free(&survey);
+}
+
+static void pods(const char *folder) {
+    nacp_string survey = {0}, diagnosis = {0};
+    nacp_survey_options options = NACP_SURVEY_OPTIONS_INIT;
+    options.root = machine(folder, "kubernetes-node");
+    options.messages = "0/3 nodes are available\nfailed to get sandbox runtime: no runtime for \"nvidia\" is configured";
+    WORKS(nacp_survey_json(&options, &survey, &error));
+    WORKS(nacp_doctor_json(survey.data, &diagnosis, &error));
+    CHECK(strstr(diagnosis.data, "\"id\":\"D34\"") != NULL);
+    nacp_string_free(&diagnosis);
     nacp_string_free(&survey);
 }
 
@@ -123,6 +149,7 @@ int main(int argc, char **argv) {
     refusals(argv[1]);
     doctor(argv[1]);
     decision(argv[1]);
+    pods(argv[1]);
     lock(argv[1]);
     simulated();
     return report();

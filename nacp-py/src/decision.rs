@@ -90,7 +90,14 @@ fn unreadable(what: &'static str, cause: serde_json::Error) -> Error {
 #[pyfunction]
 pub(crate) fn evaluate(py: Python<'_>, wanted: &str) -> PyResult<String> {
     let wanted: Result<Wanted, _> = serde_json::from_str(wanted);
-    wait_blocking(py, move || json::text(&wanted.map_err(|cause| unreadable("request", cause))?.decide()?))
+    wait_blocking(py, move || {
+        let wanted = wanted.map_err(|cause| {
+            Error::new(ErrorKind::Internal, "python.evaluate", "the request cannot be read")
+                .with("reason", &cause)
+                .caused_by(cause)
+        })?;
+        json::text(&wanted.decide()?)
+    })
 }
 
 /// A decision that was kept as JSON.

@@ -1,6 +1,7 @@
 //! What is wrong on a machine. What is told goes to Python as JSON, where `nacp._doctor` gives it its classes.
 
-use nacp_core::host::{self, Diagnosis};
+use nacp_core::host::doctor::FindingId;
+use nacp_core::host::{self, Diagnosis, Doctor};
 use nacp_core::{Error, ErrorKind};
 use pyo3::prelude::*;
 
@@ -14,12 +15,22 @@ pub(crate) fn diagnose(py: Python<'_>, survey: &str) -> PyResult<String> {
     guard(py, || Ok(json::text(&host::diagnose(&survey::kept(survey)?))?))
 }
 
-/// What the text of an error means on a surveyed machine, as JSON, with all of it in words.
+/// What the text of an error, or an entry of the catalogue by its id, means on a surveyed machine, as JSON, with all of it in
+/// words, as Markdown and as a page.
 #[pyfunction]
 pub(crate) fn explain(py: Python<'_>, text: &str, survey: &str) -> PyResult<String> {
     guard(py, || {
-        let explanation = host::explain(text, &survey::kept(survey)?);
-        Ok(json::text(&json::with_text(&explanation, explanation.to_string())?)?)
+        let doctor = Doctor::of(survey::kept(survey)?);
+        let explanation = match text.parse::<FindingId>() {
+            Ok(id) => doctor.explain_entry(id),
+            Err(_) => doctor.explain(text),
+        };
+        let mut value = json::with_text(&explanation, explanation.to_string())?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("markdown".to_owned(), explanation.markdown().into());
+            fields.insert("html".to_owned(), explanation.html().into());
+        }
+        Ok(json::text(&value)?)
     })
 }
 

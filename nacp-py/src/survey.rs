@@ -23,12 +23,14 @@ struct Wanted {
     program: Option<(PathBuf, Vec<String>)>,
     containers: bool,
     commands: bool,
+    thorough: bool,
     messages: Vec<String>,
 }
 
 impl Wanted {
     fn read(self) -> Result<Survey, Error> {
         let mut survey = Survey::builder().containers(self.containers).commands(self.commands).messages(self.messages);
+        survey = survey.nvidia_smi(self.thorough).cdi_generate(self.thorough);
         if let Some(folder) = self.root {
             survey = survey.root(Root::open(folder)?);
         }

@@ -106,11 +106,19 @@ def test_an_error_is_explained_for_the_machine_on_which_it_happened() -> None:
     text = 'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].'
     first = nacp.doctor(machine("bare-metal-docker")).explain(text).matches[0]
     assert first.id == "D01" and first.quote.startswith("could not select device driver")
-    assert "D01" in repr(nacp.explain(text, of=machine("wsl2-docker")))
+    explained = nacp.explain(text, of=machine("wsl2-docker"))
+    assert all("D01" in form for form in (repr(explained), explained.markdown, explained.html))
+    assert nacp.explain("D08", of=machine("bare-metal-docker")).matches[0].id == "D08"
     nothing = nacp.explain("the cat sat on the mat", of=machine("bare-metal-docker"))
     assert nothing.matches == () and nothing.advice
     [number] = nacp.explain("CUDA error 700", of=machine("bare-metal-docker")).numbers
     assert (number.family, number.code) == ("cuda", 700)
+
+
+def test_what_kubernetes_said_of_a_pod_can_be_given() -> None:
+    said = 'failed to get sandbox runtime: no runtime for "nvidia" is configured'
+    node = nacp.survey(root=FIXTURES / "hosts" / "kubernetes-node", messages=said)
+    assert [finding.id for finding in nacp.doctor(node).findings] == ["D34"]
 
 
 def test_a_survey_can_be_kept_and_judged_later(tmp_path: Path) -> None:

@@ -139,6 +139,10 @@ class Explanation(Record):
     """What can be done where nothing in the text is known."""
     text: str
     """All of it in words."""
+    markdown: str
+    """The same for an issue or a wiki."""
+    html: str
+    """A page of its own: no script, nothing loaded from elsewhere."""
 
     def __repr__(self) -> str:
         return self.text
@@ -249,6 +253,7 @@ def doctor(
     isolate: Literal["auto"] | bool = "auto",
     containers: bool = True,
     commands: bool = True,
+    thorough: bool = False,
     messages: str | Iterable[str] = (),
 ) -> Diagnosis:
     """Holds a machine against the catalogue of known failures. Nothing is changed on it, and no remedy is run.
@@ -264,6 +269,7 @@ def doctor(
         isolate: Whether children ask the driver's libraries.
         containers: Whether the container daemons are asked for the containers that want a GPU.
         commands: Whether programs are run that only tell something.
+        thorough: Whether programs are run that start the driver.
         messages: Texts of events of pods.
 
     Raises:
@@ -278,6 +284,7 @@ def doctor(
             isolate=isolate,
             containers=containers,
             commands=commands,
+            thorough=thorough,
             messages=messages,
         )
     text = _nacp.diagnose(of.to_json())
@@ -291,7 +298,8 @@ def explain(text: str, *, of: Survey | None = None) -> Explanation:
     'D18'
 
     Args:
-        text: The error as it was written. Of a text longer than 256 KiB the end is read.
+        text: The error as it was written, or the id of an entry of the catalogue, such as `D08`. Of a text longer than
+            256 KiB the end is read.
         of: What was read about the machine on which it happened; None to read this one now. It decides which of two
             failures with one text is the likelier, and which commands mend it.
     """

@@ -81,6 +81,7 @@ def survey(
     isolate: Literal["auto"] | bool = "auto",
     containers: bool = True,
     commands: bool = True,
+    thorough: bool = False,
     messages: str | Iterable[str] = (),
 ) -> Survey:
     """Reads this machine, or one that was laid down in a folder. What cannot be read is in it, with its reason.
@@ -94,6 +95,8 @@ def survey(
             "auto" does so where there is a driver.
         containers: Whether the container daemons are asked for the containers that want a GPU.
         commands: Whether programs are run that only tell something, such as `nvidia-ctk --version`.
+        thorough: Whether programs are run that start the driver and change nothing: `nvidia-smi -L`, and
+            `nvidia-ctk cdi generate` without a file.
         messages: Texts of events of pods, such as `kubectl describe pod` shows: NACP asks no API server.
 
     Raises:
@@ -109,6 +112,7 @@ def survey(
         "program": children(isolate, elsewhere=root is not None or simulated is not None),
         "containers": containers,
         "commands": commands,
+        "thorough": thorough,
         "messages": [messages] if isinstance(messages, str) else list(messages),
     }
     return Survey.from_json(_nacp.survey(json.dumps(wanted)))

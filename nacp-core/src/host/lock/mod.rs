@@ -11,17 +11,17 @@
 //!
 //! ```
 //! use nacp_core::clock::{Clock, SystemClock};
-//! use nacp_core::host::lock::{Effect, Lock, Pin};
+//! use nacp_core::host::lock::{Effect, Lock};
 //! use nacp_core::host::{self, Survey};
 //! use nacp_core::service::App;
 //!
-//! let app = App::parse("
+//! let yaml = "
 //! name: assistant
 //! services:
 //!   llm: { image: 'ollama/ollama:0.16.1', model: 'phi3:mini' }
-//! ")?;
+//! ";
 //! let survey = Survey::of_host(host::detect()); // what was read: here the layers alone
-//! let lock = Lock::of(&survey, SystemClock::new().wall()).app(&app);
+//! let lock = Lock::of(&survey, SystemClock::new().wall()).app(&App::parse(yaml)?);
 //! println!("{}", lock.completeness());
 //!
 //! # let folder = std::env::temp_dir().join(format!("nacp-lock-doc-{}", std::process::id()));
@@ -29,12 +29,11 @@
 //! let path = folder.join("nacp.lock");
 //! lock.write(&path)?;
 //!
-//! // Later, or on another machine:
-//! let mut now = lock.clone();
-//! now.driver.version = Pin::Known("580.95.05".into());
-//! let verification = Lock::read(&path)?.verify(&now);
+//! // Later, or on another machine, with another image:
+//! let app = App::parse(&yaml.replace("0.16.1", "0.17.0"))?;
+//! let verification = Lock::read(&path)?.verify(&Lock::of(&survey, SystemClock::new().wall()).app(&app));
 //! println!("{verification}");
-//! assert!(!verification.holds(Effect::Nothing), "the driver was not pinned, and no image has a digest");
+//! assert!(!verification.holds(Effect::Performance), "another image may compute something else");
 //! # std::fs::remove_dir_all(folder).unwrap();
 //! # Ok::<(), nacp_core::Error>(())
 //! ```
