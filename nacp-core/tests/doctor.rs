@@ -104,6 +104,14 @@ fn every_entry_fires_where_it_should_and_no_healthy_machine_has_a_finding() {
 }
 
 #[test]
+fn the_front_page_counts_the_catalogue_as_it_is() {
+    let page = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let count = CATALOGUE.len();
+    assert!(page.contains(&format!("holds {count} known failures against it")), "{count}");
+    assert!(page.contains(&format!(" of {count} known failures; ")), "{count}");
+}
+
+#[test]
 fn every_machine_that_is_no_healthy_one_is_there() {
     let there: Vec<String> = Machine::of_hosts().into_iter().map(|machine| machine.name).collect();
     for (name, ids) in NOT_HEALTHY {

@@ -85,6 +85,7 @@ fn a_machine_whose_daemon_does_not_answer_has_not_been_found_healthy() {
     assert!(open(&asked.out) > open(&done.out), "{}\n{}", asked.out, done.out);
 
     let document: serde_json::Value = serde_json::from_str(&doctor(&silent, &["--json"]).out).unwrap();
+    assert_eq!(document["verdict"], "incomplete");
     assert_eq!(document["gaps"][0]["why"], "permission denied", "{}", document["gaps"]);
     let page = std::fs::read_to_string(crate::common::tests().join("../../docs/cli.md")).unwrap();
     assert!(page.contains("with 3 where nothing broken was found and not all could be looked at"));

@@ -6,14 +6,15 @@ mod text;
 
 use std::fmt;
 
+use serde::Serialize;
 use text::Text;
 
-use super::{Diagnosis, Doctor, Examined, Explanation, Finding, Match, Remedy, Severity};
+use super::{Diagnosis, Doctor, Examined, Explanation, Finding, Match, Remedy, Severity, Verdict};
 
 impl Diagnosis {
-    /// As JSON: its fields are stable, new ones may come.
+    /// As JSON, with its [`verdict`](Self::verdict): its fields are stable, new ones may come.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        serde_json::to_string_pretty(&Document::of(self)).unwrap_or_default()
     }
 
     /// As Markdown, for an issue: what is wrong, each finding with its evidence folded, and what could not be told.
@@ -77,6 +78,20 @@ impl Diagnosis {
     }
 }
 
+/// A diagnosis as programs read it: with what it comes to.
+#[derive(Serialize)]
+struct Document<'a> {
+    verdict: Verdict,
+    #[serde(flatten)]
+    diagnosis: &'a Diagnosis,
+}
+
+impl<'a> Document<'a> {
+    fn of(diagnosis: &'a Diagnosis) -> Self {
+        Self { verdict: diagnosis.verdict(), diagnosis }
+    }
+}
+
 impl Explanation {
     /// As JSON: its fields are stable, new ones may come.
     pub fn to_json(&self) -> String {
@@ -97,7 +112,7 @@ impl Explanation {
 impl Doctor {
     /// As JSON: the diagnosis, and below `survey` all that it rests on.
     pub fn to_json(&self) -> String {
-        let whole = serde_json::json!({ "diagnosis": self.diagnosis, "survey": self.survey });
+        let whole = serde_json::json!({ "diagnosis": Document::of(&self.diagnosis), "survey": self.survey });
         serde_json::to_string_pretty(&whole).unwrap_or_default()
     }
 }

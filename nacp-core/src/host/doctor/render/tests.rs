@@ -133,6 +133,7 @@ fn nothing_that_was_read_escapes_into_a_page_or_a_table() {
 fn json_is_read_again_as_it_was() {
     let diagnosis = diagnosis(vec![finding(1, Severity::Broken, Confidence::Certain)]);
     assert_eq!(serde_json::from_str::<Diagnosis>(&diagnosis.to_json()).unwrap(), diagnosis);
+    assert!(diagnosis.to_json().starts_with("{\n  \"verdict\": \"broken\","), "{}", diagnosis.to_json());
     let explanation = explain("CUDA error 803\nXid 31", &Survey::of_host(host()));
     assert_eq!(serde_json::from_str::<Explanation>(&explanation.to_json()).unwrap(), explanation);
     assert!(explanation.to_json().contains("\"id\": \"D18\""), "{}", explanation.to_json());
