@@ -129,7 +129,7 @@ pub unsafe extern "C" fn nacp_doctor_json(
     let json = entry.out(json, "json", nacp_string::NONE);
     entry.run(|call| {
         let out = call.out(json)?;
-        out.set(host::diagnose(&surveyed(call, survey)?).to_json().into());
+        out.set(self::json(&host::diagnose(&surveyed(call, survey)?).with_verdict())?);
         Ok(())
     })
 }

@@ -14,7 +14,12 @@ use super::{Diagnosis, Doctor, Examined, Explanation, Finding, Match, Remedy, Se
 impl Diagnosis {
     /// As JSON, with its [`verdict`](Self::verdict): its fields are stable, new ones may come.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(&Document::of(self)).unwrap_or_default()
+        serde_json::to_string_pretty(&self.with_verdict()).unwrap_or_default()
+    }
+
+    /// What [`to_json`](Self::to_json) writes, for another form of JSON.
+    pub fn with_verdict(&self) -> impl Serialize + '_ {
+        Document { verdict: self.verdict(), diagnosis: self }
     }
 
     /// As Markdown, for an issue: what is wrong, each finding with its evidence folded, and what could not be told.
@@ -86,12 +91,6 @@ struct Document<'a> {
     diagnosis: &'a Diagnosis,
 }
 
-impl<'a> Document<'a> {
-    fn of(diagnosis: &'a Diagnosis) -> Self {
-        Self { verdict: diagnosis.verdict(), diagnosis }
-    }
-}
-
 impl Explanation {
     /// As JSON: its fields are stable, new ones may come.
     pub fn to_json(&self) -> String {
@@ -112,7 +111,7 @@ impl Explanation {
 impl Doctor {
     /// As JSON: the diagnosis, and below `survey` all that it rests on.
     pub fn to_json(&self) -> String {
-        let whole = serde_json::json!({ "diagnosis": Document::of(&self.diagnosis), "survey": self.survey });
+        let whole = serde_json::json!({ "diagnosis": self.diagnosis.with_verdict(), "survey": self.survey });
         serde_json::to_string_pretty(&whole).unwrap_or_default()
     }
 }
