@@ -94,6 +94,8 @@
 #![deny(clippy::disallowed_methods)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test may sleep, spawn and read the real clock"))]
 
+#[cfg(any(feature = "docker", feature = "doctor"))]
+mod cdi;
 #[cfg(any(feature = "cuda", feature = "nvml"))]
 mod child;
 pub mod clock;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use nacp_core::clock::{Clock, ManualClock};
+
 use nacp_core::cuda::Level;
 use nacp_core::cuda::check::Check;
 use nacp_core::host::decision::{
@@ -19,8 +21,15 @@ fn root(name: &str) -> Root {
     Root::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hosts").join(name)).unwrap()
 }
 
+/// Noon of 2026-11-24, for branches of drivers end while tests live.
+fn clock() -> Arc<ManualClock> {
+    let clock = ManualClock::default();
+    clock.advance(Duration::from_secs(1_795_521_600));
+    Arc::new(clock)
+}
+
 fn on(name: &str) -> Decision {
-    Evaluation::new().root(root(name)).run()
+    Evaluation::new().root(root(name)).clock(clock()).run()
 }
 
 #[test]
@@ -138,6 +147,50 @@ fn an_image_runs_on_each_way_that_is_offered_and_on_no_other() {
     let over =
         Evaluation::new().root(root("wsl2-docker")).image("a:1").runner(Scripted(&asked)).limit(Duration::ZERO).run();
     assert_eq!(u32::try_from(ran.len()).unwrap(), asked.load(Ordering::Relaxed), "no time, no run\n{over}");
+}
+
+/// Takes two seconds of a clock for each run.
+struct Slow<'a>(Arc<ManualClock>, &'a std::sync::Mutex<Vec<Duration>>);
+
+impl Runner for Slow<'_> {
+    fn run(&self, trial: &Trial) -> ImageRun {
+        self.1.lock().unwrap().push(trial.limit);
+        self.0.advance(Duration::from_secs(2));
+        ImageRun::new(trial.way, RunOutcome::Running)
+    }
+}
+
+#[test]
+fn the_limit_is_that_of_all_together() {
+    let clock = clock();
+    let limits = std::sync::Mutex::new(Vec::new());
+    let decision = Evaluation::new()
+        .root(root("wsl2-docker"))
+        .image("a:1")
+        .each(Duration::from_secs(10))
+        .limit(Duration::from_secs(3))
+        .clock(Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>)
+        .runner(Slow(Arc::clone(&clock), &limits))
+        .run();
+    let limits = limits.lock().unwrap();
+    assert!(
+        limits.len() == 2 && limits[..] == [Duration::from_secs(3), Duration::from_secs(1)],
+        "{limits:?}\n{decision}"
+    );
+    let cell = decision.cell(RuntimeOption::BContainer, Criterion::Portability).unwrap().measured().unwrap();
+    assert!(cell.evidence.iter().any(|it| it.value.contains("the time of the evaluation was over")), "{cell:?}");
+}
+
+#[test]
+fn the_end_of_a_driver_s_branch_is_held_against_the_clock_that_was_given() {
+    let later = ManualClock::default();
+    later.advance(Duration::from_secs(1_795_521_600 + 4 * 365 * 86_400));
+    let stability = |decision: &Decision| {
+        let cell = decision.cell(RuntimeOption::BContainer, Criterion::Stability).unwrap().measured().unwrap();
+        cell.figures.iter().find(|figure| figure.name == "days of driver support").unwrap().score.unwrap()
+    };
+    let old = Evaluation::new().root(root("wsl2-docker")).clock(Arc::new(later)).run();
+    assert_eq!((stability(&on("wsl2-docker")), stability(&old)), (1.0, 0.0));
 }
 
 /// Whether the Docker daemon of this machine has the image of the simulated service and its CDI devices.

@@ -43,7 +43,8 @@ fn lacks(finding: &Finding, machine: &Machine) -> Vec<String> {
         must(!evidence.value.trim().is_empty(), &format!("has evidence without a value: {}", evidence.source));
         must(sources::is_there(evidence, &machine.folder), &format!("names {}, which is not there", evidence.source));
     }
-    for command in &finding.remedy.commands {
+    let others = finding.remedy.alternatives.iter().flat_map(|other| &other.commands);
+    for command in finding.remedy.commands.iter().chain(others) {
         must(!command.line.contains('\n') && !command.line.is_empty(), "has a command that cannot be typed");
         must(["here", "windows", "host", "container"].contains(&command.place.as_str()), "has a command for nowhere");
     }

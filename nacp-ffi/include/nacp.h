@@ -2297,7 +2297,8 @@ typedef struct nacp_evaluate_options {
    */
   const char *reference;
   /**
-   * How long the checks of CUDA may take, in milliseconds; 0 for the limit of the level.
+   * How long reading the machine, the checks of CUDA and the runs of the image may take together, in milliseconds; 0 for
+   * a limit of each of its own.
    */
   uint32_t limit_ms;
 } nacp_evaluate_options;

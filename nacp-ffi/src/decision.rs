@@ -48,7 +48,8 @@ pub struct nacp_evaluate_options {
     pub reference: *const c_char,
     /// The text of a lock: how much of a run is pinned. NULL for what a lock of this machine could pin now.
     pub lock: *const c_char,
-    /// How long the checks of CUDA may take, in milliseconds; 0 for the limit of the level.
+    /// How long reading the machine, the checks of CUDA and the runs of the image may take together, in milliseconds; 0 for
+    /// a limit of each of its own.
     pub limit_ms: u32,
 }
 

@@ -10,18 +10,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the core and the modules that it may use.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("error", &[]),
     ("units", &["error"]),
     ("clock", &["error"]),
     ("listen", &["error"]),
+    ("cdi", &[]),
     ("child", &["error", "clock"]),
     ("gpu", &["error", "units", "clock", "child"]),
     ("cuda", &["error", "units", "clock", "child", "gpu"]),
-    ("host", &["error", "units", "clock", "child", "gpu", "cuda", "service"]),
+    ("host", &["error", "units", "clock", "cdi", "child", "gpu", "cuda", "service"]),
     ("service", &["error", "units", "gpu"]),
     ("placement", &["error", "units", "clock", "gpu", "service"]),
-    ("engine", &["error", "units", "clock", "gpu"]),
+    ("engine", &["error", "units", "clock", "cdi", "gpu"]),
     ("control", &["error", "units", "clock", "gpu", "service", "placement", "engine"]),
     ("route", &["error", "units", "clock", "gpu", "engine"]),
     ("gateway", &["error", "units", "clock", "listen", "gpu", "engine", "route"]),

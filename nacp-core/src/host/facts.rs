@@ -144,7 +144,7 @@ impl Facts {
             answers.insert(format!("env {name}"), answer);
         }
         answers.insert(MOUNTS.into(), shorten(answer(root.text(MOUNTS)), bind_mounts));
-        answers.insert(CPU.into(), shorten(answer(root.text_within(CPU, ONE_PROCESSOR)), hypervisor_flag));
+        answers.insert(CPU.into(), shorten(answer(root.beginning(CPU, ONE_PROCESSOR)), hypervisor_flag));
         answers.insert(DEV.into(), list(root.list(DEV), nvidia_device));
         answers.insert(VIRTIO.into(), list(root.list(VIRTIO), |name| name == "virtio0"));
         Self { os: root.os().map(str::to_owned), answers }

@@ -101,6 +101,9 @@ fn mended(out: &mut String, heading: &str, remedy: &Remedy) {
     if !remedy.note.is_empty() {
         writeln!(out, "\n{}.", sentence(&cell(&remedy.note)).trim_end_matches('.')).unwrap();
     }
+    for other in &remedy.alternatives {
+        mended(out, "Or", other);
+    }
 }
 
 fn sentence(text: &str) -> String {

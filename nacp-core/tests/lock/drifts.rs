@@ -110,10 +110,28 @@ fn each_change_tells_what_it_can_do_and_why_in_both_directions() {
             (Results, "Podman drops"),
         ),
         (
-            |lock| lock.engine.version = known("29.7.2"),
+            |lock| lock.engine.version = known("28.9.9"),
             "engine.version",
             (Nothing, "starts the same image"),
             (Nothing, "starts the same image"),
+        ),
+        (
+            |lock| lock.engine.version = known("29.7.2"),
+            "engine.version",
+            (Results, "from 29.2 on"),
+            (Results, "from 29.2 on"),
+        ),
+        (
+            |lock| lock.engine.version = known("28.1.1"),
+            "engine.version",
+            (Results, "before 28.2"),
+            (Results, "before 28.2"),
+        ),
+        (
+            |lock| lock.toolkit = known("1.19.1"),
+            "toolkit",
+            (Results, "CUDA does not start"),
+            (Results, "CUDA does not start"),
         ),
         (
             |lock| lock.engine.api = known("1.55"),
@@ -142,8 +160,8 @@ fn each_change_tells_what_it_can_do_and_why_in_both_directions() {
         (
             |lock| gpu(lock, |gpu| gpu.memory = Some(48 << 30)),
             "gpus.NVIDIA GeForce RTX 4090.memory",
-            (Performance, "another model or batch fits"),
-            (Performance, "another model or batch fits"),
+            (Results, "another order of sums"),
+            (Results, "another order of sums"),
         ),
         (
             |lock| gpu(lock, |gpu| gpu.uuid[0] = "GPU-00000009-0000-4000-8000-000000000009".into()),
@@ -234,6 +252,31 @@ fn gpu(lock: &mut Lock, change: fn(&mut nacp_core::host::lock::GpuPin)) {
     let Pin::Known(gpus) = &mut lock.gpus else { panic!("{:?}", lock.gpus) };
     assert_eq!((gpus.len(), gpus[0].name.as_str(), gpus[0].count), (1, GPU, 2));
     change(&mut gpus[0]);
+}
+
+#[test]
+fn a_release_of_an_engine_that_treats_gpus_otherwise_may_change_results() {
+    use Effect::{Nothing, Results};
+    for (engine, from, to, effect) in [
+        ("Podman", "5.3.2", "5.4.0", Results),
+        ("Podman", "4.9.3", "5.3.2", Nothing),
+        ("Podman", "5.4.0", "6.0.0-dev", Nothing),
+        ("Podman", "24.0.0", "29.3.0", Nothing),
+        ("Docker Engine", "24.0.9", "25.0.0", Results),
+        ("Docker Engine", "26.1.5", "27.0.1", Nothing),
+        ("Docker Engine", "28.1.1", "28.2.0", Results),
+        ("Docker Engine", "29.1.5", "29.2.0", Results),
+        ("Docker Engine", "29.2.0", "29.7.2", Nothing),
+        ("Docker Engine", "odd", "29.7.2", Nothing),
+    ] {
+        let mut before = lock(MACHINE);
+        (before.engine.name, before.engine.version) = (known(engine), known(from));
+        let mut after = before.clone();
+        after.engine.version = known(to);
+        for verification in [before.verify(&after), after.verify(&before)] {
+            assert_eq!(only(&verification).effect, effect, "{engine} {from} {to}: {verification}");
+        }
+    }
 }
 
 #[test]

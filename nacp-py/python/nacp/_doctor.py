@@ -43,6 +43,8 @@ class Remedy(Record):
     """The commands that do it, in order."""
     note: str = ""
     """What else to know: what it interrupts, what to do where it does not help."""
+    alternatives: tuple["Remedy", ...] = ()
+    """Other ways to mend it, the better ones first. Each is enough by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ pub(crate) fn cell(text: &str) -> String {
     let mut out = String::new();
     for letter in text.chars() {
         match letter {
-            '\n' | '\r' => out.push(' '),
+            letter if letter.is_control() => out.push(' '),
             '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' => {
                 out.push('\\');
                 out.push(letter);

@@ -1,11 +1,9 @@
 //! How a container gets its GPUs: the choice between what the daemon offers.
 
+use crate::cdi::KIND;
 use crate::engine::GpuOffer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::GpuId;
-
-/// The vendor and class of NVIDIA's devices in the Container Device Interface.
-pub(super) const CDI_KIND: &str = "nvidia.com/gpu";
 
 /// The way in which a container gets its GPUs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +33,7 @@ impl Access {
 /// Chooses the strictest way that the daemon offers: by UUID through CDI, then the nvidia runtime, then WSL2's one
 /// CDI device. An index or a count is never used: the engines do not schedule by them.
 pub(super) fn choose(offer: &GpuOffer, gpus: &[GpuId], simulated: bool) -> Result<Access> {
-    let names: Vec<_> = gpus.iter().map(|id| format!("{CDI_KIND}={id}")).collect();
+    let names: Vec<_> = gpus.iter().map(|id| format!("{KIND}={id}")).collect();
     if names.iter().all(|name| offer.cdi_devices.contains(name)) {
         return Ok(Access::Cdi(names));
     }
@@ -65,7 +63,7 @@ mod tests {
     }
 
     fn offer(devices: &[&str], nvidia_runtime: bool) -> GpuOffer {
-        GpuOffer { cdi_devices: devices.iter().map(|device| format!("{CDI_KIND}={device}")).collect(), nvidia_runtime }
+        GpuOffer { cdi_devices: devices.iter().map(|device| format!("{KIND}={device}")).collect(), nvidia_runtime }
     }
 
     #[test]
@@ -75,7 +73,7 @@ mod tests {
         let gpus = [a.clone(), b.clone()];
         assert_eq!(
             choose(&both, &gpus, false).unwrap(),
-            Access::Cdi(vec![format!("{CDI_KIND}={a}"), format!("{CDI_KIND}={b}")])
+            Access::Cdi(vec![format!("{KIND}={a}"), format!("{KIND}={b}")])
         );
         assert_eq!(choose(&offer(&["all", a.as_str()], true), &gpus, false).unwrap(), Access::Runtime(gpus.to_vec()));
         assert_eq!(choose(&offer(&["all"], false), &gpus, false).unwrap(), Access::CdiAll(gpus.to_vec()));

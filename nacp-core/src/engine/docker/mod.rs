@@ -113,7 +113,7 @@ impl Docker {
     /// specification files on this machine name, and the runtime called `nvidia`.
     fn offer(&self, system: &SystemInfo) -> GpuOffer {
         let reported = system.discovered_devices.iter().flatten().filter_map(|device| device.id.clone());
-        let mut cdi_devices: Vec<_> = reported.filter(|id| id.starts_with(gpu::CDI_KIND)).collect();
+        let mut cdi_devices: Vec<_> = reported.filter(|id| id.starts_with(crate::cdi::KIND)).collect();
         if cdi_devices.is_empty() && matches!(self.address, Address::Local(_)) {
             cdi_devices = cdi::devices(system.cdi_spec_dirs.iter().flatten());
         }

@@ -151,14 +151,45 @@ pub(super) fn is_local(endpoint: &str) -> bool {
     endpoint.starts_with("unix://") || endpoint.starts_with("npipe://") || endpoint.starts_with('/')
 }
 
-/// Who logs in over ssh is nobody's business.
-fn without_user(endpoint: &str) -> String {
-    match endpoint.split_once("://") {
-        Some((scheme, rest)) if !is_local(endpoint) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let machine = authority.rsplit_once('@').map_or(authority, |(_, machine)| machine);
-            format!("{scheme}://{machine}{path}")
+/// An address without who logs in there, and with what password: that is nobody's business. It may have a scheme or none.
+pub(in crate::host) fn without_user(endpoint: &str) -> String {
+    if is_local(endpoint) {
+        return endpoint.to_owned();
+    }
+    let start = endpoint.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = endpoint.split_at(start);
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let machine = authority.rsplit_once('@').map_or(authority, |(_, machine)| machine);
+    format!("{scheme}{machine}{path}")
+}
+
+/// What is said of the daemon that `docker` would use where nobody could find out which one that is.
+pub(super) fn unknown(root: &Root, why: &str) -> Candidate {
+    let usual = if root.os() == Some("windows") { DOCKER_PIPE } else { DOCKER_SOCKET };
+    let not_asked = Some(why.to_owned());
+    Candidate { chosen: true, not_asked, ..candidate(root, usual, "default socket") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_logs_in_is_left_out_of_every_form_of_an_address() {
+        for (address, kept) in [
+            ("ssh://ada@gpu-7:22", "ssh://gpu-7:22"),
+            ("ssh://ada:p@ss@gpu-7/run/docker.sock", "ssh://gpu-7/run/docker.sock"),
+            ("tcp://ada:secret@gpu-7:2375?x=a@b", "tcp://gpu-7:2375?x=a@b"),
+            ("ada:secret@gpu-7:2375", "gpu-7:2375"),
+            ("ada@gpu-7", "gpu-7"),
+            ("gpu-7:2375", "gpu-7:2375"),
+            ("tcp://gpu-7:2375/a@b", "tcp://gpu-7:2375/a@b"),
+            ("unix:///run/user/a@b/docker.sock", "unix:///run/user/a@b/docker.sock"),
+            ("/run/a@b.sock", "/run/a@b.sock"),
+            ("npipe:////./pipe/a@b", "npipe:////./pipe/a@b"),
+            ("@", ""),
+        ] {
+            assert_eq!(without_user(address), kept);
         }
-        _ => endpoint.to_owned(),
     }
 }

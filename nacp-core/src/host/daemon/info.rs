@@ -70,6 +70,7 @@ fn picked(version: &Value, info: &Value) -> DaemonInfo {
         cdi_spec_dirs: texts(&info["CDISpecDirs"]),
         cdi_devices: devices(&info["DiscoveredDevices"]),
         root_dir: text(&info["DockerRootDir"]).map(|path| crate::host::facts::without_homes(&path)),
+        live_restore: info["LiveRestoreEnabled"].as_bool(),
         incomplete: None,
     }
 }

@@ -14,6 +14,8 @@ mod show;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "doctor")]
+pub(super) use self::endpoints::without_user;
 pub(super) use self::find::find;
 pub(super) use self::place::is_wsl2;
 pub use self::place::place;
@@ -101,6 +103,9 @@ pub struct DaemonInfo {
     pub cdi_devices: Option<Vec<String>>,
     /// Where it keeps its files, such as `/var/lib/docker` or `/var/snap/docker/…`; names of homes are `…`.
     pub root_dir: Option<String>,
+    /// Whether its containers go on while it is restarted (`LiveRestoreEnabled`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_restore: Option<bool>,
     /// Which of the two questions had no answer, and why; the fields above that stand in it are unknown then.
     pub incomplete: Option<String>,
 }

@@ -51,6 +51,10 @@ pub enum Value {
 pub struct Measured {
     /// The score: 0 is the worst, 1 the best.
     pub score: f64,
+    /// Which part of the criterion was measured: the weight of what was, by the weight of all that belongs to it, from 0 to
+    /// 1. What could not be looked at is no part of the score, and this says how much that was.
+    #[serde(default = "whole")]
+    pub share: f64,
     /// Whether something of it comes from simulated devices, so that it says nothing of any real one.
     #[serde(default)]
     pub simulated: bool,
@@ -139,6 +143,11 @@ pub struct Published {
     pub anecdote: bool,
 }
 
+/// Where nothing is said, all of it was measured.
+const fn whole() -> f64 {
+    1.0
+}
+
 /// Twelve digits that count: what is read back from text is then the same number.
 pub(super) fn significant(number: f64) -> f64 {
     format!("{number:.11e}").parse().unwrap_or(number)
@@ -203,6 +212,7 @@ impl Measured {
         let score = judged().map(|(score, weight)| score * weight).sum::<f64>() / weight;
         Some(Self {
             score: rounded(score.clamp(0.0, 1.0)),
+            share: 1.0,
             simulated: false,
             from: None,
             figures,
@@ -212,6 +222,15 @@ impl Measured {
             evidence: Vec::new(),
             rule: rule.into(),
         })
+    }
+
+    /// The same as a part of a criterion of which so much weight could not be measured.
+    #[must_use]
+    pub(super) fn without(mut self, unmeasured: f64) -> Self {
+        let judged = self.figures.iter().filter(|figure| figure.score.is_some());
+        let weight: f64 = judged.map(|figure| figure.weight).sum();
+        self.share = rounded((weight / (weight + unmeasured.max(0.0))).clamp(0.0, 1.0));
+        self
     }
 
     /// The same with something else that was read.

@@ -16,10 +16,11 @@ use crate::error::{Error, ErrorKind, Result, nearest};
 /// | `parity` | what a native Linux machine has and this one has too | part | weight of what is common / weight of the reference | set difference |
 /// | `portability` | ways of its engines to give an image a GPU, and whether one digest runs on each | number | offered / possible; ran / tried | count |
 /// | `devops` | what runs without a person at a screen | number | passed / known | count |
-/// | `stability` | days of support of the driver's branch, updates of Windows, Xids, findings | days, number | days / 365; 1 or 0 for each other question, 0.5 for what can wait | thresholds |
+/// | `stability` | days of support of the driver's branch, updates of Windows, Xids, findings, what recovers by itself | days, number | days / 365; 1 or 0 for each other question, 0.5 for what can wait | thresholds |
 /// | `reproducibility` | images named by digest, completeness of the lock, scope of the certificate | part | part itself; certificate 1 verified by a CPU, 0.75 between devices, 0.5 from run to run | fraction |
 ///
-/// The score of a cell is the mean of its judged figures by their weights. What was not measured is left out and named.
+/// The score of a cell is the mean of its judged figures by their weights. What was not measured is left out and named, and
+/// [`Measured::share`](super::Measured::share) says how much was.
 /// Parity is measured only where there is a GPU, and where no lock is given, its completeness is that of the lock that could
 /// be made now; a process alone has no digest and is not pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -89,7 +90,7 @@ impl Criterion {
             Self::Parity => "share of what a native Linux machine has",
             Self::Portability => "ways to give an image a GPU, and runs of one digest",
             Self::Devops => "things that work without a screen",
-            Self::Stability => "days of driver support, grave Xids, findings of the doctor",
+            Self::Stability => "days of driver support, grave Xids, findings of the doctor, what recovers by itself",
             Self::Reproducibility => "share that is pinned, scope of the certificate",
         }
     }
@@ -111,8 +112,8 @@ impl Criterion {
             }
             Self::Devops => "passed / known",
             Self::Stability => {
-                "days of support left / 365; without Windows 1; without grave Xids 1; findings: none 1, risks 0.5, broken 0; \
-                 mean"
+                "days of support left / 365; without Windows 1; without grave Xids 1; findings: none 1, risks 0.5, broken 0, by \
+                 the share of entries that could be looked at; recovery: passed / known; mean"
             }
             Self::Reproducibility => {
                 "images pinned by digest / images; lock completeness; certificate: verified by a CPU 1, between devices \

@@ -83,13 +83,14 @@ fn column(decision: &Decision, option: RuntimeOption, reach: super::Reach) -> Co
         let Some(score) = cell.score() else { continue };
         sum += weight * score;
         known += weight;
-        measured += if cell.measured().is_some() { weight } else { 0.0 };
+        measured += cell.measured().map_or(0.0, |it| weight * it.share);
     }
     let total = decision.weights.total();
     Column {
         option,
         reach,
         score: (known > 0.0).then(|| rounded((sum / known).clamp(0.0, 1.0))),
+        compared: None,
         known: rounded((known / total).clamp(0.0, 1.0)),
         measured: rounded((measured / total).clamp(0.0, 1.0)),
         rank: None,

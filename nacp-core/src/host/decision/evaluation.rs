@@ -209,8 +209,9 @@ impl<'a> Evaluation<'a> {
         self
     }
 
-    /// How long all may take together. Reading the machine has limits of its own and comes first; checks and runs have
-    /// what is left, and say where it was too little.
+    /// How long reading the machine, the checks of CUDA and the runs of the image may take together. Each has what those
+    /// before it left, and says where it was too little; only removing a container that was started is never cut short.
+    /// Unless it is said, each has a limit of its own.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self

@@ -99,7 +99,11 @@ pub struct Column {
     pub score: Option<f64>,
     /// Which part of the weight is on cells that are measured or rated.
     pub known: f64,
-    /// Which part of the weight is on cells that are measured.
+    /// The mean of the scores on which the candidates are [compared](Recommendation::compared): the difference between two
+    /// of them is the lead of the one over the other. None where it is no candidate, or nothing can be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<f64>,
+    /// Which part of the weight is measured: that of each measured cell by its [share](Measured::share).
     pub measured: f64,
     /// Its place among the candidates, from 1; none where it is no candidate here.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,16 +4,14 @@
 //! the document's ratings of all of them are. A criterion that has neither for every candidate decides nothing. So a
 //! measurement of the one option on which a machine stands is never held against the document's hope for another.
 
-use std::cmp::Ordering;
-
 use serde::{Deserialize, Serialize};
 
 use super::cell::rounded;
-use super::{Cell, Criterion, Decision, Figure, Value};
+use super::{Cell, Criterion, Decision, Figure, Value, Weights};
 use crate::host::doctor::Severity;
 use crate::host::{Diagnosis, RuntimeOption};
 
-/// Sums that differ by less are equal: they are rounded.
+/// Differences that are smaller are none: they are rounded.
 const EQUAL: f64 = 1e-9;
 
 /// Which option to take on this machine.
@@ -31,8 +29,14 @@ pub struct Recommendation {
     pub compared: Vec<Compared>,
     /// Why: a sentence for each deciding cell, the weightiest first.
     pub reasons: Vec<String>,
-    /// What to mend first, so that it works here.
+    /// What to do first, so that it works here: what it takes to have it, and what is broken.
     pub first: Vec<String>,
+    /// What would raise its lowest measured scores.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raises: Vec<String>,
+    /// What this machine lacks against native Linux, by the measured parity of the option.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
     /// Which single weight would change it, and to what; empty where none would.
     pub flips: Vec<Flip>,
     /// What is not known about the recommended option, and why.
@@ -74,25 +78,29 @@ pub(super) fn recommend(decision: &mut Decision, diagnosis: &Diagnosis) -> Optio
     let mut ranked = candidates;
     ranked.sort_by(|one, other| {
         let (a, b) = (total(*one), total(*other));
-        let by_score = if (a - b).abs() <= EQUAL { Ordering::Equal } else { b.total_cmp(&a) };
-        by_score.then_with(|| place(decision, *one).cmp(&place(decision, *other)))
+        b.total_cmp(&a).then_with(|| place(decision, *one).cmp(&place(decision, *other)))
     });
     let (&option, others) = ranked.split_first()?;
     let runner_up = others.first().copied();
     let margin = runner_up.map_or(0.0, |other| rounded((total(option) - total(other)).max(0.0)));
+    let known = compared.iter().any(|row| decision.weights.of(row.criterion) > 0.0);
+    let scores: Vec<f64> = ranked.iter().map(|option| total(*option)).collect();
     let recommendation = Recommendation {
         option,
         runner_up,
         margin,
         reasons: reasons(decision, &compared, option, runner_up),
         first: first(decision, diagnosis, option),
+        raises: raises(decision, option),
+        lacks: lacks(decision, option),
         flips: flips(decision, &compared, option, others),
         unknown: unknown(decision, option),
         compared,
     };
-    for (rank, option) in (1..).zip(&ranked) {
+    for ((rank, option), score) in (1..).zip(&ranked).zip(scores) {
         if let Some(column) = decision.options.iter_mut().find(|column| column.option == *option) {
             column.rank = Some(rank);
+            column.compared = known.then_some(score);
         }
     }
     Some(recommendation)
@@ -123,11 +131,27 @@ impl Compared {
     }
 }
 
+impl Recommendation {
+    /// On what the candidates are compared, in half a sentence.
+    pub(super) fn basis(&self, weights: &Weights) -> String {
+        let rows = || self.compared.iter().filter(|row| weights.of(row.criterion) > 0.0);
+        match (rows().filter(|row| row.measured).count(), rows().count()) {
+            (_, 0) => "on nothing that counts".into(),
+            (0, _) => "on the document's ratings, since no criterion is measured for each of them".into(),
+            (measured, all) if measured == all => "on measurements".into(),
+            (measured, all) => {
+                format!("on measurements by {measured} criteria and the document's ratings by {}", all - measured)
+            }
+        }
+    }
+}
+
 fn total(decision: &Decision, compared: &[Compared], option: RuntimeOption) -> f64 {
     let weight: f64 = compared.iter().map(|row| decision.weights.of(row.criterion)).sum();
     let sum: f64 =
         compared.iter().map(|row| decision.weights.of(row.criterion) * row.score(option).unwrap_or(0.0)).sum();
-    if weight > 0.0 { sum / weight } else { 0.0 }
+    // Rounded, so that the order of two sums is that of the numbers that are shown.
+    if weight > 0.0 { rounded(sum / weight) } else { 0.0 }
 }
 
 fn reasons(
@@ -159,12 +183,7 @@ fn reasons(
             .push(format!("{criterion}, {side}, {word}: {a:.2} against {b:.2} of {other}: {of}; {other}: {against}"));
     }
     if reasons.is_empty() {
-        let known = compared.iter().any(|row| decision.weights.of(row.criterion) > 0.0);
-        let why = if known {
-            "the candidates are alike by every criterion that counts"
-        } else {
-            "no criterion that counts is known of every candidate"
-        };
+        let why = alike(decision, compared);
         reasons.push(format!("{why}; this machine stands on {option}, and moving has a price"));
     }
     let shared = compared.iter().filter(|row| {
@@ -178,11 +197,34 @@ fn reasons(
     reasons
 }
 
-/// The reason of a cell on the basis on which it is compared.
+/// By what the candidates are alike, and how much that is not.
+fn alike(decision: &Decision, compared: &[Compared]) -> String {
+    let counts = |criterion: &Criterion| decision.weights.of(*criterion) > 0.0;
+    let known: Vec<&str> = compared.iter().map(|row| row.criterion).filter(counts).map(Criterion::title).collect();
+    let all = Criterion::ALL.iter().filter(|criterion| counts(criterion)).count();
+    match (known.as_slice(), all - known.len()) {
+        ([], _) => "no criterion that counts is known of every candidate".into(),
+        (known, 0) => format!("the candidates are alike by {}, which is all that counts", known.join(", ")),
+        (known, unknown) => format!(
+            "the candidates are alike by {}; the other {unknown} of {all} criteria are not known of each of them",
+            known.join(", ")
+        ),
+    }
+}
+
+/// The reason of a cell on the basis on which it is compared. A measurement that is passed over is told.
 fn why(decision: &Decision, row: &Compared, option: RuntimeOption) -> String {
     let Some(cell) = decision.cell(option, row.criterion) else { return String::new() };
     match (&cell.rated, row.measured) {
-        (Some(rated), false) => rated.reason.clone(),
+        (Some(rated), false) => match cell.measured() {
+            Some(measured) => format!(
+                "{} (measured here {:.2}{}, not compared since the other was not measured)",
+                rated.reason,
+                measured.score,
+                if measured.simulated { ", simulated" } else { "" }
+            ),
+            None => rated.reason.clone(),
+        },
         _ => told(cell).unwrap_or_default(),
     }
 }
@@ -193,6 +235,8 @@ fn told(cell: &Cell) -> Option<String> {
         Value::Measured(measured) => {
             let simulated = if measured.simulated { " (simulated)" } else { "" };
             let lacks = match measured.lacks.as_slice() {
+                // Those have a heading of their own.
+                _ if cell.criterion == Criterion::Parity => String::new(),
                 [] => String::new(),
                 [one] => format!("; lacks {one}"),
                 [one, rest @ ..] => format!("; lacks {one}, and {} more", rest.len()),
@@ -204,7 +248,7 @@ fn told(cell: &Cell) -> Option<String> {
     }
 }
 
-/// What is broken here, and what of the recommended option does not work.
+/// What it takes to have it, and what is broken here.
 fn first(decision: &Decision, diagnosis: &Diagnosis, option: RuntimeOption) -> Vec<String> {
     let mut first = Vec::new();
     if let Some(super::Reach::Within { takes }) = decision.column(option).map(|column| &column.reach) {
@@ -215,15 +259,27 @@ fn first(decision: &Decision, diagnosis: &Diagnosis, option: RuntimeOption) -> V
             if finding.remedy.summary.is_empty() { String::new() } else { format!(": {}", finding.remedy.summary) };
         first.push(format!("{}, {}{mend}", finding.id, finding.title));
     }
+    first
+}
+
+/// What would raise the measured scores of an option that are low.
+fn raises(decision: &Decision, option: RuntimeOption) -> Vec<String> {
+    let mut raises = Vec::new();
     for cell in decision.cells.iter().filter(|cell| cell.option == option) {
         // What a way to the GPU lacks against native Linux cannot be mended on it.
         let mendable = cell.criterion != Criterion::Parity;
         let Some(measured) = cell.measured().filter(|measured| mendable && measured.score < 0.5) else { continue };
         let lacks = measured.lacks.first().cloned();
         let what = lacks.or_else(|| worst(&measured.figures)).map(|what| format!(": {what}")).unwrap_or_default();
-        first.push(format!("{} measures {:.2}{what}", cell.criterion, measured.score));
+        raises.push(format!("{} measures {:.2}{what}", cell.criterion, measured.score));
     }
-    first
+    raises
+}
+
+/// What native Linux has and this machine has not; empty where the option was not measured.
+fn lacks(decision: &Decision, option: RuntimeOption) -> Vec<String> {
+    let parity = decision.cell(option, Criterion::Parity).and_then(Cell::measured);
+    parity.map(|measured| measured.lacks.clone()).unwrap_or_default()
 }
 
 /// The figure with the lowest score, and how that came about.

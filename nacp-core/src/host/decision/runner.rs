@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{ImageRun, RunOutcome, Way};
 use crate::host::Seen;
 use crate::host::daemon::ask;
+use crate::host::lock::ImagePin;
 
 /// The label of every container that the comparison starts.
 const LABEL: &str = "nacp.probe";
@@ -59,8 +60,7 @@ impl Runner for DaemonRunner {
         if let Some(reason) = refuse(trial) {
             return ImageRun::new(trial.way, RunOutcome::NotTried { reason });
         }
-        let image = image(trial);
-        let digest = image.as_ref().and_then(Image::digest);
+        let digest = Image::ask(trial).digest();
         let created = post(trial, "/containers/create", Some(&request(trial)), EXCHANGE);
         let outcome = match created.map(|answer| serde_json::from_slice::<Created>(&answer)) {
             Ok(Ok(created)) if is_id(&created.id) => {
@@ -74,8 +74,8 @@ impl Runner for DaemonRunner {
     }
 
     fn requires(&self, trial: &Trial) -> Option<String> {
-        let variables = refuse(trial).is_none().then(|| image(trial))??.config?.env?;
-        variables.iter().find_map(|variable| variable.strip_prefix("NVIDIA_REQUIRE_CUDA=").map(str::to_owned))
+        let image = refuse(trial).is_none().then(|| Image::ask(trial))?;
+        image.env.iter().find_map(|variable| variable.strip_prefix("NVIDIA_REQUIRE_CUDA=").map(str::to_owned))
     }
 }
 
@@ -98,31 +98,28 @@ struct Created {
     id: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+/// What the daemon says of the image that is run.
 struct Image {
-    id: Option<String>,
-    repo_digests: Option<Vec<String>>,
-    config: Option<ImageConfig>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ImageConfig {
-    env: Option<Vec<String>>,
+    pin: ImagePin,
+    /// The variables of its own environment.
+    env: Vec<String>,
 }
 
 impl Image {
-    /// The digest by which a registry knows it, or the one of its configuration where it comes from none.
-    fn digest(&self) -> Option<String> {
-        let known = self.repo_digests.iter().flatten().find_map(|name| Some(name.split_once('@')?.1.to_owned()));
-        known.or_else(|| self.id.clone())
+    fn ask(trial: &Trial) -> Self {
+        let answer = ask::exchange(&trial.endpoint, "GET", &format!("/images/{}/json", trial.image), None, EXCHANGE);
+        let answer = answer.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let value: Value = answer.found().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let env = value["Config"]["Env"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let env = env.iter().filter_map(|variable| Some(variable.as_str()?.to_owned())).collect();
+        Self { pin: ImagePin::of_answer(&trial.image, &answer), env }
     }
-}
 
-fn image(trial: &Trial) -> Option<Image> {
-    let answer = ask::exchange(&trial.endpoint, "GET", &format!("/images/{}/json", trial.image), None, EXCHANGE);
-    serde_json::from_slice(answer.found()?).ok()
+    /// The digest by which a registry knows it, or what the daemon calls it where it comes from none.
+    fn digest(&self) -> Option<String> {
+        let known = self.pin.digest.known().and_then(|name| Some(name.split_once('@')?.1.to_owned()));
+        known.or_else(|| self.pin.id.known().cloned())
+    }
 }
 
 /// What the daemon is asked to create.

@@ -62,13 +62,18 @@ pub struct Trace {
     /// What is so in this case and how bad it is, where that is less than the entry says: everything is there for the
     /// failure, and it has not happened.
     pub milder: Option<(Severity, &'static str)>,
+    /// Whether it is of before: what was read happened, and the machine no longer shows it.
+    pub past: bool,
 }
 
 impl Trace {
+    /// What is so where a container failed once and nothing shows that it would again.
+    const PAST: &'static str = "a container failed so before: it happened then, and here it no longer shows";
+
     /// What was read in one place, and proves it.
     pub fn of(source: impl Into<String>, value: impl Into<String>) -> Self {
         let evidence = vec![Evidence { source: source.into(), value: value.into() }];
-        Self { evidence, confidence: Confidence::Certain, subject: None, milder: None }
+        Self { evidence, confidence: Confidence::Certain, subject: None, milder: None, past: false }
     }
 
     /// The same with something else that was read.
@@ -90,6 +95,12 @@ impl Trace {
     pub fn only(mut self, confidence: Confidence) -> Self {
         self.confidence = confidence;
         self
+    }
+
+    /// The same, of before: it is a note, and nothing has to be mended.
+    #[must_use]
+    pub fn past(self) -> Self {
+        Self { past: true, ..self.milder(Severity::Note, Self::PAST) }
     }
 
     /// The same, where it is not as bad as the entry says: how bad, and what is so, in one line.
@@ -238,7 +249,7 @@ impl Diagnosis {
                     evidence: trace.evidence,
                     confidence: trace.confidence,
                     cause: entry.cause.into(),
-                    remedy: (entry.remedy)(survey),
+                    remedy: if trace.past { Remedy::again() } else { (entry.remedy)(survey) },
                     links: entry.links.iter().map(|link| (*link).into()).collect(),
                 });
                 ("found", String::new())

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Drift, Effect, Side, Unanswered, Verification};
+use crate::cuda::check::page::cell;
 use crate::host::prose::wrap;
 
 impl Verification {
@@ -98,17 +99,4 @@ impl fmt::Display for Verification {
         }
         f.write_str(out.trim_end())
     }
-}
-
-/// Text within a cell: nothing in it ends the cell, begins a tag or formats.
-fn cell(text: &str) -> String {
-    let mut out = String::new();
-    for letter in text.chars() {
-        match letter {
-            letter if letter.is_control() => out.push(' '),
-            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' => out.extend(['\\', letter]),
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -62,6 +62,8 @@ pub(super) struct Setting {
     pub(super) same_bits: bool,
     /// One driver is of Windows and the other of Linux; their versions count otherwise.
     pub(super) other_system: bool,
+    /// The engine is Podman, whose versions count otherwise than Docker's.
+    pub(super) podman: bool,
 }
 
 impl<'a> Change<'a> {
@@ -112,6 +114,14 @@ pub(super) fn judge(kind: Kind, change: Change<'_>) -> Judgement {
             "without the toolkit a container gets no GPU, and a program may then compute on the CPU without a word",
             format!("install NVIDIA Container Toolkit {locked}"),
         ),
+        Kind::Toolkit if [change.locked, change.found].contains(&Some(TOOLKIT_BROKEN)) => say(
+            Results,
+            "with toolkit 1.19.1 CUDA does not start in containers, and a program may then compute on the CPU without a word",
+            match change.found == Some(TOOLKIT_BROKEN) {
+                true => format!("install NVIDIA Container Toolkit {locked}"),
+                false => "create the containers again, and write the lock anew".into(),
+            },
+        ),
         Kind::Toolkit => say(
             Nothing,
             "the toolkit hands devices and libraries into containers and computes nothing; look whether they get the \
@@ -128,7 +138,8 @@ pub(super) fn judge(kind: Kind, change: Change<'_>) -> Judgement {
             "another daemon runs containers elsewhere, Docker Desktop in a virtual machine of its own",
             format!("use {locked}"),
         ),
-        Kind::EngineVersion | Kind::EngineApi => say(
+        Kind::EngineVersion => engine(change),
+        Kind::EngineApi => say(
             Nothing,
             "the daemon starts the same image and computes nothing",
             format!("install {locked} if a container does not start"),
@@ -157,8 +168,9 @@ pub(super) fn judge(kind: Kind, change: Change<'_>) -> Judgement {
             say(Performance, "the firmware sets clocks, power and fans, and computes nothing for a program", measure())
         }
         Kind::GpuMemory => say(
-            Performance,
-            "another model or batch fits; an engine that sizes its cache by the free memory puts other requests together",
+            Results,
+            "another model or batch fits; an engine that sizes its cache by the free memory puts other requests together, \
+             which is another order of sums, and no lock knows which engine does",
             format!("run on a GPU with {locked} bytes, or limit what the engine takes"),
         ),
         Kind::GpuUuid => {
@@ -189,6 +201,51 @@ pub(super) fn judge(kind: Kind, change: Change<'_>) -> Judgement {
             "verify both certificates: the CPU tells which one is wrong".into(),
         ),
     }
+}
+
+/// The release of the toolkit with which CUDA does not start (D47 of the doctor).
+const TOOLKIT_BROKEN: &str = "1.19.1";
+
+/// The releases of an engine from which on a request for GPUs means something else, and what.
+const PODMAN: [((u32, u32), &str); 1] = [(
+    (5, 4),
+    "before 5.4 Podman drops a request for CDI devices, and a program may then compute on the CPU without a word",
+)];
+const DOCKER: [((u32, u32), &str); 3] = [
+    ((25, 0), "before 25.0 Docker knows no CDI, so that a service which asks for GPUs by it does not start"),
+    (
+        (28, 2),
+        "before 28.2 Docker has CDI only where features.cdi says so, and a service which asks for it may not start",
+    ),
+    (
+        (29, 2),
+        "from 29.2 on Docker gives GPUs for --gpus by CDI first, so that a container may get other devices and libraries",
+    ),
+];
+
+/// Another version of the daemon: nothing, unless it is on the other side of a release that treats GPUs otherwise.
+fn engine(change: Change<'_>) -> Judgement {
+    let locked = change.locked.unwrap_or("none");
+    let marks: &[((u32, u32), &str)] = if change.setting.podman { &PODMAN } else { &DOCKER };
+    let crossed = release(change.locked).zip(release(change.found)).and_then(|(locked, found)| {
+        let crossed = |mark: (u32, u32)| (locked < mark) != (found < mark);
+        marks.iter().rev().find(|(mark, _)| crossed(*mark))
+    });
+    let (effect, why, remedy) = match crossed {
+        Some((_, why)) => (Effect::Results, *why, format!("install {locked}, or look that each service gets its GPUs")),
+        None => (
+            Effect::Nothing,
+            "the daemon starts the same image and computes nothing",
+            format!("install {locked} if a container does not start"),
+        ),
+    };
+    Judgement { effect, why: why.into(), remedy }
+}
+
+/// The first two numbers of a version, such as `28.3` of `28.3.3`; of `6.0.0-dev` too.
+fn release(version: Option<&str>) -> Option<(u32, u32)> {
+    let mut numbers = version?.split(['.', '-', '+', '~']).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 fn image(locked: &str) -> Judgement {

@@ -154,7 +154,8 @@ impl Lock {
     pub fn verify(&self, now: &Self) -> Verification {
         let mut found = Verification::default();
         let other_system = self.windows_driver() != now.windows_driver();
-        let setting = Setting { same_bits: same_bits(self, now), other_system };
+        let podman = |lock: &Self| lock.engine.name.known().is_some_and(|name| name == "Podman");
+        let setting = Setting { same_bits: same_bits(self, now), other_system, podman: podman(self) && podman(now) };
         let here: BTreeMap<String, Pin> =
             facts::of_machine(now).into_iter().map(|fact| (fact.item, fact.pin)).collect();
         // What only WSL2 has is missing where the runtime is another, which is told.

@@ -9,6 +9,8 @@ use crate::host::Seen;
 
 /// More than any text needs that is read here.
 const TEXT: u64 = 1 << 20;
+/// The most that is read of one recorded answer, in bytes.
+const ANSWER: u64 = 8 << 20;
 /// How a colon is written in the names of a folder that stands for a machine: not every system can hold one.
 pub(super) const COLON: &str = "%3A";
 /// So many links one after another are a circle.
@@ -32,33 +34,25 @@ pub(crate) struct Stat {
 }
 
 impl Root {
-    /// A text file, 1 MiB of it at most, as it is written. What is no UTF-8 is replaced.
+    /// A text file as it is written. What is no UTF-8 is replaced; one that is larger than 1 MiB is unreadable, for half
+    /// of a text may say the opposite of the whole.
     pub(crate) fn text(&self, path: &str) -> Seen<String> {
         self.text_within(path, TEXT)
     }
 
-    /// The beginning of a text file, `most` bytes of it.
+    /// The same with another limit, in bytes.
     pub(crate) fn text_within(&self, path: &str, most: u64) -> Seen<String> {
-        self.bytes(path, most).map(|bytes| match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        })
+        self.bytes(path, most).map(as_text)
     }
 
-    /// The beginning of a file, `most` bytes of it. Only regular files are read: a pipe would never end.
+    /// The beginning of a text file, `most` bytes of it.
+    pub(crate) fn beginning(&self, path: &str, most: u64) -> Seen<String> {
+        seen(self.followed(path).and_then(|place| up_to(&place, most))).map(as_text)
+    }
+
+    /// A file of `most` bytes at most. Only regular files are read: a pipe would never end.
     pub(crate) fn bytes(&self, path: &str, most: u64) -> Seen<Vec<u8>> {
-        let read = || {
-            let place = self.followed(path)?;
-            let kind = fs::metadata(&place)?;
-            if !kind.is_file() {
-                let what = if kind.is_dir() { "it is a folder" } else { "it is no regular file" };
-                return Err(IoError::other(what));
-            }
-            let mut bytes = Vec::new();
-            File::open(&place)?.take(most).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        seen(read())
+        seen(self.followed(path).and_then(|place| whole(&place, most)))
     }
 
     /// The end of a text file, `most` bytes of it, from the beginning of a line on.
@@ -152,8 +146,9 @@ impl Root {
             Ok(match &self.place {
                 Place::This => of_system(own, &metadata),
                 Place::Folder { folder, .. } => {
-                    let table = fs::read_to_string(folder.join("answers/stat")).unwrap_or_default();
-                    recorded(own, &table, path)
+                    // Without the table nothing is known of owners.
+                    let table = within(folder, &["answers", "stat"]).unwrap_or_default();
+                    recorded(own, &as_text(table), path)
                 }
             })
         };
@@ -177,7 +172,67 @@ impl Root {
     }
 }
 
-fn seen<T>(read: Result<T, IoError>) -> Seen<T> {
+/// A file below a folder that may be a stranger's: each part is the name of one entry, links stay within the folder, and
+/// only a regular file of 8 MiB at most is read.
+pub(super) fn within(folder: &Path, parts: &[&str]) -> Result<Vec<u8>, IoError> {
+    whole(&entry(folder, parts)?, ANSWER)
+}
+
+/// The names in a folder below one that may be a stranger's, in order.
+pub(super) fn names_within(folder: &Path, parts: &[&str]) -> Result<Vec<String>, IoError> {
+    let entries = fs::read_dir(entry(folder, parts)?)?;
+    let mut names: Vec<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+fn entry(folder: &Path, parts: &[&str]) -> Result<PathBuf, IoError> {
+    use std::path::Component;
+    let is_one = |part: &&str| {
+        let mut found = Path::new(part).components();
+        matches!((found.next(), found.next()), (Some(Component::Normal(name)), None) if name == *part)
+    };
+    if !parts.iter().all(is_one) {
+        return Err(IoError::other("its name leads elsewhere"));
+    }
+    let parts = parts.iter().map(|part| (*part).to_owned()).collect();
+    follow(folder, parts, true)
+}
+
+fn whole(place: &Path, most: u64) -> Result<Vec<u8>, IoError> {
+    let bytes = up_to(place, most.saturating_add(1))?;
+    if bytes.len() as u64 > most {
+        return Err(IoError::other(format!("it is larger than {}", size(most))));
+    }
+    Ok(bytes)
+}
+
+/// A limit as people write it.
+fn size(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        bytes if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
+        bytes => format!("{bytes} bytes"),
+    }
+}
+
+fn up_to(place: &Path, most: u64) -> Result<Vec<u8>, IoError> {
+    let kind = fs::metadata(place)?;
+    if !kind.is_file() {
+        return Err(IoError::other(if kind.is_dir() { "it is a folder" } else { "it is no regular file" }));
+    }
+    let mut bytes = Vec::new();
+    File::open(place)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What is no UTF-8 is replaced.
+pub(super) fn as_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// What came of reading: found, absent, or unreadable for a reason.
+pub(super) fn seen<T>(read: Result<T, IoError>) -> Seen<T> {
     match read {
         Ok(value) => Seen::Found(value),
         Err(error) => match error.kind() {
@@ -192,7 +247,10 @@ fn seen<T>(read: Result<T, IoError>) -> Seen<T> {
 /// followed too.
 fn followed(folder: &Path, path: &str, last: bool) -> Result<PathBuf, IoError> {
     let whole = below(folder, path);
-    let mut left: Vec<String> = parts(whole.strip_prefix(folder).unwrap_or(&whole));
+    follow(folder, parts(whole.strip_prefix(folder).unwrap_or(&whole)), last)
+}
+
+fn follow(folder: &Path, mut left: Vec<String>, last: bool) -> Result<PathBuf, IoError> {
     left.reverse();
     let mut place: Vec<String> = Vec::new();
     let mut links = 0;
@@ -274,7 +332,9 @@ mod tests {
     fn what_is_read_is_found_absent_or_unreadable() {
         let (_folder, root) = machine(&[("etc/os", "one\ntwo"), ("C/Windows/System32/nvml.dll", "MZ")]);
         assert_eq!(root.text("/etc/os"), Seen::Found("one\ntwo".into()));
-        assert_eq!(root.text_within("/etc/os", 3), Seen::Found("one".into()));
+        assert_eq!(root.beginning("/etc/os", 3), Seen::Found("one".into()));
+        assert_eq!(root.text_within("/etc/os", 7), Seen::Found("one\ntwo".into()));
+        assert_eq!(root.text_within("/etc/os", 6), Seen::Unreadable("it is larger than 6 bytes".into()));
         assert_eq!(root.text("/etc/none"), Seen::Absent);
         assert_eq!(root.text("/etc/os/below"), Seen::Absent);
         assert_eq!(root.text("/etc"), Seen::Unreadable("it is a folder".into()));
@@ -299,6 +359,14 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap();
         assert!(made.success());
         assert_eq!(root.text("/pipe"), Seen::Unreadable("it is no regular file".into()));
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_not_cut() {
+        let (folder, root) = machine(&[("etc/long", "x")]);
+        File::options().write(true).open(folder.path().join("etc/long")).unwrap().set_len(TEXT + 1).unwrap();
+        assert_eq!(root.text("/etc/long"), Seen::Unreadable("it is larger than 1 MiB".into()));
+        assert_eq!((size(8 << 20), size(4 << 10), size(1500)), ("8 MiB".into(), "4 KiB".into(), "1500 bytes".into()));
     }
 
     #[cfg(unix)]

@@ -48,8 +48,12 @@ impl Root {
     /// A machine in a folder, with the environment in its file `env` and the operating system in `answers/os`, where
     /// they are there.
     ///
+    /// The folder may be a stranger's: links that lead out of it lead to its own root, only regular files are read, and
+    /// none without a limit.
+    ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound) where there is no such folder.
+    /// [`NotFound`](ErrorKind::NotFound) where there is no such folder, and
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) where one of the two files is there and cannot be read.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self> {
         let folder = folder.into();
         if !folder.is_dir() {
@@ -57,11 +61,18 @@ impl Root {
                 .with("folder", folder.display())
                 .hint("name a folder that is laid out like the root of a machine, with proc, sys and dev in it"));
         }
-        let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
-        let environment = read("env").unwrap_or_default();
+        let read = |parts: &[&str]| match recorded::read(&folder, parts) {
+            Seen::Found(bytes) => Ok(Some(files::as_text(bytes))),
+            Seen::Unreadable(why) => {
+                let what = format!("the folder's {} cannot be read: {why}", parts.join("/"));
+                Err(Error::new(ErrorKind::InvalidArgument, "host.root", what).with("folder", folder.display()))
+            }
+            Seen::Absent | Seen::NotAsked => Ok(None),
+        };
+        let environment = read(&["env"])?.unwrap_or_default();
         let variables = environment.lines().filter_map(|line| line.split_once('='));
         let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let os = read("answers/os").map(|os| os.trim().to_owned());
+        let os = read(&["answers", "os"])?.map(|os| os.trim().to_owned());
         Ok(Self { place: Place::Folder { folder, environment, os } })
     }
 
@@ -155,12 +166,12 @@ impl Root {
             Place::Folder { folder, .. } => {
                 let daemons: Vec<_> = recorded::daemons(folder)
                     .into_iter()
-                    .map(|(endpoint, folder)| (self.identity(&endpoint), folder))
+                    .map(|(endpoint, daemon)| (self.identity(&endpoint), daemon))
                     .collect();
                 let answer = |(endpoint, path): &(&str, &str)| {
                     let known = daemons.iter().find(|(known, _)| *known == self.identity(endpoint));
                     match known {
-                        Some((_, daemon)) => recorded::ask(daemon, path),
+                        Some((_, daemon)) => recorded::ask(folder, daemon, path),
                         None => ask::never(endpoint).map_or(Seen::Absent, Seen::Unreadable),
                     }
                 };
@@ -218,11 +229,7 @@ impl Root {
     pub(crate) fn answer(&self, name: &str) -> Seen<String> {
         match &self.place {
             Place::This => Seen::NotAsked,
-            Place::Folder { folder, .. } => match std::fs::read_to_string(folder.join("answers").join(name)) {
-                Ok(text) => Seen::Found(text),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Seen::NotAsked,
-                Err(error) => Seen::Unreadable(error.to_string()),
-            },
+            Place::Folder { folder, .. } => recorded::read(folder, &["answers", name]).map(files::as_text),
         }
     }
 

@@ -1,11 +1,12 @@
 //! What programs and daemons of a machine in a folder have answered.
+//!
+//! The folder may be a stranger's. Nothing that it says leads out of it, and nothing in it is read without a limit.
 
-use std::fs;
-use std::io::ErrorKind as IoErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::files::{as_text, names_within, seen, within};
 use super::program::Ended;
 use crate::host::Seen;
 
@@ -13,10 +14,9 @@ use crate::host::Seen;
 /// `timeout`, or `absent` where there is no such program), and then what it wrote.
 pub(super) fn run(folder: &Path, program: &str, args: &[&str]) -> Seen<Ended> {
     let line = [&[program], args].concat().join(" ").replace('/', "%2F");
-    let bytes = match fs::read(folder.join("answers/run").join(line)) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == IoErrorKind::NotFound => return Seen::NotAsked,
-        Err(error) => return Seen::Unreadable(error.to_string()),
+    let bytes = match read(folder, &["answers", "run", &line]) {
+        Seen::Found(bytes) => bytes,
+        other => return other.map(|_| Ended::default()),
     };
     let first = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let stdout = bytes.get(first + 1..).unwrap_or_default().to_vec();
@@ -31,90 +31,85 @@ pub(super) fn run(folder: &Path, program: &str, args: &[&str]) -> Seen<Ended> {
     Seen::Found(Ended { code, signal, stdout, stderr: Vec::new() })
 }
 
-/// The recorded daemons: the address and the folder of each.
-pub(super) fn daemons(folder: &Path) -> Vec<(String, PathBuf)> {
-    let Ok(entries) = fs::read_dir(folder.join("answers/daemons")) else { return Vec::new() };
-    let mut folders: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    folders.sort();
-    let known = folders.into_iter().filter_map(|folder| {
-        let endpoint = fs::read_to_string(folder.join("endpoint")).ok()?;
-        Some((endpoint.trim().to_owned(), folder))
+/// A recorded answer, below the folder of the machine; nobody asked where there is none.
+pub(super) fn read(folder: &Path, parts: &[&str]) -> Seen<Vec<u8>> {
+    match seen(within(folder, parts)) {
+        Seen::Absent => Seen::NotAsked,
+        other => other,
+    }
+}
+
+/// The recorded daemons: the address and the folder's name of each.
+pub(super) fn daemons(folder: &Path) -> Vec<(String, String)> {
+    let names = names_within(folder, &["answers", "daemons"]).unwrap_or_default();
+    let known = names.into_iter().filter_map(|name| {
+        let endpoint = as_text(within(folder, &["answers", "daemons", &name, "endpoint"]).ok()?);
+        Some((endpoint.trim().to_owned(), name))
     });
     known.collect()
 }
 
-/// What the daemon in this folder answered to `GET path`.
-pub(super) fn ask(daemon: &Path, path: &str) -> Seen<Vec<u8>> {
-    if let Ok(error) = fs::read_to_string(daemon.join("error")) {
-        return Seen::Unreadable(error.trim().to_owned());
+/// The answers of one daemon.
+struct Answers<'a> {
+    folder: &'a Path,
+    daemon: &'a str,
+}
+
+/// What a daemon answered to `GET path`, by the name of its folder.
+pub(super) fn ask(folder: &Path, daemon: &str, path: &str) -> Seen<Vec<u8>> {
+    let answers = Answers { folder, daemon };
+    match answers.file("error") {
+        Seen::NotAsked => {}
+        error => return error.then(|error| Err(as_text(error).trim().to_owned())),
     }
     let path = path.split('?').next().unwrap_or_default();
     match path.split('/').skip(1).collect::<Vec<_>>()[..] {
-        ["version"] => read(&daemon.join("version.json")),
-        ["info"] => read(&daemon.join("info.json")),
-        ["containers", "json"] => containers(daemon).map(|all| {
+        ["version"] => answers.file("version.json"),
+        ["info"] => answers.file("info.json"),
+        ["containers", "json"] => answers.containers().map(|all| {
             let listed: Vec<_> = all.iter().map(in_list).collect();
             Value::from(listed).to_string().into_bytes()
         }),
-        ["containers", name, "json"] => match one(daemon, name) {
-            Seen::Found(container) => Seen::Found(container.to_string().into_bytes()),
-            other => other.map(|_| Vec::new()),
-        },
-        ["containers", name, "logs"] => match one(daemon, name) {
+        ["containers", name, "json"] => answers.one(name).map(|container| container.to_string().into_bytes()),
+        ["containers", name, "logs"] => match answers.one(name) {
             Seen::Found(container) => {
                 let name = container["Name"].as_str().unwrap_or_default().trim_start_matches('/');
-                read(&daemon.join("logs").join(name))
+                read(folder, &["answers", "daemons", daemon, "logs", name])
             }
             other => other.map(|_| Vec::new()),
         },
-        ["images", ref name @ .., "json"] => image(daemon, &name.join("/")),
+        ["images", ref name @ .., "json"] => answers.image(&name.join("/")),
         _ => Seen::NotAsked,
     }
 }
 
-fn read(path: &Path) -> Seen<Vec<u8>> {
-    match fs::read(path) {
-        Ok(bytes) => Seen::Found(bytes),
-        Err(error) if error.kind() == IoErrorKind::NotFound => Seen::NotAsked,
-        Err(error) => Seen::Unreadable(error.to_string()),
+impl Answers<'_> {
+    fn file(&self, name: &str) -> Seen<Vec<u8>> {
+        read(self.folder, &["answers", "daemons", self.daemon, name])
     }
-}
 
-fn containers(daemon: &Path) -> Seen<Vec<Value>> {
-    match read(&daemon.join("containers.json")) {
-        Seen::Found(bytes) => match serde_json::from_slice(&bytes) {
-            Ok(all) => Seen::Found(all),
-            Err(error) => Seen::Unreadable(format!("containers.json: {error}")),
-        },
-        other => other.map(|_| Vec::new()),
+    fn containers(&self) -> Seen<Vec<Value>> {
+        let read = |bytes: Vec<u8>| serde_json::from_slice(&bytes).map_err(|error| format!("containers.json: {error}"));
+        self.file("containers.json").then(read)
     }
-}
 
-fn one(daemon: &Path, name: &str) -> Seen<Value> {
-    let is = |container: &Value| {
-        container["Id"] == name || container["Name"].as_str().map(|known| known.trim_start_matches('/')) == Some(name)
-    };
-    match containers(daemon) {
-        Seen::Found(all) => match all.into_iter().find(is) {
-            Some(container) => Seen::Found(container),
-            None => Seen::Unreadable(format!("the daemon answers 404: No such container: {name}")),
-        },
-        other => other.map(|_| Value::Null),
+    fn one(&self, name: &str) -> Seen<Value> {
+        let is = |container: &Value| {
+            container["Id"] == name
+                || container["Name"].as_str().map(|known| known.trim_start_matches('/')) == Some(name)
+        };
+        let missing = || format!("the daemon answers 404: No such container: {name}");
+        self.containers().then(|all| all.into_iter().find(is).ok_or_else(missing))
     }
-}
 
-/// What was recorded of an image: `images.json` has the answer for each name.
-fn image(daemon: &Path, name: &str) -> Seen<Vec<u8>> {
-    let all = match read(&daemon.join("images.json")) {
-        Seen::Found(bytes) => serde_json::from_slice::<Value>(&bytes).map_err(|error| format!("images.json: {error}")),
-        other => return other,
-    };
-    match all {
-        Ok(all) => match all.get(name) {
-            Some(answer) => Seen::Found(answer.to_string().into_bytes()),
-            None => Seen::Unreadable(format!("the daemon answers 404: No such image: {name}")),
-        },
-        Err(error) => Seen::Unreadable(error),
+    /// What was recorded of an image: `images.json` has the answer for each name.
+    fn image(&self, name: &str) -> Seen<Vec<u8>> {
+        let read = |bytes: Vec<u8>| {
+            let all: Value = serde_json::from_slice(&bytes).map_err(|error| format!("images.json: {error}"))?;
+            let missing = || format!("the daemon answers 404: No such image: {name}");
+            all.get(name).map(|answer| answer.to_string().into_bytes()).ok_or_else(missing)
+        };
+        self.file("images.json").then(read)
     }
 }
 

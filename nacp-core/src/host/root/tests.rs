@@ -88,6 +88,80 @@ fn a_folder_answers_for_its_daemons() {
     assert_eq!(root.ask("unix:///run/podman/podman.sock", "/version", LIMIT), Seen::Absent);
 }
 
+/// A folder from somebody else must not show what is beside it.
+#[cfg(unix)]
+#[test]
+fn nothing_that_a_folder_says_leads_out_of_it() {
+    use std::os::unix::fs::symlink;
+    let outside = tempfile::tempdir().unwrap();
+    let secret = outside.path().join("secret");
+    fs::write(&secret, "secret").unwrap();
+    let up = format!("../../../../../../../../../..{}", secret.display());
+    let containers = serde_json::json!([
+        {"Id": "up", "Name": format!("/{up}")},
+        {"Id": "absolute", "Name": secret.display().to_string()},
+        {"Id": "link", "Name": "/link"},
+        {"Id": "dot", "Name": "/.."},
+    ]);
+    let (folder, root) = machine(&[
+        ("answers/daemons/0/endpoint", "unix:///var/run/docker.sock"),
+        ("answers/daemons/0/containers.json", &containers.to_string()),
+        ("answers/daemons/0/logs/llm", "one"),
+        ("answers/run/other", "exit 0"),
+    ]);
+    for link in ["nvml.json", "kernel.log", "run/nvidia-smi", "daemons/0/logs/link", "daemons/0/info.json", "stat"] {
+        symlink(&secret, folder.path().join("answers").join(link)).unwrap();
+    }
+    symlink(outside.path(), folder.path().join("answers/daemons/1")).unwrap();
+    fs::write(outside.path().join("endpoint"), "tcp://outside:2375").unwrap();
+    let docker = "unix:///var/run/docker.sock";
+    for id in ["up", "absolute", "link", "dot"] {
+        let log = root.container_log(docker, id, 0, 9, LIMIT);
+        assert!(log.found().is_none(), "{id}: {log:?}");
+    }
+    assert_eq!(root.container_log(docker, "up", 0, 9, LIMIT), Seen::Unreadable("its name leads elsewhere".into()));
+    assert_eq!((root.answer("nvml.json"), root.answer("kernel.log")), (Seen::NotAsked, Seen::NotAsked));
+    assert_eq!(root.run("nvidia-smi", &[], LIMIT), Seen::NotAsked);
+    assert_eq!(root.ask(docker, "/info", LIMIT), Seen::NotAsked);
+    assert_eq!(root.recorded_daemons(), [docker]);
+    for name in ["env", "answers/os"] {
+        symlink(&secret, folder.path().join(name)).unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        assert_eq!((root.os(), root.variables(|_| true).len()), (None, 0), "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn no_answer_of_a_folder_is_waited_for_or_read_without_a_limit() {
+    let (folder, root) = machine(&[
+        ("answers/daemons/0/endpoint", "unix:///var/run/docker.sock"),
+        ("answers/run/other", "exit 0"),
+        ("dev/nvidia0", ""),
+    ]);
+    let at = |name: &str| folder.path().join(name);
+    let pipes = ["answers/nvml.json", "answers/run/nvidia-smi", "answers/daemons/0/info.json", "answers/stat"];
+    for pipe in pipes {
+        assert!(std::process::Command::new("mkfifo").arg(at(pipe)).status().unwrap().success());
+    }
+    for huge in ["answers/cuda.json", "answers/run/slow", "answers/daemons/0/version.json"] {
+        fs::File::create(at(huge)).unwrap().set_len(64 << 30).unwrap();
+    }
+    let (pipe, large) = ("it is no regular file", "it is larger than 8 MiB");
+    let docker = "unix:///var/run/docker.sock";
+    assert_eq!(root.answer("nvml.json").open(), Some(pipe));
+    assert_eq!(root.answer("cuda.json").open(), Some(large));
+    assert_eq!(root.run("nvidia-smi", &[], LIMIT).open(), Some(pipe));
+    assert_eq!(root.run("slow", &[], LIMIT).open(), Some(large));
+    assert_eq!(root.ask(docker, "/info", LIMIT).open(), Some(pipe));
+    assert_eq!(root.ask(docker, "/version", LIMIT).open(), Some(large));
+    assert_eq!(root.stat("/dev/nvidia0").found().unwrap().mode, None);
+    assert!(std::process::Command::new("mkfifo").arg(at("env")).status().unwrap().success());
+    let refused = Root::open(folder.path()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    assert!(refused.to_string().contains("env cannot be read: it is no regular file"), "{refused}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_program_of_this_machine_says_how_it_ended() {

@@ -1,8 +1,8 @@
 //! What is read, and for how long.
-#![expect(clippy::disallowed_methods, reason = "a survey has a limit of time")]
+#![expect(clippy::disallowed_methods, reason = "a survey says when it was read")]
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Survey;
 use super::read::{self, Given};
@@ -13,14 +13,13 @@ use crate::host::Root;
 
 /// How long a survey takes at most, unless it is told.
 const LIMIT: Duration = Duration::from_secs(5);
-
-/// Longer than anybody waits: a year.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The longest limit; a longer one is this one.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads a [`Survey`].
 ///
-/// Each part has a reader of its own, and all read at once. What does not come within the limit is unreadable, and the
-/// reason says so. Nothing is changed on the machine.
+/// Each part has a reader of its own, and all read at once. What does not come within the limit is unreadable or a gap of
+/// the survey ([`Gap`](super::Gap)), and the reason says so. Nothing is changed on the machine.
 ///
 /// ```no_run
 /// use nacp_core::Program;
@@ -81,9 +80,9 @@ impl SurveyBuilder {
         self
     }
 
-    /// How long all may take together; five seconds unless it is set.
+    /// How long all may take together; five seconds unless it is set, and a day at most.
     pub fn limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+        self.limit = limit.min(LONGEST);
         self
     }
 
@@ -141,13 +140,9 @@ impl SurveyBuilder {
 
     /// Reads. What cannot be read is part of the survey, with its reason, and no error.
     pub fn read(self) -> Survey {
-        let begun = Instant::now();
-        // A limit that no clock can hold is as good as none that anybody waits for.
-        let until = begun.checked_add(self.limit).unwrap_or(begun + FOREVER);
-        let host = read::layers(&self.root);
         let at = self.at.or_else(|| now(&self.root));
-        read::read(Given {
-            root: self.root,
+        let given = |host, until| Given {
+            root: self.root.clone(),
             host,
             isolated: self.isolated,
             source: self.source,
@@ -159,7 +154,8 @@ impl SurveyBuilder {
             messages: self.messages,
             at,
             until,
-        })
+        };
+        read::read(&self.root, self.limit, given)
     }
 }
 

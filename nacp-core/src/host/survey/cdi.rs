@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cdi::KIND;
 use crate::host::Seen;
 
 /// The CDI specifications of this machine.
@@ -47,9 +48,9 @@ pub struct CdiDevice {
 impl Cdi {
     /// The devices of the kind `nvidia.com/gpu`, as `nvidia.com/gpu=NAME`, in order and each once.
     pub fn nvidia_devices(&self) -> Vec<String> {
-        let specs = self.specs.iter().filter(|spec| spec.kind.found().is_some_and(|kind| kind == "nvidia.com/gpu"));
+        let specs = self.specs.iter().filter(|spec| spec.kind.found().is_some_and(|kind| kind == KIND));
         let mut names: Vec<_> =
-            specs.flat_map(|spec| &spec.devices).map(|device| format!("nvidia.com/gpu={}", device.name)).collect();
+            specs.flat_map(|spec| &spec.devices).map(|device| format!("{KIND}={}", device.name)).collect();
         names.sort();
         names.dedup();
         names

@@ -48,6 +48,9 @@ pub struct ContainerFacts {
     pub shm_bytes: Option<u64>,
     /// Its IPC mode: `private`, `host`, `shareable`.
     pub ipc: Option<String>,
+    /// Its policy of restarts: `no`, `always`, `unless-stopped`, `on-failure`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<String>,
     /// Whether it runs with all rights.
     pub privileged: bool,
     /// Its ulimits, by name, the soft one.

@@ -18,10 +18,16 @@ pub struct Kubernetes {
     pub containerd_runtimes: Seen<Vec<String>>,
     /// Sockets of device plugins (`/var/lib/kubelet/device-plugins/*.sock`), by name.
     pub plugin_sockets: Seen<Vec<String>>,
-    /// What the kubelet recorded of its devices (`kubelet_internal_checkpoint`): how many `nvidia.com/gpu` are registered
-    /// and how many are allotted to pods.
+    /// The unit of systemd that runs the node's container runtime, as the files that it leaves tell: `containerd`, `crio`,
+    /// `k3s`, `k3s-agent`, `rke2-server`, `rke2-agent`.
+    pub unit: Option<String>,
+    /// Whether NVIDIA's driver of dynamic resource allocation gives pods the GPUs of this node
+    /// (`/var/lib/kubelet/plugins/gpu.nvidia.com`), which needs no device plugin.
+    pub dra: bool,
+    /// What the kubelet recorded of its devices (`kubelet_internal_checkpoint`): how many of NVIDIA's are registered, whole
+    /// GPUs (`nvidia.com/gpu`), shared ones (`nvidia.com/gpu.shared`) and MIG devices (`nvidia.com/mig-1g.10gb`).
     pub gpus_registered: Seen<u32>,
-    /// How many of them are allotted.
+    /// How many of them are allotted to pods.
     pub gpus_allotted: Seen<u32>,
     /// Errors of pods, as the user or a file gave them: the text of events and conditions.
     pub messages: Vec<String>,

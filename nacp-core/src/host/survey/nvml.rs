@@ -55,6 +55,9 @@ pub struct NvmlGpu {
     pub memory_used: Option<u64>,
     /// `default`, `prohibited`, `exclusive_process`.
     pub compute_mode: Option<String>,
+    /// Whether the driver keeps it started while nobody uses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<bool>,
     /// On Windows and WSL2: `wddm`, `tcc` (which the library calls WDM), `mcdm`.
     pub driver_model: Option<String>,
     /// Whether it is in MIG mode.

@@ -1,5 +1,6 @@
 //! What works without a person at a screen.
 
+use super::speed::number;
 use super::stability::is_desktop;
 use super::{Outcome, Side};
 use crate::host::decision::{Criterion, Figure, Measured, Observed};
@@ -40,6 +41,7 @@ pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
         }
     }
     let mut measured = Measured::of(Criterion::Devops.rule(), figures).ok_or_else(|| missing.join("; "))?;
+    measured = measured.without(number(missing.len()));
     (measured.missing, measured.lacks) = (missing, lacks);
     for (what, why) in evidence {
         measured = measured.and(what, why);
@@ -131,7 +133,7 @@ fn command(observed: &Observed, daemon: &Daemon) -> Answer {
 
 /// Only what was really asked of the daemon counts: the runs of an image.
 fn tells(observed: &Observed) -> Answer {
-    let image = observed.image.as_ref().ok_or("no image was named: Evaluation::image")?;
+    let image = observed.image.as_ref().ok_or("no image was named to be run")?;
     let tried = image.runs.iter().filter_map(|run| Some((run.way, run.outcome.worked()?))).next();
     let (way, _) = tried.ok_or("no way was tried")?;
     Ok((true, format!("asked after a run on {way}")))

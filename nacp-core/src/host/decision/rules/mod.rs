@@ -4,6 +4,7 @@ mod devops;
 mod overhead;
 mod parity;
 mod portability;
+mod recovery;
 mod reproducibility;
 mod speed;
 mod stability;

@@ -1,6 +1,6 @@
 //! What the way to the GPU costs.
 
-use super::speed::{devices, reference, why_not};
+use super::speed::{devices, number, reference, why_not};
 use super::{Outcome, Side};
 use crate::cuda::check::{Report, Unit};
 use crate::cuda::{CheckId, Device};
@@ -56,6 +56,9 @@ pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
             continue;
         };
         missing.extend(against.as_ref().err().map(|why| format!("{why}; compared with the marks of the checks")));
+        let judged = measured.figures.iter().filter(|figure| figure.score.is_some()).count();
+        // The share of memory is one more.
+        measured = measured.without(number((TIMES.len() + LINKS.len() + 1).saturating_sub(judged)));
         measured.missing = missing;
         measured.simulated = report.simulated;
         let measured = measured.and("cuda check", format!("{}, level {}", device.name, report.level));

@@ -4,6 +4,7 @@ use super::stability::is_desktop;
 use super::{Outcome, Side};
 use crate::cuda::CheckId;
 use crate::host::decision::{Criterion, Figure, Measured, Observed};
+use crate::host::survey::NvmlGpu;
 use crate::host::{DaemonPlace, GpuPathKind, Seen};
 
 /// One thing that a native Linux machine has.
@@ -17,7 +18,7 @@ struct Item {
 /// Whether it is here, and what shows it; or why that cannot be told.
 type Reading = Result<(bool, String), String>;
 
-const REFERENCE: [Item; 14] = [
+const REFERENCE: [Item; 15] = [
     Item { what: "/dev/nvidiactl", weight: 1.0, read: |it, _| node(it, "/dev/nvidiactl") },
     Item { what: "/dev/nvidia0 and its like", weight: 2.0, read: |it, _| gpu_nodes(it) },
     Item { what: "/dev/nvidia-uvm", weight: 1.0, read: |it, _| node(it, "/dev/nvidia-uvm") },
@@ -25,8 +26,9 @@ const REFERENCE: [Item; 14] = [
     Item { what: "libcuda.so.1", weight: 2.0, read: |it, _| library(it, "libcuda.so.1") },
     Item { what: "libnvidia-ml.so.1", weight: 1.0, read: |it, _| library(it, "libnvidia-ml.so.1") },
     Item { what: "NVML answers what it is asked", weight: 1.0, read: |it, _| nvml(it) },
-    Item { what: "GPUs kept apart by the kernel", weight: 2.0, read: |it, _| apart(it) },
-    Item { what: "modes of a GPU can be changed: MIG, ECC, compute mode", weight: 1.0, read: |it, _| modes(it) },
+    Item { what: "GPUs kept apart: each can be given alone", weight: 2.0, read: |it, _| apart(it) },
+    Item { what: "modes of a GPU are told: compute mode, MIG, ECC", weight: 1.0, read: |it, _| modes(it) },
+    Item { what: "modes of a GPU can be changed", weight: 1.0, read: |it, _| changing(it) },
     Item { what: "GPUs reach each other's memory", weight: 1.0, read: |it, _| peer(it) },
     Item { what: "managed memory used by host and device at once", weight: 1.0, read: |it, _| managed(it) },
     Item { what: "cgroup v2", weight: 1.0, read: |it, _| cgroup(it) },
@@ -41,6 +43,7 @@ pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
         return Err(format!("no GPU is here, so that nothing can be compared{detail}"));
     }
     let (mut figures, mut lacks, mut missing, mut evidence) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut unmeasured = 0.0;
     for item in REFERENCE {
         match (item.read)(observed, side) {
             Ok((here, why)) => {
@@ -50,10 +53,14 @@ pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
                 evidence.push((item.what, why.clone()));
                 figures.push(Figure::answer(item.what, here, item.weight, why));
             }
-            Err(why) => missing.push(format!("{}: {why}", item.what)),
+            Err(why) => {
+                unmeasured += item.weight;
+                missing.push(format!("{}: {why}", item.what));
+            }
         }
     }
     let mut measured = Measured::of(Criterion::Parity.rule(), figures).ok_or("nothing could be read")?;
+    measured = measured.without(unmeasured);
     (measured.lacks, measured.missing, measured.extra) = (lacks, missing, extra(observed));
     for (what, why) in evidence {
         measured = measured.and(what, why);
@@ -148,22 +155,56 @@ fn nvml(observed: &Observed) -> Reading {
     })
 }
 
+/// What NVIDIA's guide to CUDA on WSL says, and nobody tried here: no measurement.
+const GUIDE: &str = "not through /dev/dxg by NVIDIA's guide to CUDA on WSL; not tried here";
+
+/// Whether one GPU can be named without the others: by the CDI devices that were read, else by the nodes that are there.
 fn apart(observed: &Observed) -> Reading {
-    match path(observed) {
-        GpuPathKind::Paravirtual => Ok((false, "/dev/dxg gives every GPU; CUDA_VISIBLE_DEVICES is a wish".into())),
-        GpuPathKind::Native => Ok((true, "one device node for each GPU, kept by the device cgroup".into())),
-        GpuPathKind::Tegra => Ok((false, "one GPU within the processor".into())),
-        _ => Err("no GPU is here".into()),
+    let survey = &observed.survey;
+    let mut devices: Vec<String> =
+        survey.cdi.specs.iter().flat_map(|spec| spec.devices.iter()).map(|it| it.name.clone()).collect();
+    let daemon = survey.daemon().and_then(|daemon| daemon.answer.found()?.cdi_devices.clone());
+    let told = daemon.into_iter().flatten().filter(|id| id.starts_with("nvidia.com/"));
+    devices.extend(told.filter_map(|id| Some(id.split_once('=')?.1.to_owned())));
+    let alone = devices.iter().filter(|name| name.as_str() != "all").count();
+    match (alone, devices.is_empty(), survey.devices.gpus().count()) {
+        (1.., _, _) => Ok((true, format!("{alone} devices of CDI beside `all`"))),
+        (0, _, nodes @ 1..) => Ok((true, format!("{nodes} device nodes, one for each GPU"))),
+        (0, false, 0) => Ok((false, "CDI has one device for all GPUs, and no GPU has a node of its own".into())),
+        (0, true, 0) if path(observed) == GpuPathKind::Paravirtual => Err(GUIDE.into()),
+        (0, true, 0) => Err("no CDI specification and no node names a GPU".into()),
     }
 }
 
-/// Changing the modes of a GPU is what the guide to CUDA on WSL rules out; nothing here tries it.
+/// What the management library tells of the modes of the GPUs.
 fn modes(observed: &Observed) -> Reading {
+    let nvml = &observed.survey.nvml;
+    if nvml.gpus.is_empty() {
+        return Err(nvml.driver.open().unwrap_or("the management library lists no GPU").into());
+    }
+    let silent = |gpu: &NvmlGpu| gpu.compute_mode.is_none();
+    if let Some(gpu) = nvml.gpus.iter().find(|gpu| silent(gpu)) {
+        return match gpu.silent.iter().find(|function| function.contains("ComputeMode")) {
+            Some(function) => Ok((false, format!("{function} is silent"))),
+            None => Err("the compute mode was not asked for".into()),
+        };
+    }
+    let told = |gpu: &NvmlGpu| {
+        let mig = gpu.mig.map(|on| if on { ", MIG on" } else { ", MIG off" }).unwrap_or_default();
+        let ecc = if gpu.uncorrected.is_some() { ", errors of ECC are counted" } else { "" };
+        format!("compute mode {}{mig}{ecc}", gpu.compute_mode.as_deref().unwrap_or_default())
+    };
+    let mut told: Vec<String> = nvml.gpus.iter().map(told).collect();
+    told.sort();
+    told.dedup();
+    Ok((true, told.join("; ")))
+}
+
+/// Nothing here changes a mode, so that this is never measured.
+fn changing(observed: &Observed) -> Reading {
     match path(observed) {
-        GpuPathKind::Paravirtual => Ok((false, "not through /dev/dxg, by NVIDIA's guide to CUDA on WSL".into())),
-        GpuPathKind::Native => Ok((true, "the kernel's own driver changes what the product has".into())),
-        GpuPathKind::Tegra => Ok((false, "not on this processor".into())),
-        _ => Err("no GPU is here".into()),
+        GpuPathKind::Paravirtual => Err(GUIDE.into()),
+        _ => Err("not tried: it would change the machine".into()),
     }
 }
 
@@ -182,11 +223,11 @@ fn peer(observed: &Observed) -> Reading {
     }
 }
 
+/// No check asks for it.
 fn managed(observed: &Observed) -> Reading {
     match path(observed) {
-        GpuPathKind::Paravirtual => Ok((false, "not through /dev/dxg, by NVIDIA's guide to CUDA on WSL".into())),
-        GpuPathKind::Native | GpuPathKind::Tegra => Ok((true, "from compute capability 6.0 on".into())),
-        _ => Err("no GPU is here".into()),
+        GpuPathKind::Paravirtual => Err(GUIDE.into()),
+        _ => Err("no check of CUDA tries it".into()),
     }
 }
 

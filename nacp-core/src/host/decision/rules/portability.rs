@@ -1,5 +1,6 @@
 //! On how many engines one image runs with a GPU.
 
+use super::speed::number;
 use super::{Outcome, Side};
 use crate::cuda::CheckId;
 use crate::cuda::check::{Status, Unit};
@@ -21,11 +22,12 @@ pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
     let mut missing = Vec::new();
     match &observed.image {
         Some(image) => figures.extend(runs(image, &mut missing)),
-        None => missing.push("one image on each way: no image was named: Evaluation::image".into()),
+        None => missing.push("one image on each way: no image was named to be run".into()),
     }
     figures.extend(by_request(observed));
     figures.extend(fits(observed));
     let mut measured = Measured::of(Criterion::Portability.rule(), figures).ok_or("nothing could be counted")?;
+    measured = measured.without(number(missing.len()));
     measured.missing = missing;
     measured.lacks = offers.iter().filter(|offer| !offer.offered).map(|it| format!("{}: {}", it.way, it.why)).collect();
     for offer in offers.iter().filter(|offer| offer.offered) {

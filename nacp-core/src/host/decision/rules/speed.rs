@@ -46,3 +46,8 @@ pub(super) fn reference<'a>(observed: &'a Observed, report: &Report) -> Result<&
         Some(other) => Err(format!("the reference is not used: it was measured on {other}, not on native Linux")),
     }
 }
+
+/// How many, as a weight.
+pub(super) fn number(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::MAX, f64::from)
+}

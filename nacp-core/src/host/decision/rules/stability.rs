@@ -3,18 +3,25 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::recovery::recovery;
+use super::speed::number;
 use super::{Outcome, Side};
 use crate::cuda::Version;
 use crate::cuda::check::Unit;
 use crate::cuda::compat::tables::{BRANCHES, BranchRow};
 use crate::gpu::kernel_log::What;
 use crate::gpu::xid::{Severity as Gravity, lookup};
+use crate::host::decision::cell::rounded;
 use crate::host::decision::{Criterion, Figure, Measured, Observed};
 use crate::host::doctor::Severity;
 use crate::host::{DaemonPlace, GpuPathKind, LayerKind, Seen};
 
 /// From as many days of support on, a branch counts as long-lived: a year.
 const YEAR: f64 = 365.0;
+
+/// What belongs to the criterion, each with the same weight: support, Windows, Xids, findings, recovery, and a day under
+/// load, which this comparison never makes.
+const PARTS: f64 = 6.0;
 
 pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
     let (mut figures, mut missing) = (Vec::new(), vec!["a day under load: not part of this comparison".to_owned()]);
@@ -28,9 +35,12 @@ pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
         Ok(figure) => figures.push(figure),
         Err(why) => missing.push(why),
     }
-    let (figure, found) = findings(observed, side);
+    let (figure, found) = findings(observed, side, &mut missing);
     figures.push(figure);
-    let mut measured = Measured::of(Criterion::Stability.rule(), figures).ok_or("nothing could be judged")?;
+    figures.extend(recovery(observed, side, &mut missing));
+    let weight: f64 = figures.iter().filter(|it| it.score.is_some()).map(|it| it.weight).sum();
+    let measured = Measured::of(Criterion::Stability.rule(), figures).ok_or("nothing could be judged")?;
+    let mut measured = measured.without(PARTS - weight);
     measured.missing = missing;
     for (id, title) in found {
         measured = measured.and(id, title);
@@ -98,26 +108,36 @@ fn xids(observed: &Observed) -> Result<Figure, String> {
     Ok(Figure::judged("grave Xids in the kernel's log", value, Unit::Count, score, "none 1, any 0"))
 }
 
-/// What the doctor found that threatens what runs. Findings about containers count where containers are judged.
-fn findings(observed: &Observed, side: Side) -> (Figure, Vec<(String, String)>) {
+/// What the doctor found that threatens what runs. Findings about containers count where containers are judged. Where it
+/// could not look, finding nothing says nothing: the figure weighs what the entries that were answered are of all.
+fn findings(observed: &Observed, side: Side, missing: &mut Vec<String>) -> (Figure, Vec<(String, String)>) {
     let counts = |finding: &&crate::host::Finding| {
         finding.severity != Severity::Note && (side.containers || finding.subject.is_none())
     };
-    let found: Vec<_> = observed.diagnosis.findings.iter().filter(counts).collect();
-    let worst = found.iter().map(|finding| finding.severity).min();
-    let score = match worst {
+    let diagnosis = &observed.diagnosis;
+    let found: Vec<_> = diagnosis.findings.iter().filter(counts).collect();
+    let unknown = diagnosis.unknown().count();
+    let asked = diagnosis.examined.iter().filter(|it| it.outcome != "not_here").count();
+    let looked = if asked == 0 { 0.0 } else { number(asked - unknown.min(asked)) / number(asked) };
+    if unknown > 0 {
+        missing.push(format!("findings of the doctor: {unknown} of {asked} entries could not be looked at"));
+    }
+    let value = number(found.len());
+    let name = "findings of the doctor";
+    let score = match found.iter().map(|finding| finding.severity).min() {
         None => 1.0,
         Some(Severity::Risk) => 0.5,
         Some(_) => 0.0,
     };
-    let value = f64::from(u32::try_from(found.len()).unwrap_or(u32::MAX));
-    let figure = Figure::judged(
-        "findings of the doctor",
-        value,
-        Unit::Count,
-        score,
-        "none 1, only risks 0.5, something broken 0",
-    );
+    // One finding is proof; none is none where most was not looked at.
+    let figure = if found.is_empty() && looked < 0.5 {
+        Figure::told(name, value, Unit::Count, "not judged: less than half of the entries could be looked at")
+    } else {
+        let answered = asked - unknown.min(asked);
+        let rule = format!("none 1, only risks 0.5, something broken 0; {answered} of {asked} entries were answered");
+        let figure = Figure::judged(name, value, Unit::Count, score, rule);
+        Figure { weight: if found.is_empty() { rounded(looked) } else { 1.0 }, ..figure }
+    };
     (figure, found.into_iter().map(|finding| (finding.id.to_string(), finding.title.clone())).collect())
 }
 

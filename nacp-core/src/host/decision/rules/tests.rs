@@ -137,11 +137,136 @@ fn parity_of_wsl2_lacks_what_only_the_kernel_s_own_driver_has() {
     survey.devices.nodes = vec![serde_json::from_str::<DeviceNode>(r#"{"path": "/dev/dxg"}"#).unwrap()];
     let there = measure(Criterion::Parity, &observed(survey), PROCESS).unwrap();
     let lacks = there.lacks.join("\n");
-    for word in ["/dev/nvidia0", "/dev/nvidia-uvm", "kept apart", "MIG"] {
+    for word in ["/dev/nvidia0", "/dev/nvidia-uvm"] {
         assert!(lacks.contains(word), "{word}: {lacks}");
+    }
+    let missing = there.missing.join("\n");
+    for word in
+        ["kept apart: each can be given alone: not through", "can be changed: not through", "at once: not through"]
+    {
+        assert!(missing.contains(word) && !lacks.contains(word), "what a guide says is not measured: {missing}");
     }
     assert_eq!(there.extra, ["/dev/dxg"]);
     assert!(there.score < 0.1, "{}", there.score);
+}
+
+#[test]
+fn parity_takes_the_modes_and_the_apartness_of_gpus_from_what_answered() {
+    let mut survey = wsl2();
+    let answer = |survey: &crate::host::Survey, what: &str| {
+        let measured = measure(Criterion::Parity, &observed(survey.clone()), PROCESS).unwrap();
+        measured.figures.iter().find(|figure| figure.name.starts_with(what)).and_then(|figure| figure.score)
+    };
+    assert_eq!(answer(&survey, "modes of a GPU are told"), None);
+    let gpu = NvmlGpu { compute_mode: Some("default".into()), ..NvmlGpu::default() };
+    survey.nvml.gpus = vec![gpu.clone()];
+    assert_eq!(answer(&survey, "modes of a GPU are told"), Some(1.0));
+    survey.nvml.gpus =
+        vec![NvmlGpu { compute_mode: None, silent: vec!["nvmlDeviceGetComputeMode".into()], ..gpu.clone() }];
+    assert_eq!(answer(&survey, "modes of a GPU are told"), Some(0.0));
+    assert_eq!(answer(&survey, "modes of a GPU can be changed"), None);
+    let cdi = |names: &[&str]| {
+        let devices: Vec<_> = names.iter().map(|name| serde_json::json!({ "name": name })).collect();
+        let kind = serde_json::json!({ "found": "nvidia.com/gpu" });
+        let spec = serde_json::json!({ "path": "/etc/cdi/nvidia.yaml", "kind": kind, "devices": devices });
+        serde_json::from_value(serde_json::json!({ "specs": [spec] })).unwrap()
+    };
+    for (names, want) in [(&["all"][..], Some(0.0)), (&["0", "all"], Some(1.0)), (&[], None)] {
+        survey.cdi = cdi(names);
+        assert_eq!(answer(&survey, "GPUs kept apart"), want, "{names:?}");
+    }
+}
+
+#[test]
+fn the_share_of_a_criterion_that_was_measured_is_told() {
+    let share = |criterion, observed: &Observed, side| measure(criterion, observed, side).unwrap().share;
+    let mut observed = observed(linux());
+    let all = observed.diagnosis.examined.len();
+    let answer = |observed: &mut Observed, outcome: &str, count: usize| {
+        for examined in observed.diagnosis.examined.iter_mut().take(count) {
+            examined.outcome = outcome.into();
+        }
+    };
+    answer(&mut observed, "clear", all);
+    // Windows and findings of six parts.
+    near(share(Criterion::Stability, &observed, PROCESS), 2.0 / 6.0);
+    answer(&mut observed, "unknown", all / 2);
+    let half = share(Criterion::Stability, &observed, PROCESS);
+    assert!(half < 2.0 / 6.0 && half > 1.0 / 6.0, "{half}");
+    answer(&mut observed, "unknown", all);
+    let measured = measure(Criterion::Stability, &observed, PROCESS).unwrap();
+    near(measured.share, 1.0 / 6.0);
+    let figure = measured.figures.iter().find(|figure| figure.name == "findings of the doctor").unwrap();
+    assert_eq!(figure.score, None, "nothing was looked at, so that finding nothing says nothing");
+    let said = format!("{all} of {all} entries could not be looked at");
+    assert!(measured.missing.iter().any(|it| it.ends_with(&said)), "{:?}", measured.missing);
+    let fma = with("8.9", &[(CheckId::ThrFma, "fma_flops", 1e12), (CheckId::ThrFma, AT_MAX_CLOCK, 0.75)]);
+    near(share(Criterion::Throughput, &fma, HERE), 1.0 / 3.0);
+    let decision = crate::host::decision::decide(&observed);
+    let column = decision.column(RuntimeOption::NativeLinux).unwrap();
+    let parts = Criterion::ALL
+        .map(|it| decision.cell(RuntimeOption::NativeLinux, it).unwrap().measured().map_or(0.0, |it| it.share));
+    near(column.measured, parts.iter().sum::<f64>() / 7.0);
+    let text = decision.to_string();
+    assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains("long-term stability 17 %"), "{text}");
+    assert!(text.lines().any(|it| it.starts_with("long-term stability") && it.contains("1.00†")), "{text}");
+    assert!(decision.html().contains("Part of the criterion that was measured: 17 %"));
+}
+
+#[test]
+fn notes_of_the_doctor_do_not_lower_stability_and_risks_do() {
+    let finding = |severity: &str| {
+        serde_json::from_value::<crate::host::Finding>(serde_json::json!({
+            "id": "D49", "severity": severity, "title": "t", "symptom": "s", "subject": "old", "evidence": [],
+            "confidence": "certain", "cause": "c", "remedy": { "summary": "", "commands": [] }, "links": []
+        }))
+        .unwrap()
+    };
+    for (severity, want) in [("note", 1.0), ("risk", 0.5), ("broken", 0.0)] {
+        let mut observed = observed(linux());
+        observed.diagnosis.examined.iter_mut().for_each(|examined| examined.outcome = "clear".into());
+        observed.diagnosis.findings = vec![finding(severity)];
+        let measured = measure(Criterion::Stability, &observed, HERE).unwrap();
+        let figure = measured.figures.iter().find(|figure| figure.name == "findings of the doctor").unwrap();
+        near(figure.score.unwrap(), want);
+    }
+}
+
+#[test]
+fn recovery_is_read_and_what_was_not_read_is_no_answer() {
+    let mut survey = linux();
+    let answers = |survey: &crate::host::Survey| {
+        let measured = measure(Criterion::Stability, &observed(survey.clone()), HERE).unwrap();
+        let figures = measured.figures.into_iter().filter(|figure| figure.name.starts_with("recovery: "));
+        figures.map(|figure| (figure.name, figure.value)).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    assert!(answers(&survey).is_empty(), "{:?}", answers(&survey));
+    survey.host.daemons = vec![engine(DaemonPlace::ThisKernel)];
+    let Seen::Found(info) = &mut survey.host.daemons[0].answer else { panic!() };
+    info.live_restore = Some(true);
+    survey.units = [("docker.service", "active"), ("nvidia-persistenced.service", "active")]
+        .map(|(unit, state)| (unit.to_owned(), state.to_owned()))
+        .into();
+    survey.devices.char_links = Seen::Found(true);
+    survey.toolkit.refresh_unit = Seen::Found("active".into());
+    let container = |policy: &str| crate::host::survey::ContainerFacts {
+        name: "llm".into(),
+        state: "running".into(),
+        restart: Some(policy.into()),
+        ..Default::default()
+    };
+    survey.containers = vec![container("always")];
+    let all = answers(&survey);
+    assert_eq!((all.len(), all.values().sum::<f64>()), (6, 6.0), "{all:?}");
+    survey.containers.push(container("no"));
+    let Seen::Found(info) = &mut survey.host.daemons[0].answer else { panic!() };
+    info.live_restore = Some(false);
+    survey.units = [("docker.service".to_owned(), "failed".to_owned())].into();
+    survey.nvml.gpus = vec![NvmlGpu { persistence: Some(false), ..NvmlGpu::default() }];
+    survey.devices.char_links = Seen::Found(false);
+    survey.toolkit.refresh_unit = Seen::Absent;
+    let none = answers(&survey);
+    assert_eq!((none.len(), none.values().sum::<f64>()), (6, 0.0), "{none:?}");
 }
 
 #[test]
@@ -174,7 +299,7 @@ fn portability_counts_the_ways_that_are_offered_of_those_that_could_be() {
     let measured = measure(Criterion::Portability, &observed(survey.clone()), HERE).unwrap();
     near(measured.score, 2.0 / 3.0);
     assert_eq!(measured.lacks, ["docker --gpus: no hook of the toolkit is on the search path"]);
-    assert_eq!(measured.missing, ["one image on each way: no image was named: Evaluation::image"]);
+    assert_eq!(measured.missing, ["one image on each way: no image was named to be run"]);
     survey.toolkit.programs = vec!["/usr/bin/nvidia-container-runtime-hook".into()];
     near(score(Criterion::Portability, &observed(survey.clone()), HERE), 1.0);
     survey.toolkit.younger_than_daemon = Some(true);

@@ -1,6 +1,6 @@
 //! How fast the GPU computes and copies.
 
-use super::speed::{devices, reference, why_not};
+use super::speed::{devices, number, reference, why_not};
 use super::{Outcome, Side};
 use crate::cuda::check::{Report, Unit};
 use crate::cuda::efficiency::{AT_MAX_CLOCK, AT_OBSERVED_CLOCK, mma_sync_share};
@@ -44,6 +44,8 @@ pub(super) fn measure(observed: &Observed, side: Side) -> Outcome {
             reasons.append(&mut missing);
             continue;
         };
+        let judged = measured.figures.iter().filter(|figure| figure.score.is_some()).count();
+        measured = measured.without(number(WORK.len() - judged.min(WORK.len())));
         measured.missing = missing;
         measured.simulated = report.simulated;
         measured.missing.extend(against.as_ref().err().map(|why| format!("{why}; compared with the computed peak")));

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::words::{percent, reach, score, short};
+use super::words::{narrow_mean, percent, reach, score, short};
 use crate::cuda::check::page::escape;
 use crate::host::RuntimeOption;
 use crate::host::decision::{Cell, Criterion, Decision, Value};
@@ -67,10 +67,12 @@ fn panel(out: &mut String, decision: &Decision, option: RuntimeOption, x: u32, b
             bar(out, cell, x, TOP + row * ROW);
         }
     }
-    let _ = writeln!(out, "<text class=\"total\" x=\"{x}\" y=\"{bottom}\">{}</text>", score(column.score));
+    let _ = writeln!(out, "<text class=\"total\" x=\"{x}\" y=\"{bottom}\">{}</text>", narrow_mean(column));
     if column.known < 1.0 {
-        let (x, known) = (x + 36, percent(column.known));
-        let _ = writeln!(out, "<text class=\"state\" x=\"{x}\" y=\"{bottom}\">of {known}</text>");
+        let told = narrow_mean(column);
+        let of = if told == "?" { score(column.score) + " of " } else { "of ".into() };
+        let (x, known) = (x + if told == "?" { 14 } else { 36 }, percent(column.known));
+        let _ = writeln!(out, "<text class=\"state\" x=\"{x}\" y=\"{bottom}\">{of}{known}</text>");
     }
     out.push_str("</g>\n");
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::chart::svg;
-use super::words::{SIMULATED, headline, parts, percent, reach, score, short, word};
+use super::words::{SIMULATED, headline, mean, parts, percent, reach, score, shares, short, word};
 use crate::cuda::check::human;
 use crate::cuda::check::page::{STYLE, escape};
 use crate::host::RuntimeOption;
@@ -77,11 +77,15 @@ fn table(out: &mut String, decision: &Decision) {
         }
         out.push_str("<td></td></tr>\n");
     };
-    row("mean of what is known", &|column| score(column.score));
+    row("mean of what is known", &mean);
+    row("compared", &|column| score(column.compared));
     row("weight known", &|column| percent(column.known));
     row("weight measured", &|column| percent(column.measured));
     row("here", &|column| reach(&column.reach).into());
     out.push_str("</table></div>\n");
+    if let Some(shares) = shares(decision) {
+        let _ = writeln!(out, "<p class=\"key\">{}</p>", escape(&shares));
+    }
 }
 
 fn details(out: &mut String, cell: &Cell) {
@@ -129,6 +133,7 @@ fn figures(out: &mut String, measured: &Measured) {
             paragraph(out, word, &lines.join("; "));
         }
     }
+    paragraph(out, "Part of the criterion that was measured", &percent(measured.share));
     paragraph(out, "Rule", &measured.rule);
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::words::{LEGEND, SIMULATED, headline, parts, percent, reach, score, word};
+use super::words::{LEGEND, SIMULATED, headline, mean, parts, percent, reach, score, shares, word};
 use crate::cuda::check::human;
+use crate::cuda::check::page::cell as escape;
 use crate::host::RuntimeOption;
 use crate::host::decision::{Criterion, Decision};
 
@@ -27,10 +28,14 @@ pub(in crate::host::decision) fn text(decision: &Decision) -> String {
     for criterion in Criterion::ALL {
         out.push_str(&row(criterion.title(), &|option| decision.cell(option, criterion).map(word).unwrap_or_default()));
     }
-    out.push_str(&row("**mean of what is known**", &|option| column(option, &|it| score(it.score))));
+    out.push_str(&row("**mean of what is known**", &|option| column(option, &mean)));
+    out.push_str(&row("compared", &|option| column(option, &|it| score(it.compared))));
     out.push_str(&row("weight known", &|option| column(option, &|it| percent(it.known))));
     out.push_str(&row("weight measured", &|option| column(option, &|it| percent(it.measured))));
     let _ = writeln!(out, "\n{LEGEND}");
+    if let Some(shares) = shares(decision) {
+        let _ = writeln!(out, "\n{}", escape(&shares));
+    }
     for (heading, lines) in parts(decision) {
         let _ = writeln!(out, "\n### {heading}\n");
         for line in lines {
@@ -42,7 +47,13 @@ pub(in crate::host::decision) fn text(decision: &Decision) -> String {
         let Some(measured) = cell.measured() else { continue };
         let simulated = if measured.simulated { ", simulated" } else { "" };
         let from = measured.from.map(|from| format!(", measured on {from}: the same way")).unwrap_or_default();
-        let head = format!("{}, {}: {:.2}{simulated}{from}", cell.option, cell.criterion, measured.score);
+        let head = format!(
+            "{}, {}: {:.2}{simulated}, {} of it measured{from}",
+            cell.option,
+            cell.criterion,
+            measured.score,
+            percent(measured.share)
+        );
         let _ = writeln!(out, "\n**{}**\n\n| figure | value | score | how |\n|---|---|---|---|", escape(&head));
         for figure in &measured.figures {
             let value = human(figure.value, figure.unit);
@@ -59,22 +70,6 @@ pub(in crate::host::decision) fn text(decision: &Decision) -> String {
             if !lines.is_empty() {
                 let _ = writeln!(out, "\n{word}: {}", escape(&lines.join("; ")));
             }
-        }
-    }
-    out
-}
-
-/// Text in which nothing ends a cell, begins a tag or formats.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '\n' | '\r' => out.push(' '),
-            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' => {
-                out.push('\\');
-                out.push(letter);
-            }
-            other => out.push(other),
         }
     }
     out

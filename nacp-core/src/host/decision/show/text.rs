@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::words::{LEGEND, SIMULATED, headline, parts, percent, reach, score, short, word};
+use super::words::{LEGEND, SIMULATED, headline, narrow_mean, parts, percent, reach, score, shares, short, word};
 use crate::host::RuntimeOption;
 use crate::host::decision::{Column, Criterion, Decision};
 use crate::host::prose::wrap;
@@ -29,6 +29,9 @@ impl fmt::Display for Decision {
         }
         out.push('\n');
         wrap(&mut out, LEGEND, width, 0, 0);
+        if let Some(shares) = shares(self) {
+            wrap(&mut out, &shares, width, 0, 0);
+        }
         if self.simulated {
             wrap(&mut out, SIMULATED, width, 0, 0);
         }
@@ -59,7 +62,8 @@ fn table(decision: &Decision, options: &[RuntimeOption], out: &mut String) {
     for criterion in Criterion::ALL {
         line(criterion.title(), &|option| decision.cell(option, criterion).map(word).unwrap_or_default());
     }
-    line("mean of what is known", &|option| column(option, &|it| score(it.score)));
+    line("mean of what is known", &|option| column(option, &narrow_mean));
+    line("compared", &|option| column(option, &|it| score(it.compared)));
     line("weight known", &|option| column(option, &|it| percent(it.known)));
     line("weight measured", &|option| column(option, &|it| percent(it.measured)));
 }

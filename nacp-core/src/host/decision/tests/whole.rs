@@ -24,6 +24,66 @@ fn equal_weights_choose_what_the_document_chose_wherever_on_windows_one_stands()
 }
 
 #[test]
+fn the_document_s_choice_is_decided_by_who_owns_the_stack_and_not_by_the_way_to_the_gpu() {
+    let mut survey = wsl2();
+    survey.host.daemons = vec![engine(DaemonPlace::ThisKernel)];
+    let decision = decide(&observed(survey));
+    let recommendation = decision.recommendation.as_ref().unwrap();
+    assert_eq!(recommendation.runner_up, Some(RuntimeOption::AContainer), "{decision}");
+    let decides = [
+        "DevOps alignment, for it",
+        "long-term stability, for it",
+        "production parity, for it",
+        "container portability, for it",
+        "reproducibility, for it",
+        "raw GPU throughput and CUDA overhead decide nothing",
+    ];
+    assert_eq!(recommendation.reasons.len(), decides.len(), "{:#?}", recommendation.reasons);
+    for (reason, begin) in recommendation.reasons.iter().zip(decides) {
+        assert!(reason.starts_with(begin), "{begin}: {reason}");
+    }
+}
+
+#[test]
+fn the_lead_in_the_headline_is_the_difference_of_two_numbers_in_the_table() {
+    let mut survey = wsl2();
+    survey.host.daemons = vec![engine(DaemonPlace::ThisKernel)];
+    let decision = decide(&observed(survey));
+    let compared = |option| decision.column(option).unwrap().compared;
+    assert_eq!(compared(RuntimeOption::BContainer), Some(0.75));
+    assert_eq!(compared(RuntimeOption::AContainer), Some(0.5));
+    assert_eq!(compared(RuntimeOption::NativeLinux), None, "no candidate here");
+    for text in [decision.to_string(), decision.markdown(), decision.html()] {
+        let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let lead = "by 0.25 on the document's ratings, since no criterion is measured for each of them";
+        let escaped = lead.replace('\'', "&#39;");
+        assert!(one_line.contains(lead) || one_line.contains(&escaped), "{text}");
+        assert!(text.contains("compared"), "{text}");
+    }
+    let text = decision.to_string();
+    let row = text.lines().find(|line| line.starts_with("compared ")).unwrap();
+    let numbers: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(numbers, ["compared", "0.32", "0.50", "0.46", "0.75", "?", "?", "?"]);
+}
+
+#[test]
+fn a_measurement_that_is_passed_over_is_told_and_what_is_lacked_has_its_own_heading() {
+    let mut survey = wsl2();
+    survey.host.daemons = vec![engine(DaemonPlace::ThisKernel)];
+    let decision = decide(&observed(survey));
+    let recommendation = decision.recommendation.as_ref().unwrap();
+    let parity = recommendation.reasons.iter().find(|reason| reason.starts_with("production parity")).unwrap();
+    let score = decision.cell(RuntimeOption::BContainer, Criterion::Parity).unwrap().score().unwrap();
+    let passed_over = format!("measured here {score:.2}, not compared since the other was not measured");
+    assert!(parity.contains(&passed_over), "{parity}");
+    assert!(recommendation.lacks.iter().any(|it| it.starts_with("/dev/nvidia-uvm")), "{:?}", recommendation.lacks);
+    assert!(
+        decision.to_string().contains("\nWhat this machine lacks against native Linux\n  - /dev/nvidiactl"),
+        "{decision}"
+    );
+}
+
+#[test]
 fn native_linux_stays_where_it_is() {
     let mut survey = linux();
     survey.host.daemons = vec![engine(DaemonPlace::ThisKernel)];
@@ -63,8 +123,9 @@ fn a_bad_measurement_of_one_option_is_not_held_against_the_hope_for_another() {
     let decision = decide(&observed);
     let recommendation = decision.recommendation.as_ref().unwrap();
     assert_eq!(recommendation.option, RuntimeOption::BContainer);
-    let first = recommendation.first.join("\n");
-    assert!(first.contains("raw GPU throughput measures 0.00"), "{first}");
+    let raises = recommendation.raises.join("\n");
+    assert!(raises.contains("raw GPU throughput measures 0.00"), "{raises}");
+    assert!(recommendation.first.is_empty(), "nothing is broken: {:?}", recommendation.first);
     let row = recommendation.compared.iter().find(|row| row.criterion == Criterion::Throughput).unwrap();
     assert!(!row.measured, "a Windows process was not measured, so ratings are compared");
 }
@@ -101,6 +162,8 @@ fn weights_on_what_is_known_of_no_candidate_leave_one_where_one_is() {
     assert_eq!(recommendation.runner_up, Some(RuntimeOption::NativeLinux));
     let reasons = recommendation.reasons.join("\n");
     assert!(reasons.contains("moving has a price"), "{reasons}");
+    let alike = "alike by production parity; the other 6 of 7 criteria are not known of each of them";
+    assert!(reasons.contains(alike), "{reasons}");
 }
 
 #[test]
@@ -125,6 +188,12 @@ fn means_are_over_what_is_known_and_say_how_much_that_is() {
     let decision = decide(&observed(wsl2()));
     let column = decision.column(RuntimeOption::CloudVm).unwrap();
     assert_eq!((column.score, column.known, column.measured), (Some(1.0), 0.142857, 0.0));
+    for (text, mean) in [(decision.markdown(), "? (1.00 of 14 %)"), (decision.html(), "? (1.00 of 14 %)")] {
+        assert!(text.contains(mean), "{text}");
+    }
+    let text = decision.to_string();
+    let row = text.lines().find(|line| line.starts_with("mean of what is known")).unwrap();
+    assert!(row.ends_with("?          ?          ?") && !row.contains("1.00"), "{row}");
     let a = decision.column(RuntimeOption::AProcess).unwrap();
     assert!((a.score.unwrap() - 2.25 / 7.0).abs() < 1e-6 && a.known == 1.0, "{a:?}");
 }

@@ -1,9 +1,11 @@
 //! The control groups that decide which devices a container may open: lost, refused, or never set.
 
 use super::facts::{
-    asks_by_hook, before, contained, daemons, found, has_program, on_docker, said, shares_files, together,
+    asks_by_hook, before, contained, daemons, found_among, has_program, on_docker, said, said_also_running,
+    shares_files, together, unless_cured,
 };
 use super::ground::{Engine, Ground, also};
+use crate::host::doctor::remedy::quoted;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
 use crate::host::survey::ContainerFacts;
 use crate::host::{Confidence, DaemonInfo, Seen, Survey};
@@ -93,12 +95,23 @@ fn switched_off_for_root(survey: &Survey) -> bool {
 
 fn d08(survey: &Survey) -> Outcome {
     // The same words at the start of a container have another reason.
-    let said = (!switched_off_for_root(survey)).then(|| said(survey, D08.symptoms)).flatten();
-    let exposed = on_docker(survey).find(|(container, daemon, info)| {
-        let running = container.state == "running" && through_hook(survey, container, info);
-        running && info.cgroup_driver.as_deref() == Some("systemd") && shares_files(survey, daemon) && !info.rootless()
-    });
-    let Some((container, daemon, _)) = exposed else { return found(said) };
+    let said = (!switched_off_for_root(survey)).then(|| said_also_running(survey, D08.symptoms)).flatten();
+    let exposed: Vec<_> = on_docker(survey)
+        .filter(|(container, _, info)| {
+            let running = container.state == "running" && through_hook(survey, container, info);
+            running && info.cgroup_driver.as_deref() == Some("systemd") && !info.rootless()
+        })
+        .collect();
+    let Some((container, daemon, _)) = exposed.iter().find(|(_, daemon, _)| shares_files(survey, daemon)) else {
+        // Nobody can look at the links of another machine.
+        return match (said, exposed.first()) {
+            (None, Some((container, daemon, _))) => Outcome::Unknown(format!(
+                "container {} runs, and /dev/char of the machine of {} is not seen from here",
+                container.name, daemon.endpoint
+            )),
+            (said, _) => found_among(survey, said),
+        };
+    };
     let machine = match &survey.devices.char_links {
         Seen::Found(true) => None,
         Seen::Found(false) | Seen::Absent => Some(
@@ -119,7 +132,7 @@ fn d08(survey: &Survey) -> Outcome {
         Seen::Unreadable(why) => return Outcome::Unknown(format!("/dev/char: {why}")),
         Seen::NotAsked => return Outcome::Unknown("/dev/char was not looked at".into()),
     };
-    found(together(machine, said))
+    found_among(survey, together(machine, said))
 }
 
 /// Whether a container's last lines or error have the words of the loss.
@@ -130,26 +143,33 @@ fn said_by(container: &ContainerFacts) -> bool {
 
 fn d08_remedy(survey: &Survey) -> Remedy {
     let ground = Ground::of(survey);
-    let lost =
-        |container: &&ContainerFacts| said_by(container) || (container.state == "running" && asks_by_hook(container));
-    let names = survey.containers.iter().filter(lost);
-    let names: Vec<&str> = names.map(|container| container.name.as_str()).collect();
-    let names = if names.is_empty() { "CONTAINER".to_owned() } else { names.join(" ") };
     if ground.engine() == Engine::Kubernetes {
         let remedy =
             Remedy::new("make the links that systemd needs on the node, and restart the pods that lost their GPUs");
         let remedy = char_links(ground, remedy);
         return also(remedy, "Delete the pods that lost their GPUs: their controllers start them again.");
     }
+    let other = "Better still, ask with `--device nvidia.com/gpu=…` in place of `--gpus`: CDI writes the GPUs into the \
+                 container's own rules. Changing the daemon to the cgroup driver `cgroupfs` helps as well, and stops every \
+                 container.";
+    let lost = survey.containers.iter().filter(|container| said_by(container));
+    let names: Vec<String> = lost.filter_map(|container| quoted(&container.name)).collect();
+    if names.is_empty() {
+        let remedy = Remedy::new(
+            "make the links by which systemd keeps the GPUs of containers, and create those that run again at the next \
+             quiet hour",
+        );
+        return also(
+            char_links(ground, remedy),
+            &format!(
+                "The links interrupt nothing. A container that has lost its GPUs has them again after a restart. {other}"
+            ),
+        );
+    }
     let remedy = Remedy::new("restart the container, and make the links by which systemd keeps its GPUs from now on");
-    let remedy = ground.daemon(remedy, format!("docker restart {names}"));
+    let remedy = ground.daemon(remedy, format!("docker restart {}", names.join(" ")));
     let remedy = char_links(ground, remedy);
-    also(
-        remedy,
-        "The restart interrupts that container alone. Better still, ask with `--device nvidia.com/gpu=…` in place of \
-         `--gpus`: CDI writes the GPUs into the container's own rules. Changing the daemon to the cgroup driver `cgroupfs` \
-         helps as well, and stops every container.",
-    )
+    also(remedy, &format!("The restart interrupts that container alone. {other}"))
 }
 
 /// The links of `/dev/char`, now and at each start of the driver.
@@ -165,12 +185,15 @@ fn d23(survey: &Survey) -> Outcome {
     let mut rootless = daemons(survey).filter(|(daemon, info)| {
         info.rootless() && !info.podman && shares_files(survey, daemon) && info.cgroup_version.as_deref() == Some("2")
     });
-    let Some((daemon, info)) = rootless.next() else { return found(said) };
+    let Some((daemon, info)) = rootless.next() else { return found_among(survey, said) };
     let config = match &survey.toolkit.config {
-        Seen::Found(config) if config.no_cgroups == Some(true) => return found(said),
+        Seen::Found(config) if config.no_cgroups == Some(true) => {
+            // One release fails in spite of it.
+            return found_among(survey, unless_cured(said, !regressed(survey)));
+        }
         Seen::Found(_) => "no-cgroups is not on",
         Seen::Absent => "not there",
-        Seen::Unreadable(_) | Seen::NotAsked if said.is_some() => return found(said),
+        Seen::Unreadable(_) | Seen::NotAsked if said.is_some() => return found_among(survey, said),
         Seen::Unreadable(why) => return Outcome::Unknown(format!("{CONFIG}: {why}")),
         Seen::NotAsked => return Outcome::Unknown(format!("{CONFIG} was not read")),
     };
@@ -182,7 +205,31 @@ fn d23(survey: &Survey) -> Outcome {
             .about(&container.name)
             .only(Confidence::Likely)
     });
-    found(together(machine, said))
+    found_among(survey, together(machine, said))
+}
+
+/// Whether the toolkit is the release whose `no-cgroups` does not help a rootless daemon.
+fn regressed(survey: &Survey) -> bool {
+    survey.toolkit.version.found().is_some_and(|version| version.starts_with("1.18.0"))
+}
+
+/// Whether root's daemon and a rootless one share this machine, and with it the toolkit's one configuration.
+fn both_daemons(survey: &Survey) -> bool {
+    let here = || daemons(survey).filter(|(daemon, info)| !info.podman && shares_files(survey, daemon));
+    here().any(|(_, info)| info.rootless()) && here().any(|(_, info)| !info.rootless())
+}
+
+/// Both daemons ask by CDI: whatever `no-cgroups` says is wrong for one of them.
+fn by_cdi(survey: &Survey) -> Remedy {
+    let ground = Ground::of(survey);
+    let remedy = Remedy::new("ask both daemons, root's and the rootless one, for the GPU by its CDI name");
+    let remedy = ground.specify(remedy, None);
+    let remedy = ground.daemon(remedy, "docker run --rm --device nvidia.com/gpu=all ubuntu nvidia-smi");
+    also(
+        remedy,
+        "Leave `no-cgroups` as it is: both daemons read the same file, and what helps one breaks the other. Nothing that \
+         runs is interrupted; containers that ask with `--gpus` or `runtime: nvidia` are created again with the CDI name.",
+    )
 }
 
 fn d23_remedy(survey: &Survey) -> Remedy {
@@ -193,6 +240,9 @@ fn d23_remedy(survey: &Survey) -> Remedy {
             .daemon(remedy, "podman run --rm --device nvidia.com/gpu=all ubuntu nvidia-smi")
             .note("Nothing that runs is interrupted.");
     }
+    if both_daemons(survey) {
+        return by_cdi(survey);
+    }
     let remedy = Remedy::new("tell the toolkit to leave control groups alone, and restart the daemon");
     let remedy = ground.daemon(remedy, "sudo nvidia-ctk config --in-place --set nvidia-container-cli.no-cgroups=true");
     let remedy = ground.restart(remedy);
@@ -202,8 +252,8 @@ fn d23_remedy(survey: &Survey) -> Remedy {
         "It must be off again for a daemon of root on the same machine. Where both run, ask the rootless one with \
          `--device nvidia.com/gpu=all` (CDI) instead.",
     );
-    let regressed = survey.toolkit.version.found().is_some_and(|version| version.starts_with("1.18.0"));
-    let remedy = if regressed { also(remedy, "Upgrade the toolkit too: 1.18.0 fails here even so.") } else { remedy };
+    let remedy =
+        if regressed(survey) { also(remedy, "Upgrade the toolkit too: 1.18.0 fails here even so.") } else { remedy };
     also(remedy, ground.restart_cost())
 }
 
@@ -237,10 +287,13 @@ fn d24(survey: &Survey) -> Outcome {
             "containers that ask root's daemon for a GPU will not be allowed to open it: `no-cgroups` is on",
         ),
     };
-    found(together(Some(machine), said(survey, &D24.symptoms[..1])))
+    found_among(survey, together(Some(machine), said_also_running(survey, &D24.symptoms[..1])))
 }
 
 fn d24_remedy(survey: &Survey) -> Remedy {
+    if both_daemons(survey) {
+        return by_cdi(survey);
+    }
     let ground = Ground::of(survey);
     let remedy = Remedy::new("switch `no-cgroups` off, and create the containers again");
     let remedy = ground.daemon(remedy, "sudo nvidia-ctk config --in-place --set nvidia-container-cli.no-cgroups=false");
@@ -358,9 +411,47 @@ mod tests {
     #[test]
     fn the_container_that_lost_its_gpu_is_named_in_the_command() {
         let mut survey = bench::machine();
-        survey.containers = vec![running("")];
-        assert_eq!(d08_remedy(&survey).commands[0].line, "docker restart llm");
-        survey.containers.clear();
-        assert_eq!(d08_remedy(&survey).commands[0].line, "docker restart CONTAINER");
+        survey.containers = vec![running(""), ContainerFacts { name: "embed".into(), ..running("") }];
+        let lines = |survey: &Survey| d08_remedy(survey).commands.into_iter().map(|it| it.line).collect::<Vec<_>>();
+        assert!(lines(&survey)[0].contains("create-dev-char-symlinks"), "{:?}", lines(&survey));
+        assert!(lines(&survey).iter().all(|line| !line.contains("restart")), "nobody has lost a GPU");
+        survey.containers[1].log = vec!["Failed to initialize NVML: Unknown Error".into()];
+        assert_eq!(lines(&survey)[0], "docker restart embed");
+        survey.containers[1].name = "a;reboot".into();
+        assert_eq!(lines(&survey)[0], "docker restart 'a;reboot'");
+    }
+
+    #[test]
+    fn a_running_container_that_says_so_has_lost_its_gpu() {
+        let mut survey = bench::machine();
+        survey.containers = vec![running("nvidia")];
+        survey.containers[0].log = vec!["Failed to initialize NVML: Unknown Error".into()];
+        let lost = trace(d08(&survey));
+        assert_eq!((lost.milder, lost.subject.as_deref(), lost.past), (None, Some("llm"), false));
+    }
+
+    #[test]
+    fn the_links_of_another_machine_are_not_judged() {
+        let mut survey = bench::machine();
+        survey.containers = vec![running("nvidia")];
+        survey.host.daemons[0].place = crate::host::DaemonPlace::Remote;
+        assert!(matches!(d08(&survey), Outcome::Unknown(why) if why.contains("/dev/char")));
+        survey.containers = vec![running("cdi")];
+        assert_eq!(d08(&survey), Outcome::Clear);
+    }
+
+    #[test]
+    fn the_two_settings_of_no_cgroups_undo_each_other_where_both_daemons_are() {
+        let mut survey = bench::machine();
+        let mut rootless = survey.host.daemons[0].clone();
+        rootless.endpoint = "unix:///run/user/1000/docker.sock".into();
+        survey.host.daemons.push(rootless);
+        bench::info(&mut survey).security = vec!["name=rootless".into()];
+        for remedy in [d23_remedy(&survey), d24_remedy(&survey)] {
+            assert!(remedy.commands.iter().all(|it| !it.line.contains("no-cgroups")), "{remedy:?}");
+            assert!(remedy.commands.iter().any(|it| it.line.contains("nvidia.com/gpu=all")), "{remedy:?}");
+        }
+        survey.host.daemons.truncate(1);
+        assert!(d23_remedy(&survey).commands[0].line.contains("no-cgroups=true"));
     }
 }

@@ -1,15 +1,18 @@
 //! The driver's library and its device: what CUDA says when it starts.
 
-use super::ground::Ground;
+use super::ground::{Ground, Packages, also};
+use super::newer_driver::newer_driver;
 use super::told::{by_container, told};
 use super::versions::{Here, built_with, has_compat};
 use crate::cuda::compat::{DriverVersion, newest_toolkit};
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
-use crate::host::survey::LibraryFile;
+use crate::host::survey::{ContainerFacts, LibraryFile};
 use crate::host::{Confidence, Seen, Survey};
 
 const ERRORS: &str = "https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html";
 const COMPAT: &str = "https://docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html";
+
+const FABRIC: &str = "https://docs.nvidia.com/datacenter/tesla/fabric-manager-user-guide/index.html";
 
 pub(super) const D18: Entry = Entry {
     id: FindingId(18),
@@ -48,8 +51,8 @@ fn d18(survey: &Survey) -> Outcome {
     }
     let here = Here::of(survey);
     let served = newest_toolkit(&here.driver);
-    let stale =
-        survey.containers.iter().find(|it| has_compat(it) && built_with(it).is_some_and(|it| Some(it) < served));
+    let older = |it: &&ContainerFacts| has_compat(it) && built_with(it).is_some_and(|it| Some(it) < served);
+    let stale = survey.containers.iter().find(|it| older(it) && !has_worked(it));
     match stale {
         Some(container) => {
             let source = |name: &str| format!("{name} of container {}", container.name);
@@ -58,9 +61,22 @@ fn d18(survey: &Survey) -> Outcome {
                 .and(source("CUDA_VERSION"), value("CUDA_VERSION"))
                 .about(&container.name);
             let trace = here.evidence().into_iter().fold(trace, |trace, it| trace.and(it.source, it.value));
-            Outcome::Found(trace.only(Confidence::Likely))
+            let trace = trace.only(Confidence::Possible);
+            Outcome::Found(trace.milder(Severity::Note, "an image searches a cuda-compat older than the driver first"))
         }
         None => Outcome::Clear,
+    }
+}
+
+/// Whether a container runs, or ended as one that ran well or was stopped. NVIDIA's images search their cuda-compat by
+/// default, so that the path alone tells of no failure.
+fn has_worked(container: &ContainerFacts) -> bool {
+    /// Of a program that ended by itself, or by the signals with which a daemon stops it.
+    const WELL: [i64; 4] = [0, 130, 137, 143];
+    match container.state.as_str() {
+        "created" => false,
+        "running" | "paused" => true,
+        _ => container.exit_code.is_none_or(|code| WELL.contains(&code)),
     }
 }
 
@@ -117,15 +133,18 @@ fn d19(survey: &Survey) -> Outcome {
         return Outcome::Found(with_gpu(Trace::of("CUDA library", library)).only(Confidence::Likely));
     }
     let served = newest_toolkit(&here.driver);
-    let newer =
-        survey.containers.iter().find(|it| has_compat(it) && built_with(it).is_some_and(|it| Some(it) > served));
+    let later = |it: &&ContainerFacts| has_compat(it) && built_with(it).is_some_and(|it| Some(it) > served);
+    let newer = survey.containers.iter().find(|it| later(it) && !has_worked(it));
     match newer.filter(|_| not_for && served.is_some()) {
         Some(container) => {
             let path = container.env.get("LD_LIBRARY_PATH").cloned().unwrap_or_default();
             let trace =
                 Trace::of(format!("LD_LIBRARY_PATH of container {}", container.name), path).about(&container.name);
             let trace = here.evidence().into_iter().fold(trace, |trace, it| trace.and(it.source, it.value));
-            Outcome::Found(with_gpu(trace).only(Confidence::Likely))
+            let trace = with_gpu(trace).only(Confidence::Possible);
+            Outcome::Found(
+                trace.milder(Severity::Note, "an image searches a cuda-compat that is not for this GPU first"),
+            )
         }
         None if here.gpu.is_none() && survey.cuda.compat => {
             Outcome::Unknown("a cuda-compat library is loaded, and the kind of the GPU is not known".into())
@@ -136,12 +155,13 @@ fn d19(survey: &Survey) -> Outcome {
 
 fn d19_remedy(survey: &Survey) -> Remedy {
     let wanted = survey.containers.iter().filter(|it| has_compat(it)).find_map(built_with);
-    super::versions::newer_driver(survey, wanted)
+    let without = Remedy::new("start the image without its cuda-compat")
         .run("docker run -e LD_LIBRARY_PATH=/usr/local/cuda/lib64 --gpus all <IMAGE>")
         .note(
-            "the second way does without cuda-compat: it is enough where the driver is of the same major version of CUDA. \
-             NVIDIA Container Toolkit before 1.17.5 puts the folder into the search path even where the driver is newer",
-        )
+            "this is enough where the driver is of the same major version of CUDA. NVIDIA Container Toolkit before 1.17.5 \
+             puts the folder into the search path even where the driver is newer",
+        );
+    newer_driver(survey, wanted).or(without)
 }
 
 pub(super) const D21: Entry = Entry {
@@ -162,7 +182,7 @@ pub(super) const D21: Entry = Entry {
         "https://github.com/pytorch/pytorch/issues/35710",
         "https://github.com/huggingface/huggingface_hub/issues/4134",
         "https://github.com/wilicc/gpu-burn/issues/133",
-        "https://docs.nvidia.com/datacenter/tesla/fabric-manager-user-guide/index.html",
+        FABRIC,
     ],
     examine: d21,
     remedy: d21_remedy,
@@ -174,7 +194,8 @@ const UNIT: &str = "nvidia-fabricmanager.service";
 
 fn d21(survey: &Survey) -> Outcome {
     let states = || survey.nvml.gpus.iter().filter_map(|gpu| Some((gpu, gpu.fabric.as_deref()?)));
-    let waits = states().find(|(_, state)| matches!(*state, "not_started" | "in_progress"));
+    let unready = |state: &str| matches!(state, "not_started" | "in_progress") || state.starts_with("failed");
+    let waits = states().find(|(_, state)| unready(state));
     if let Some(trace) = refused(survey, 802).or_else(|| refused(survey, 919)).or_else(|| told(survey, &D21)) {
         let trace = match waits {
             Some((gpu, state)) => trace.and("NVML fabric state", format!("{state} of {}", gpu.id)),
@@ -220,17 +241,27 @@ fn with_manager(survey: &Survey, trace: Trace) -> Trace {
 
 fn d21_remedy(survey: &Survey) -> Remedy {
     let driver = survey.nvml.driver.found().or_else(|| survey.kernel.driver.found());
-    let branch = driver.and_then(|text| DriverVersion::in_text(text)).map(|version| version.branch().to_string());
-    let branch = branch.unwrap_or_else(|| "<BRANCH>".into());
-    let lines = [
-        format!("sudo apt-get install nvidia-fabricmanager-{branch}"),
-        "sudo systemctl enable --now nvidia-fabricmanager".into(),
-        "systemctl status nvidia-fabricmanager".into(),
-    ];
+    let driver = driver.and_then(|text| DriverVersion::in_text(text));
+    let version = driver.map_or("<VERSION>".into(), |driver| driver.to_string());
+    let ground = Ground::of(survey);
     let remedy = Remedy::new("start Fabric Manager in the version of the driver");
-    let remedy = lines.into_iter().fold(remedy, |remedy, line| Ground::of(survey).machine(remedy, line));
-    remedy.note(
-        "its version must be that of the driver to the last number. Without NVSwitches, and with the service running, try the \
+    let remedy = match ground.machine_packages() {
+        Packages::Apt => {
+            // NVIDIA's own repository of late has it without a branch in its name.
+            let plain = survey.packages.found().is_some_and(|packages| packages.contains_key("nvidia-fabricmanager"));
+            let branch = driver.map_or("<BRANCH>".into(), |driver| driver.branch().to_string());
+            let name = if plain { "nvidia-fabricmanager".into() } else { format!("nvidia-fabricmanager-{branch}") };
+            ground.machine(remedy, format!("sudo apt-get install --allow-downgrades '{name}={version}*'"))
+        }
+        Packages::Dnf => ground.machine(remedy, format!("sudo dnf install 'nvidia-fabric*manager-{version}*'")),
+        _ => also(remedy, &format!("Which package has Fabric Manager {version} here, its guide says: {FABRIC}.")),
+    };
+    let remedy = ground.machine(remedy, "sudo systemctl enable nvidia-fabricmanager");
+    let remedy = ground.machine(remedy, "sudo systemctl restart nvidia-fabricmanager");
+    let remedy = ground.machine(remedy, "systemctl status nvidia-fabricmanager");
+    also(
+        remedy,
+        "Its version must be that of the driver to the last number. Without NVSwitches, and with the service running, try the \
          kernel's parameter `nokaslr` or `options nvidia_uvm uvm_disable_hmm=1`",
     )
 }

@@ -1,7 +1,8 @@
 //! What a daemon refuses, or drops without a word: runtimes, versions of its interface, limits.
 
 use super::facts::{
-    before, daemons, found, gpu, has_program, on_docker, on_podman, owned, said, shares_files, together,
+    before, daemons, found, found_among, gpu, has_program, on_docker, on_podman, owned, said, shares_files, together,
+    unless_cured,
 };
 use super::ground::{Engine, Ground, also};
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
@@ -113,7 +114,12 @@ fn d33(survey: &Survey) -> Outcome {
                 ))
             })
         };
-    found(together(machine, said(survey, D33.symptoms)))
+    let named = |info: &DaemonInfo| info.podman || !lacks(info);
+    let cured = machine.is_none()
+        && daemons(survey).next().is_some()
+        && daemons(survey).all(|(daemon, info)| named(info) && shares_files(survey, daemon))
+        && has_program(survey, "nvidia-container-runtime");
+    found_among(survey, together(machine, unless_cured(said(survey, D33.symptoms), cured)))
 }
 
 /// Whether a daemon.json names the runtime `nvidia`.
@@ -260,7 +266,7 @@ fn d43(survey: &Survey) -> Outcome {
         });
     // The texts are Podman's only where Podman is.
     let said = daemons(survey).any(|(_, info)| info.podman).then(|| said(survey, D43.symptoms)).flatten();
-    found(together(machine, said))
+    found_among(survey, together(machine, said))
 }
 
 fn d43_remedy(survey: &Survey) -> Remedy {
@@ -297,7 +303,7 @@ fn d48(survey: &Survey) -> Outcome {
         let trace = trace.and(format!("GET /info of {}", daemon.endpoint), "rootless");
         Some(trace.about(&container.name).only(Confidence::Likely))
     });
-    found(together(machine, said(survey, D48.symptoms)))
+    found_among(survey, together(machine, said(survey, D48.symptoms)))
 }
 
 fn d48_remedy(survey: &Survey) -> Remedy {

@@ -1,8 +1,9 @@
 //! Docker Desktop, whose daemon is in a virtual machine of its own.
 
+use super::facts::gpu;
 use super::told::quote;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
-use crate::host::{Confidence, Daemon, DaemonPlace, Seen, Survey};
+use crate::host::{Confidence, Daemon, DaemonPlace, GpuPathKind, Seen, Survey};
 
 pub(super) const D30: Entry = Entry {
     id: FindingId(30),
@@ -31,10 +32,7 @@ fn d30(survey: &Survey) -> Outcome {
     if !daemon.chosen {
         return Outcome::Clear;
     }
-    if survey.devices.nodes.is_empty() && !wants_gpu_from(survey, daemon) {
-        return Outcome::NotHere("this machine has no GPU that a container could be given");
-    }
-    Outcome::Found(self_told(daemon))
+    as_wanted(survey, daemon)
 }
 
 fn d30_remedy(_: &Survey) -> Remedy {
@@ -70,7 +68,7 @@ fn d31(survey: &Survey) -> Outcome {
     if survey.host.os.as_deref() == Some("macos") {
         return Outcome::NotHere("no Mac of today has an NVIDIA GPU");
     }
-    if daemon.chosen { Outcome::Found(self_told(daemon)) } else { Outcome::Clear }
+    if daemon.chosen { as_wanted(survey, daemon) } else { Outcome::Clear }
 }
 
 fn d31_remedy(_: &Survey) -> Remedy {
@@ -101,7 +99,7 @@ pub(super) const D45: Entry = Entry {
     links: &[
         "https://github.com/docker/for-win/issues/15049",
         "https://github.com/docker/desktop-feedback/issues/397",
-        "https://github.com/docker/for-win/issues/15042",
+        "https://github.com/microsoft/WSL/issues/40573",
     ],
     examine: d45,
     remedy: d45_remedy,
@@ -157,6 +155,27 @@ fn absent(survey: &Survey, reason: &'static str) -> Outcome {
     Outcome::NotHere(reason)
 }
 
+/// Broken where a container of the daemon asks for a GPU, a risk where one could be asked for, and nothing where this
+/// machine has none.
+fn as_wanted(survey: &Survey, daemon: &Daemon) -> Outcome {
+    if wants_gpu_from(survey, daemon) {
+        return Outcome::Found(self_told(daemon));
+    }
+    let path = survey.host.gpu.kind;
+    let here = gpu(survey).found().is_some() || !matches!(path, GpuPathKind::None | GpuPathKind::Unknown);
+    if !here && (path == GpuPathKind::None || gpu(survey) == Seen::Absent) {
+        return Outcome::NotHere("this machine has no GPU that a container could be given");
+    }
+    if !here {
+        return Outcome::Unknown(
+            "whether this machine has a GPU that its containers could be given is not known".into(),
+        );
+    }
+    Outcome::Found(
+        self_told(daemon).milder(Severity::Risk, "the daemon of Docker Desktop gives no container this machine's GPU"),
+    )
+}
+
 fn wants_gpu_from(survey: &Survey, daemon: &Daemon) -> bool {
     survey.containers.iter().any(|container| container.endpoint == daemon.endpoint)
 }
@@ -170,4 +189,31 @@ fn self_told(daemon: &Daemon) -> Trace {
         trace = trace.and(&source, told);
     }
     trace.only(Confidence::Certain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::catalogue::bench;
+
+    #[test]
+    fn it_is_as_bad_as_somebody_wants_a_gpu() {
+        for (entry, place, os) in
+            [(&D30, DaemonPlace::DesktopLinux, "linux"), (&D31, DaemonPlace::DesktopVm, "windows")]
+        {
+            let desktop = |mut survey: Survey| {
+                survey.host.os = Some(os.into());
+                survey.host.daemons = bench::machine().host.daemons;
+                survey.host.daemons[0].place = place;
+                survey
+            };
+            assert!(matches!((entry.examine)(&desktop(bench::bare())), Outcome::NotHere(_)), "{}", entry.id);
+            let mut survey = desktop(bench::machine());
+            let Outcome::Found(trace) = (entry.examine)(&survey) else { panic!("{}", entry.id) };
+            assert_eq!(trace.milder.map(|milder| milder.0), Some(Severity::Risk), "{}", entry.id);
+            survey.containers = vec![bench::asking("nvidia")];
+            let Outcome::Found(trace) = (entry.examine)(&survey) else { panic!("{}", entry.id) };
+            assert_eq!(trace.milder, None, "{}", entry.id);
+        }
+    }
 }

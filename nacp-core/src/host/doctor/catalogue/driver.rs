@@ -167,6 +167,16 @@ fn d10(survey: &Survey) -> Outcome {
     if contained(survey) || not_linux(survey) {
         return found(said);
     }
+    if said.is_none() && has_loaded_module(survey) && survey.kubernetes.node && survey.nvml.driver.found().is_none() {
+        if in_a_container(survey) {
+            return Outcome::Clear;
+        }
+        if survey.libraries.nvml.is_empty() {
+            return Outcome::Unknown(
+                "the module is loaded and no library is here: the driver is likely in a container".into(),
+            );
+        }
+    }
     let files = &survey.libraries.nvml;
     let opened = survey.nvml.driver.found().is_some();
     let machine = if files.is_empty() && !opened && survey.libraries.cached.is_some() {
@@ -195,8 +205,31 @@ fn d10(survey: &Survey) -> Outcome {
     found(together(machine, said))
 }
 
+fn has_loaded_module(survey: &Survey) -> bool {
+    survey.kernel.driver.found().is_some() || survey.kernel.has_module("nvidia") == Some(true)
+}
+
+/// Whether the driver's libraries are where a container of the GPU Operator or Google's system put them, and the loader of
+/// the node does not look.
+fn in_a_container(survey: &Survey) -> bool {
+    // In a survey a part of `/home/kubernetes` is left out, as it is in every path of a home.
+    let apart =
+        |file: &LibraryFile| file.path.starts_with("/run/nvidia/driver/") || file.path.contains("/bin/nvidia/lib64/");
+    let files = &survey.libraries.nvml;
+    !files.is_empty() && files.iter().all(apart)
+}
+
 fn d10_remedy(survey: &Survey) -> Remedy {
     let ground = Ground::of(survey);
+    if survey.kubernetes.pod || (survey.kubernetes.node && (has_loaded_module(survey) || in_a_container(survey))) {
+        return Remedy::new("see whether the pods that bring the driver to this node are ready")
+            .run("kubectl get pods -A -o wide | grep -E 'nvidia-driver|nvidia-container-toolkit|nvidia-gpu-device-plugin'")
+            .run("kubectl logs -n gpu-operator -l app=nvidia-driver-daemonset --tail=50")
+            .note(
+                "On this node the driver is likely in a container: that of the GPU Operator mounts it at /run/nvidia/driver, \
+                 Container-Optimized OS has it in /home/kubernetes/bin/nvidia. Nothing has to be installed on the node.",
+            );
+    }
     match ground.engine() {
         Engine::SnapDocker => return super::snap::out_of_the_snap(survey),
         Engine::DesktopLinux => {
@@ -236,7 +269,7 @@ fn d10_remedy(survey: &Survey) -> Remedy {
 }
 
 /// The driver's packages, and the reboot that loads its module.
-fn install_driver(ground: Ground<'_>, remedy: Remedy) -> Remedy {
+pub(super) fn install_driver(ground: Ground<'_>, remedy: Remedy) -> Remedy {
     let remedy = match ground.machine_packages() {
         Packages::Apt if ground.is_distribution("ubuntu") => ground.machine(remedy, "sudo ubuntu-drivers install"),
         Packages::Apt => {

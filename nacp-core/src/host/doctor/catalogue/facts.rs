@@ -2,7 +2,7 @@
 
 use crate::host::doctor::{Outcome, Symptom, Trace};
 use crate::host::survey::ContainerFacts;
-use crate::host::{Confidence, Daemon, DaemonInfo, DaemonPlace, Evidence, LayerKind, Seen, Survey};
+use crate::host::{Confidence, ContainerRuntime, Daemon, DaemonInfo, DaemonPlace, Evidence, LayerKind, Seen, Survey};
 
 /// As much of an error or a line as a person reads.
 const LONGEST: usize = 300;
@@ -76,6 +76,18 @@ pub(super) fn contained(survey: &Survey) -> bool {
     layers.iter().any(|layer| matches!(layer.kind, LayerKind::Container(_)) && layer.confidence > Confidence::Possible)
 }
 
+/// Whether the daemon's machine is outside of this container. A system container (LXC, systemd-nspawn) with a daemon of its
+/// own is that machine, in all but the driver and the kernel.
+pub(super) fn daemon_is_outside(survey: &Survey) -> bool {
+    let system = |kind| matches!(kind, ContainerRuntime::Lxc | ContainerRuntime::Nspawn);
+    let all_system = survey.host.layers.iter().all(|layer| match layer.kind {
+        LayerKind::Container(kind) => system(kind),
+        kind => kind != LayerKind::Pod,
+    });
+    let own = |daemon: &Daemon| daemon.place == DaemonPlace::ThisKernel && daemon.endpoint.starts_with("unix://");
+    contained(survey) && !(all_system && survey.daemon().is_some_and(own))
+}
+
 /// Whether the kernel is WSL's, the first or the second.
 pub(super) fn on_wsl(survey: &Survey) -> bool {
     survey.host.layers.iter().any(|layer| matches!(layer.kind, LayerKind::Wsl1 | LayerKind::Wsl2))
@@ -101,7 +113,7 @@ pub(super) fn silent_daemons(survey: &Survey) -> Option<String> {
 
 /// Whether the files of this machine (CDI specifications, the toolkit) are those that a daemon works with.
 pub(super) fn shares_files(survey: &Survey, daemon: &Daemon) -> bool {
-    daemon.place == DaemonPlace::ThisKernel && !contained(survey)
+    daemon.place == DaemonPlace::ThisKernel && !daemon_is_outside(survey)
 }
 
 /// The daemon of a container, and what it said.
@@ -143,7 +155,7 @@ pub(super) fn has_program(survey: &Survey, name: &str) -> bool {
 }
 
 /// What containers and pods say with the words of any of these symptoms: errors of failed starts, and last lines of
-/// programs that ended badly. Its subject is the containers.
+/// programs that ended badly. Its subject is the containers. What only containers of before say is [past](Trace::past).
 pub(super) fn said(survey: &Survey, symptoms: &[Symptom]) -> Option<Trace> {
     said_where(survey, symptoms, |_| true)
 }
@@ -154,40 +166,125 @@ pub(super) fn said_where(
     symptoms: &[Symptom],
     counts: impl Fn(&ContainerFacts) -> bool,
 ) -> Option<Trace> {
+    gathered(survey, symptoms, |container| counts(container).then(|| ended_lines(container)))
+}
+
+/// The same, also with what containers that run have written since their start.
+pub(super) fn said_also_running(survey: &Survey, symptoms: &[Symptom]) -> Option<Trace> {
+    gathered(survey, symptoms, |container| Some(&container.log))
+}
+
+/// The last lines of a container whose program has ended. A program that runs on has got over what it wrote.
+pub(super) fn ended_lines(container: &ContainerFacts) -> &[String] {
+    if container.state == "running" { &[] } else { &container.log }
+}
+
+fn gathered<'s>(
+    survey: &'s Survey,
+    symptoms: &[Symptom],
+    lines: impl Fn(&'s ContainerFacts) -> Option<&'s [String]>,
+) -> Option<Trace> {
     let quote = |text: &str| symptoms.iter().any(|symptom| symptom.find(text).is_some());
-    let (mut evidence, mut subjects) = (Vec::new(), Vec::new());
-    for container in survey.containers.iter().filter(|container| counts(container)) {
+    let (mut now, mut before) = (Vec::new(), Vec::new());
+    for container in &survey.containers {
+        let Some(lines) = lines(container) else { continue };
         let name = &container.name;
         let found = if quote(&container.error) {
             (format!("error of container {name}"), container.error.as_str())
-        } else if let Some(line) = container.log.iter().find(|line| quote(line)) {
+        } else if let Some(line) = lines.iter().find(|line| quote(line)) {
             (format!("log of container {name}"), line.as_str())
         } else {
             continue;
         };
-        evidence.push(Evidence { source: found.0, value: excerpt(found.1, symptoms) });
-        subjects.push(name.as_str());
+        let value = excerpt(found.1, symptoms);
+        match is_past(survey, container) {
+            false => now.push((Evidence { source: found.0, value }, name.as_str())),
+            true => before.push((Evidence { source: found.0, value: dated(container, &value) }, name.as_str())),
+        }
     }
-    let pods = survey.kubernetes.messages.iter().filter(|message| quote(message));
-    evidence
-        .extend(pods.map(|message| Evidence { source: "message of a pod".into(), value: excerpt(message, symptoms) }));
+    let pods: Vec<_> = survey.kubernetes.messages.iter().filter(|message| quote(message)).collect();
+    let past = now.is_empty() && pods.is_empty();
+    let (mut evidence, subjects): (Vec<_>, Vec<_>) = if past { before } else { now }.into_iter().unzip();
+    evidence.extend(
+        pods.into_iter().map(|it| Evidence { source: "message of a pod".into(), value: excerpt(it, symptoms) }),
+    );
     let subject = (!subjects.is_empty()).then(|| subjects.join(", "));
-    (!evidence.is_empty()).then_some(Trace { evidence, confidence: Confidence::Certain, subject, milder: None })
+    let confidence = Confidence::Certain;
+    let trace = (!evidence.is_empty()).then_some(Trace { evidence, confidence, subject, milder: None, past: false })?;
+    Some(if past { trace.past() } else { trace })
 }
 
-/// What the machine shows and what containers say, as one: the machine first, and as bad as the containers say.
+/// When what a container says of a failure happened, in seconds since 1970: at its end, or when it was made, where it was
+/// never started.
+fn happened(container: &ContainerFacts) -> Option<i64> {
+    match container.state.as_str() {
+        "running" => None,
+        "created" => container.created,
+        _ => container.finished.or(container.started).or(container.created),
+    }
+}
+
+/// Whether a container's failure is of before: more than a day ago, or from before the daemon was started or the toolkit
+/// installed. Nothing is of before that has no time.
+pub(super) fn is_past(survey: &Survey, container: &ContainerFacts) -> bool {
+    const DAY: i64 = 24 * 60 * 60;
+    let Some(then) = happened(container) else { return false };
+    let here = || {
+        daemon_of(survey, container)
+            .is_some_and(|(daemon, info)| shares_files(survey, daemon) && !info.podman && !info.rootless())
+    };
+    let renewed = [survey.toolkit.daemon_started, survey.toolkit.installed];
+    survey.at.is_some_and(|now| then < now - DAY) || (here() && renewed.into_iter().flatten().any(|since| then < since))
+}
+
+/// Words of a failure of before, with its day (UTC).
+pub(super) fn dated(container: &ContainerFacts, words: &str) -> String {
+    let time = happened(container).and_then(|second| jiff::Timestamp::from_second(second).ok());
+    time.map_or_else(|| words.to_owned(), |time| format!("{}: {words}", time.strftime("%Y-%m-%d")))
+}
+
+/// What containers say, which is of before where the machine shows by itself that it is cured.
+pub(super) fn unless_cured(said: Option<Trace>, cured: bool) -> Option<Trace> {
+    said.map(|trace| if cured { trace.past() } else { trace })
+}
+
+/// What the machine shows and what containers say, as one: the machine first, and as bad as the containers say, unless
+/// what they say is of before.
 pub(super) fn together(machine: Option<Trace>, said: Option<Trace>) -> Option<Trace> {
     match (machine, said) {
         (Some(mut machine), Some(said)) => {
             machine.evidence.extend(said.evidence);
             Some(Trace {
                 evidence: machine.evidence,
-                confidence: machine.confidence.max(said.confidence),
-                subject: said.subject.or(machine.subject),
-                milder: None,
+                confidence: if said.past { machine.confidence } else { machine.confidence.max(said.confidence) },
+                subject: if said.past { machine.subject.or(said.subject) } else { said.subject.or(machine.subject) },
+                milder: if said.past { machine.milder } else { None },
+                past: machine.past && said.past,
             })
         }
         (one, other) => one.or(other),
+    }
+}
+
+/// Why the containers of this machine are not known, or not all: the daemon that `docker` would use does not answer, or
+/// its list could not be read.
+pub(super) fn unheard(survey: &Survey) -> Option<String> {
+    let chosen = survey.host.daemons.iter().find(|daemon| daemon.chosen);
+    let silent = chosen.and_then(|daemon| Some(format!("{}: {}", daemon.endpoint, daemon.answer.open()?)));
+    let gap = || {
+        let about = |what: &str| what == "daemons" || what.split(' ').next() == Some("containers");
+        let gap = survey.gaps.iter().find(|gap| about(&gap.what))?;
+        Some(format!("{}: {}", gap.what, gap.why))
+    };
+    silent.or_else(|| silent_daemons(survey)).or_else(gap)
+}
+
+/// Found where there is a trace; clear where there is none and all containers were seen.
+pub(super) fn found_among(survey: &Survey, trace: Option<Trace>) -> Outcome {
+    match (trace, unheard(survey)) {
+        (Some(trace), _) => Outcome::Found(trace),
+        (None, Some(why)) => Outcome::Unknown(format!("not every container could be looked at: {why}")),
+        (None, None) => Outcome::Clear,
     }
 }
 
@@ -270,6 +367,82 @@ mod tests {
         assert_eq!(trace.evidence.len(), 2);
         assert_eq!(trace.evidence[1].source, "log of container embed");
         assert_eq!(said(&bench::machine(), &symptoms), None);
+    }
+
+    #[test]
+    fn an_error_of_before_is_a_note_with_its_day() {
+        const DAY: i64 = 24 * 60 * 60;
+        let symptoms = [Symptom::of(&["no such gpu"])];
+        let mut survey = bench::machine();
+        let mut old = bench::container("llm");
+        (old.error, old.finished) = ("no such gpu".into(), Some(1_760_000_000));
+        survey.containers = vec![old];
+        let past = |survey: &Survey| said(survey, &symptoms).unwrap().past;
+        assert!(!past(&survey), "nobody knows when it is");
+        survey.at = Some(1_760_000_000 + DAY);
+        assert!(!past(&survey), "a day ago");
+        survey.at = Some(1_760_000_001 + DAY);
+        let trace = said(&survey, &symptoms).unwrap();
+        assert_eq!(trace.milder.map(|(severity, _)| severity), Some(crate::host::doctor::Severity::Note));
+        assert_eq!(trace.evidence[0].value, "2025-10-09: no such gpu");
+        // One that is fresh counts alone.
+        let mut fresh = bench::container("embed");
+        (fresh.error, fresh.finished) = ("no such gpu".into(), survey.at);
+        survey.containers.push(fresh);
+        let trace = said(&survey, &symptoms).unwrap();
+        assert_eq!((trace.past, trace.subject.as_deref()), (false, Some("embed")));
+    }
+
+    #[test]
+    fn an_error_from_before_the_daemon_s_start_is_of_before_on_its_own_machine() {
+        let mut survey = bench::machine();
+        let mut old = bench::container("llm");
+        (old.state, old.created) = ("created".into(), Some(1000));
+        survey.toolkit.daemon_started = Some(1001);
+        assert!(is_past(&survey, &old));
+        survey.host.daemons[0].place = DaemonPlace::Remote;
+        assert!(!is_past(&survey, &old));
+        survey.host.daemons[0].place = DaemonPlace::ThisKernel;
+        (survey.toolkit.daemon_started, survey.toolkit.installed) = (Some(999), Some(1002));
+        assert!(is_past(&survey, &old));
+        survey.toolkit.installed = None;
+        assert!(!is_past(&survey, &old));
+    }
+
+    #[test]
+    fn what_is_of_before_makes_nothing_worse() {
+        let machine =
+            Trace::of("here", "so").only(Confidence::Possible).milder(crate::host::doctor::Severity::Risk, "x");
+        let said = Trace::of("error of container llm", "so").about("llm");
+        let both = together(Some(machine.clone()), Some(said.clone().past())).unwrap();
+        assert_eq!((both.confidence, both.milder, both.past), (Confidence::Possible, machine.milder, false));
+        let worse = together(Some(machine), Some(said)).unwrap();
+        assert_eq!((worse.confidence, worse.milder), (Confidence::Certain, None));
+    }
+
+    #[test]
+    fn what_a_program_wrote_that_runs_on_counts_only_where_it_is_asked() {
+        let symptoms = [Symptom::of(&["no such gpu"])];
+        let mut survey = bench::machine();
+        let mut container = bench::container("llm");
+        (container.state, container.log) = ("running".into(), vec!["no such gpu".into()]);
+        survey.containers = vec![container];
+        assert_eq!(said(&survey, &symptoms), None);
+        assert!(said_also_running(&survey, &symptoms).is_some());
+    }
+
+    #[test]
+    fn nothing_is_clear_where_a_daemon_or_its_containers_were_not_heard() {
+        let mut survey = bench::machine();
+        assert_eq!(found_among(&survey, None), Outcome::Clear);
+        survey.gaps = vec![crate::host::survey::Gap::of("containers of unix:///x", "it refuses")];
+        let why = "not every container could be looked at: containers of unix:///x: it refuses";
+        assert_eq!(found_among(&survey, None), Outcome::Unknown(why.into()));
+        survey.gaps = vec![crate::host::survey::Gap::of("libraries", "late")];
+        assert_eq!(found_among(&survey, None), Outcome::Clear);
+        survey.host.daemons[0].answer = Seen::Unreadable("no permission".into());
+        assert!(unheard(&survey).unwrap().ends_with("no permission"));
+        assert_eq!(found_among(&bench::bare(), None), Outcome::Clear);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! nothing can be restarted, Docker Desktop has no unit of systemd, a rootless daemon belongs to its user.
 
 use crate::host::doctor::Remedy;
+use crate::host::doctor::remedy::quoted;
 use crate::host::{DaemonPlace, Seen, Survey};
 
 /// How to install the toolkit where the distribution is not known.
@@ -78,17 +79,69 @@ impl<'s> Ground<'s> {
     /// Whether the daemon's machine is another than the one whose files this process sees.
     pub(super) fn daemon_is_elsewhere(self) -> bool {
         let remote = self.survey.daemon().is_some_and(|daemon| daemon.place == DaemonPlace::Remote);
-        remote || super::facts::contained(self.survey)
+        remote || super::facts::daemon_is_outside(self.survey) || self.distribution().is_some()
     }
 
-    /// A command for the machine: typed here, or outside of this container.
+    fn on_windows(self) -> bool {
+        self.survey.host.os.as_deref() == Some("windows")
+    }
+
+    /// The distribution of WSL2 in which the daemon runs, where this is Windows and the daemon is in one.
+    pub(super) fn distribution(self) -> Option<&'s str> {
+        let daemon = self.survey.daemon().filter(|daemon| daemon.place == DaemonPlace::OtherVm)?;
+        if !self.on_windows() {
+            return None;
+        }
+        let podman = daemon.answer.found().is_some_and(|info| info.podman);
+        let fits = |name: &str| match podman {
+            true => name.starts_with("podman-machine"),
+            false => !name.starts_with("podman-machine") && !name.starts_with("docker-desktop"),
+        };
+        let distributions = self.survey.wsl.distributions.found().into_iter().flatten();
+        let running = distributions.filter(|it| it.running && it.version == 2 && fits(&it.name));
+        Some(running.max_by_key(|it| it.default).map_or("<NAME>", |it| it.name.as_str()))
+    }
+
+    /// A command for the machine: typed here, or outside of this container. Windows has none of Linux's.
     pub(super) fn machine(self, remedy: Remedy, line: impl Into<String>) -> Remedy {
-        if super::facts::contained(self.survey) { remedy.on_host(line) } else { remedy.run(line) }
+        let line = line.into();
+        match super::facts::contained(self.survey) {
+            true => remedy.on_host(line),
+            false if !self.on_windows() => remedy.run(line),
+            false if line.starts_with("nvidia-smi") => remedy.on_windows(line),
+            false => remedy,
+        }
     }
 
-    /// A command for the daemon's machine: typed here, outside of this container, or where the remote daemon is.
+    /// A command for the daemon's machine: typed here, outside of this container, where the remote daemon is, or in the
+    /// distribution of WSL2 that has it. On Windows without such a distribution nobody can type it.
     pub(super) fn daemon(self, remedy: Remedy, line: impl Into<String>) -> Remedy {
-        if self.daemon_is_elsewhere() { remedy.on_host(line) } else { remedy.run(line) }
+        let line = line.into();
+        if let Some(name) = self.distribution() {
+            return remedy.on_windows(within(name, &line));
+        }
+        match self.daemon_is_elsewhere() {
+            true => remedy.on_host(line),
+            false if self.on_windows() => remedy,
+            false => remedy.run(line),
+        }
+    }
+
+    /// Where Windows has no daemon: how one that gives GPUs comes there.
+    fn first_daemon(self, remedy: Remedy) -> Option<Remedy> {
+        if !self.on_windows() || self.survey.daemon().is_some() {
+            return None;
+        }
+        let known = remedy.commands.iter().any(|command| command.line.starts_with("wsl.exe --install"));
+        if known {
+            return Some(remedy);
+        }
+        let remedy = remedy.on_windows("wsl.exe --install").on_windows("wsl.exe --update");
+        Some(also(
+            remedy,
+            "No daemon is here yet. Docker Desktop with its WSL 2 based engine gives containers the GPU as it is; or install \
+             Docker Engine and NVIDIA Container Toolkit in the distribution.",
+        ))
     }
 
     /// What installs packages on the daemon's machine: by its `/etc/os-release` here, by what the daemon says of its
@@ -126,6 +179,13 @@ impl<'s> Ground<'s> {
         !super::facts::contained(self.survey) && self.survey.system.is_like(name)
     }
 
+    /// Whether the machine whose kernel this is has Ubuntu.
+    pub(super) fn is_ubuntu(self) -> bool {
+        let answer = self.survey.daemon().and_then(|daemon| daemon.answer.found());
+        let said = answer.and_then(|info| info.operating_system.as_deref()).unwrap_or_default();
+        self.is_distribution("ubuntu") || (super::facts::contained(self.survey) && said.contains("Ubuntu"))
+    }
+
     /// Whether systemd starts the services of the daemon's machine; likely elsewhere, since nobody can look there.
     pub(super) fn systemd(self) -> bool {
         match self.survey.system.systemd {
@@ -139,6 +199,9 @@ impl<'s> Ground<'s> {
 
     /// The daemon reads its configuration and its device drivers anew. Podman has nothing to restart.
     pub(super) fn restart(self, remedy: Remedy) -> Remedy {
+        if let Some(remedy) = self.first_daemon(remedy.clone()) {
+            return remedy;
+        }
         match self.engine() {
             Engine::Docker if self.systemd() => self.daemon(remedy, "sudo systemctl restart docker"),
             Engine::Docker => self.daemon(remedy, "sudo service docker restart"),
@@ -148,7 +211,24 @@ impl<'s> Ground<'s> {
             Engine::Desktop => remedy.on_windows("docker desktop restart"),
             Engine::DesktopLinux => remedy.run("systemctl --user restart docker-desktop"),
             Engine::Podman => remedy,
-            Engine::Kubernetes => self.daemon(remedy, "sudo systemctl restart containerd"),
+            Engine::Kubernetes => self.restart_node(remedy),
+        }
+    }
+
+    /// The runtime of a Kubernetes node reads its configuration anew.
+    pub(super) fn restart_node(self, remedy: Remedy) -> Remedy {
+        let unit = self.survey.kubernetes.unit.as_deref().unwrap_or("containerd");
+        self.daemon(remedy, format!("sudo systemctl restart {unit}"))
+    }
+
+    /// The toolkit tells the runtime of a Kubernetes node of the runtime `nvidia`; K3s and RKE2 find it by themselves.
+    pub(super) fn configure_node(self, remedy: Remedy) -> Remedy {
+        match self.survey.kubernetes.unit.as_deref() {
+            Some("crio") => self.daemon(remedy, "sudo nvidia-ctk runtime configure --runtime=crio"),
+            Some("containerd") | None => {
+                self.daemon(remedy, "sudo nvidia-ctk runtime configure --runtime=containerd --set-as-default=false")
+            }
+            Some(_) => remedy,
         }
     }
 
@@ -164,6 +244,9 @@ impl<'s> Ground<'s> {
 
     /// The toolkit's packages are installed, from NVIDIA's repository, or brought to their newest version.
     pub(super) fn install_toolkit(self, remedy: Remedy) -> Remedy {
+        if let Some(remedy) = self.first_daemon(remedy.clone()) {
+            return remedy;
+        }
         const REPOSITORY: &str = "https://nvidia.github.io/libnvidia-container";
         let lines = match self.packages() {
             Packages::Apt => vec![
@@ -214,13 +297,16 @@ impl<'s> Ground<'s> {
 
     /// The toolkit tells the daemon of the runtime `nvidia`. The daemon learns of it when it is restarted.
     pub(super) fn configure(self, remedy: Remedy) -> Remedy {
+        if let Some(remedy) = self.first_daemon(remedy.clone()) {
+            return remedy;
+        }
         match self.engine() {
             Engine::Docker => self.daemon(remedy, "sudo nvidia-ctk runtime configure --runtime=docker"),
             Engine::RootlessDocker => self.daemon(
                 remedy,
                 "nvidia-ctk runtime configure --runtime=docker --config=$HOME/.config/docker/daemon.json",
             ),
-            Engine::Kubernetes => self.daemon(remedy, "sudo nvidia-ctk runtime configure --runtime=containerd"),
+            Engine::Kubernetes => self.configure_node(remedy),
             Engine::Podman => self.specify(remedy, None),
             Engine::SnapDocker | Engine::Desktop | Engine::DesktopLinux => remedy,
         }
@@ -233,10 +319,13 @@ impl<'s> Ground<'s> {
         let line = match path {
             None if kept => "sudo systemctl restart nvidia-cdi-refresh.service".into(),
             Some(path) if kept && is_kept(path) => "sudo systemctl restart nvidia-cdi-refresh.service".into(),
-            Some(path) if path.ends_with(".json") => {
-                format!("sudo nvidia-ctk cdi generate --format=json --output={path}")
+            path => {
+                let format = if path.is_some_and(|path| path.ends_with(".json")) { "--format=json " } else { "" };
+                let Some(path) = quoted(path.unwrap_or("/etc/cdi/nvidia.yaml")) else {
+                    return also(remedy, "Write the CDI specification anew by hand: its name cannot be typed.");
+                };
+                format!("sudo nvidia-ctk cdi generate {format}--output={path}")
             }
-            path => format!("sudo nvidia-ctk cdi generate --output={}", path.unwrap_or("/etc/cdi/nvidia.yaml")),
         };
         let remedy = self.daemon(remedy, line);
         self.daemon(remedy, "nvidia-ctk cdi list")
@@ -247,6 +336,16 @@ impl<'s> Ground<'s> {
 pub(super) fn also(remedy: Remedy, sentence: &str) -> Remedy {
     let note = format!("{} {sentence}", remedy.note);
     remedy.note(note.trim())
+}
+
+/// The line as PowerShell hands it to a distribution of WSL: `wsl.exe` has the distribution's shell read it, so that only
+/// what PowerShell itself would read is quoted.
+fn within(name: &str, line: &str) -> String {
+    let plain = !line.contains(['|', '&', ';', '<', '>', '$', '\'', '"', '(', ')', '#', '@', '*', ',']);
+    if plain {
+        return format!("wsl.exe -d {name} -- {line}");
+    }
+    format!("wsl.exe -d {name} -- '{}'", line.replace('\'', "''").replace('"', "\\\""))
 }
 
 #[cfg(test)]
@@ -342,6 +441,16 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_file_is_one_word_of_a_command() {
+        let mut survey = bench::machine();
+        survey.toolkit.refresh_unit = Seen::Absent;
+        let first = |path| lines(&Ground::of(&survey).specify(Remedy::new("x"), Some(path)));
+        let line = "here: sudo nvidia-ctk cdi generate --output='/etc/cdi/a;reboot.yaml'";
+        assert_eq!(first("/etc/cdi/a;reboot.yaml")[0], line);
+        assert_eq!(first("/etc/cdi/a\nreboot.yaml"), Vec::<String>::new());
+    }
+
+    #[test]
     fn without_a_daemon_a_node_is_kubernetes_and_a_machine_is_dockers() {
         let mut survey = bench::machine();
         survey.host.daemons.clear();
@@ -351,5 +460,62 @@ mod tests {
         survey.kubernetes.node = true;
         assert_eq!(Ground::of(&survey).engine(), Engine::Kubernetes);
         assert_eq!(restart(&survey), ["here: sudo systemctl restart containerd"]);
+    }
+
+    #[test]
+    fn on_windows_the_place_is_the_distribution_that_has_the_daemon() {
+        let mut survey = bench::machine();
+        survey.host.os = Some("windows".into());
+        survey.host.daemons[0].place = DaemonPlace::OtherVm;
+        let distribution = |name: &str, default| crate::host::WslDistribution {
+            name: name.into(),
+            running: true,
+            version: 2,
+            default,
+        };
+        survey.wsl.distributions =
+            Seen::Found(vec![distribution("docker-desktop", true), distribution("Ubuntu-24.04", false)]);
+        assert_eq!(restart(&survey), ["windows: wsl.exe -d Ubuntu-24.04 -- sudo systemctl restart docker"]);
+        let ground = Ground::of(&survey);
+        assert_eq!(
+            lines(&ground.daemon(Remedy::new("x"), "echo 'a' | sudo tee b")),
+            ["windows: wsl.exe -d Ubuntu-24.04 -- 'echo ''a'' | sudo tee b'"]
+        );
+        assert_eq!(ground.packages(), Packages::Apt);
+        assert_eq!(lines(&ground.machine(Remedy::new("x"), "sudo reboot")), Vec::<String>::new());
+        survey.host.daemons.clear();
+        let remedy = Ground::of(&survey).restart(Ground::of(&survey).install_toolkit(Remedy::new("x")));
+        assert_eq!(lines(&remedy), ["windows: wsl.exe --install", "windows: wsl.exe --update"]);
+    }
+
+    #[test]
+    fn a_system_container_is_the_machine_of_its_own_daemon_and_not_of_the_driver() {
+        for kind in [crate::host::ContainerRuntime::Lxc, crate::host::ContainerRuntime::Nspawn] {
+            let mut survey = bench::inside(bench::machine());
+            survey.host.layers[0].kind = crate::host::LayerKind::Container(kind);
+            assert_eq!(restart(&survey), ["here: sudo systemctl restart docker"]);
+            let ground = Ground::of(&survey);
+            assert_eq!(lines(&ground.machine(Remedy::new("x"), "sudo reboot")), ["host: sudo reboot"]);
+            survey.host.daemons[0].place = DaemonPlace::Remote;
+            assert_eq!(restart(&survey), ["host: sudo systemctl restart docker"]);
+        }
+    }
+
+    #[test]
+    fn the_runtime_of_a_node_is_restarted_by_its_own_unit() {
+        let mut survey = bench::machine();
+        survey.host.daemons.clear();
+        survey.kubernetes.node = true;
+        for (unit, expected) in [
+            ("k3s-agent", vec!["here: sudo systemctl restart k3s-agent"]),
+            (
+                "crio",
+                vec!["here: sudo nvidia-ctk runtime configure --runtime=crio", "here: sudo systemctl restart crio"],
+            ),
+        ] {
+            survey.kubernetes.unit = Some(unit.into());
+            let ground = Ground::of(&survey);
+            assert_eq!(lines(&ground.restart(ground.configure(Remedy::new("x")))), expected);
+        }
     }
 }

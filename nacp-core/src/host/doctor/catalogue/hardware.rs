@@ -1,13 +1,14 @@
 //! The GPU itself: lost, broken memory, held by others.
 
 use super::cuda::refused;
+use super::facts::gpu;
 use super::ground::Ground;
 use super::told::told;
 use crate::gpu::kernel_log::{KernelEvent, What};
 use crate::gpu::xid;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
 use crate::host::survey::NvmlGpu;
-use crate::host::{Confidence, Survey};
+use crate::host::{Confidence, Seen, Survey};
 
 const XIDS: &str = "https://docs.nvidia.com/deploy/xid-errors/index.html";
 const KERNEL: &str = "kernel log";
@@ -68,11 +69,27 @@ fn d37(survey: &Survey) -> Outcome {
     }
     match told(survey, &D37) {
         Some(trace) => Outcome::Found(trace),
-        None => Outcome::Clear,
+        None => unseen(survey),
     }
 }
 
+/// What it means that nothing was told of a GPU: nothing where nobody who tells was heard.
+fn unseen(survey: &Survey) -> Outcome {
+    let heard = survey.kernel.log.found().is_some() || survey.nvml.driver.found().is_some();
+    if heard || gpu(survey) == Seen::Absent {
+        return Outcome::Clear;
+    }
+    let why = survey.kernel.log.open().map(|why| format!(": {why}")).unwrap_or_default();
+    Outcome::Unknown(format!("the management library tells nothing, and the kernel's log was not read{why}"))
+}
+
 fn d37_remedy(survey: &Survey) -> Remedy {
+    if through_windows(survey) {
+        return Remedy::new("end all programs on the GPU, and start Windows anew")
+            .on_windows("nvidia-smi.exe")
+            .on_windows("shutdown.exe /r /t 0")
+            .note("where it comes again: check power cables, seating and cooling of the board, then ask its maker");
+    }
     outside(
         survey,
         Remedy::new("take work off the machine, and start it anew"),
@@ -118,7 +135,9 @@ fn d38(survey: &Survey) -> Outcome {
         What::Xid { code, pci, .. } if !event.injected && MEMORY_XIDS.contains(code) => Some((*code, pci.clone())),
         _ => None,
     };
-    let event = survey.kernel.events.iter().rev().find_map(|event| Some((event, code_of(event)?)));
+    let all = || survey.kernel.events.iter().rev().filter_map(|event| Some((event, code_of(event)?)));
+    let is_past = |(_, (code, pci)): &(&KernelEvent, (u32, String))| is_repaired(survey, *code, pci);
+    let event = all().find(|event| !is_past(event));
     let with_event = |trace: Trace| match &event {
         Some((event, (code, _))) => trace.and(KERNEL, xid_line(event, *code)),
         None => trace,
@@ -133,7 +152,28 @@ fn d38(survey: &Survey) -> Outcome {
     if let Some(trace) = refused(survey, 214).or_else(|| told(survey, &D38)) {
         return Outcome::Found(trace);
     }
-    Outcome::Clear
+    let Some((event, (code, pci))) = all().next() else {
+        return unseen(survey);
+    };
+    let when = event.since_boot.map_or(String::new(), |at| format!(", {}", since(at.as_secs())));
+    let trace = Trace::of(KERNEL, format!("{}{when}", xid_line(event, code)))
+        .and("NVML remapped rows", "none waits for a reset, and no error since is uncorrected")
+        .about(format!("GPU at {pci}"));
+    Outcome::Found(trace.milder(Severity::Note, "memory of a GPU was broken, and is repaired"))
+}
+
+/// Whether an error of memory is over: of a kind that the GPU repairs, and the library says that it did.
+fn is_repaired(survey: &Survey, code: u32, pci: &str) -> bool {
+    let over = |gpu: &NvmlGpu| gpu.repair_pending == Some(false) && gpu.uncorrected == Some(0) && !gpu.needs_reset;
+    matches!(code, 63 | 94) && gpu_at(survey, pci).is_some_and(over)
+}
+
+/// When something was, from the start of the machine.
+fn since(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60) {
+        (0, minutes) => format!("{minutes} min after the start of the machine"),
+        (hours, minutes) => format!("{hours} h {minutes} min after the start of the machine"),
+    }
 }
 
 /// What the management library says of a GPU's memory that is wrong.
@@ -160,7 +200,7 @@ fn xid_line(event: &KernelEvent, code: u32) -> String {
 fn d38_remedy(survey: &Survey) -> Remedy {
     let index = survey.nvml.gpus.iter().position(|gpu| memory_of(gpu).is_some());
     let reset = format!("sudo nvidia-smi --gpu-reset -i {}", index.map_or("<INDEX>".into(), |index| index.to_string()));
-    if survey.host.is_wsl2() {
+    if through_windows(survey) {
         return Remedy::new("end all programs on the GPU, and start Windows anew")
             .on_windows("nvidia-smi.exe -q -d ECC,ROW_REMAPPER")
             .on_windows("shutdown.exe /r /t 0")
@@ -217,11 +257,16 @@ fn d39_remedy(survey: &Survey) -> Remedy {
     let note = "where the mode is wanted, share the GPU through MPS (`nvidia-cuda-mps-control -d`). With the mode Default and \
                 nobody on the GPU, it needs a reset: `sudo nvidia-smi --gpu-reset`";
     let remedy = Remedy::new("see who holds the GPU, and let others use it too");
-    if survey.host.is_wsl2() {
+    if through_windows(survey) {
         return remedy.on_windows("nvidia-smi.exe").on_windows("nvidia-smi.exe -c DEFAULT").note(note);
     }
     let lines = ["nvidia-smi --query-gpu=index,compute_mode --format=csv", "sudo nvidia-smi -c DEFAULT"];
     outside(survey, remedy, &lines).note(note)
+}
+
+/// Whether Windows drives the GPU.
+fn through_windows(survey: &Survey) -> bool {
+    survey.host.is_wsl2() || survey.host.os.as_deref() == Some("windows")
 }
 
 fn gpu_at<'s>(survey: &'s Survey, address: &str) -> Option<&'s NvmlGpu> {
@@ -235,4 +280,52 @@ fn first_line(message: &str) -> String {
 /// With commands for the machine itself, which from within a container are typed outside of it.
 fn outside(survey: &Survey, remedy: Remedy, lines: &[&str]) -> Remedy {
     lines.iter().fold(remedy, |remedy, line| Ground::of(survey).machine(remedy, *line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::kernel_log::parse;
+    use crate::host::doctor::catalogue::bench;
+
+    fn with_xid(code: u32) -> Survey {
+        let mut survey = bench::machine();
+        survey.nvml.gpus[0].pci = Some("00000000:01:00.0".into());
+        let line = format!("3,2214,812345001,-;NVRM: Xid (PCI:0000:01:00): {code}, pid=4711, name=python3, a row");
+        survey.kernel.events = vec![parse(&line).unwrap()];
+        survey
+    }
+
+    #[test]
+    fn memory_that_was_repaired_is_a_note_with_its_time() {
+        let severity = |survey: &Survey| match d38(survey) {
+            Outcome::Found(trace) => {
+                Some((trace.milder.map_or(D38.severity, |it| it.0), trace.evidence[0].value.clone()))
+            }
+            _ => None,
+        };
+        for (code, repaired) in [(63, true), (94, true), (64, false), (95, false), (48, false)] {
+            let mut survey = with_xid(code);
+            assert_eq!(severity(&survey).unwrap().0, Severity::Broken, "{code} with a silent library");
+            survey.nvml.gpus[0].repair_pending = Some(false);
+            survey.nvml.gpus[0].uncorrected = Some(0);
+            let expected = if repaired { Severity::Note } else { Severity::Broken };
+            let (severity, value) = severity(&survey).unwrap();
+            assert_eq!(severity, expected, "{code}");
+            assert_eq!(value.ends_with(", 13 min after the start of the machine"), repaired, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_is_no_good_news() {
+        for entry in [&D37, &D38] {
+            let mut survey = bench::machine();
+            survey.kernel.log = Seen::Unreadable("permission denied".into());
+            assert_eq!((entry.examine)(&survey), Outcome::Clear, "the library answers: {}", entry.id);
+            survey.nvml.driver = Seen::NotAsked;
+            assert!(matches!((entry.examine)(&survey), Outcome::Unknown(_)), "{}", entry.id);
+            survey.kernel.log = Seen::Found(Vec::new());
+            assert_eq!((entry.examine)(&survey), Outcome::Clear, "{}", entry.id);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Nodes and pods of Kubernetes.
 
+use super::ground::Ground;
 use super::told::told;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
 use crate::host::{Confidence, Seen, Survey};
@@ -62,15 +63,15 @@ fn d34(survey: &Survey) -> Outcome {
     }
 }
 
-fn d34_remedy(_: &Survey) -> Remedy {
-    Remedy::new("let the toolkit configure containerd on the node, and start containerd anew")
-        .run("sudo nvidia-ctk runtime configure --runtime=containerd --set-as-default=false")
-        .run("sudo systemctl restart containerd")
-        .run("kubectl get runtimeclass nvidia")
-        .note(
-            "with the GPU Operator the toolkit's own pod does this: see why it is not ready with `kubectl get pods -n \
-             gpu-operator`. Operators from 25.10 on give GPUs by CDI, and pods need no runtimeClassName",
-        )
+fn d34_remedy(survey: &Survey) -> Remedy {
+    let ground = Ground::of(survey);
+    let remedy = Remedy::new("let the node's container runtime know the toolkit's, and start it anew");
+    let remedy = ground.restart_node(ground.configure_node(remedy));
+    remedy.run("kubectl get runtimeclass nvidia").note(
+        "with the GPU Operator the toolkit's own pod does this: see why it is not ready with `kubectl get pods -n \
+         gpu-operator`. K3s and RKE2 find the toolkit by themselves when they start. Operators from 25.10 on give GPUs by \
+         CDI, and pods need no runtimeClassName",
+    )
 }
 
 pub(super) const D35: Entry = Entry {
@@ -109,21 +110,27 @@ fn d35(survey: &Survey) -> Outcome {
     if !node.node {
         return Outcome::NotHere(if node.pod { "a pod does not see what its node offers" } else { NOT_HERE });
     }
+    if node.dra && !node.gpus_registered.found().is_some_and(|count| *count > 0) {
+        return Outcome::NotHere("NVIDIA's DRA driver gives the GPUs of this node, without a device plugin");
+    }
     let gpus = survey.devices.gpus().count();
     if gpus == 0 {
         return Outcome::NotHere("this node has no GPU of its own to offer");
     }
+    let here = |trace: Trace| trace.and("/dev/nvidia*", format!("{gpus} GPUs here"));
+    let without = |sockets: &[String]| !sockets.iter().any(|socket| socket.contains("nvidia"));
+    // Nobody may have meant this node to offer its GPUs.
+    let no_plugin =
+        |trace: Trace| trace.milder(Severity::Risk, "this node offers its GPUs to no pod: it has no device plugin");
     match (&node.gpus_registered, &node.plugin_sockets) {
-        (Seen::Found(0), _) => {
-            let trace =
-                Trace::of(PLUGINS, "0 nvidia.com/gpu registered").and("/dev/nvidia*", format!("{gpus} GPUs here"));
-            Outcome::Found(trace)
+        (Seen::Found(0), sockets) => {
+            let trace = here(Trace::of(PLUGINS, "no device of nvidia.com registered"));
+            Outcome::Found(if sockets.found().is_some_and(|all| without(all)) { no_plugin(trace) } else { trace })
         }
         (Seen::Found(_), _) => Outcome::Clear,
-        (Seen::Absent, Seen::Found(sockets)) if !sockets.iter().any(|socket| socket.contains("nvidia")) => {
+        (Seen::Absent, Seen::Found(sockets)) if without(sockets) => {
             let value = if sockets.is_empty() { "no socket".into() } else { format!("only {}", sockets.join(", ")) };
-            let trace = Trace::of(PLUGINS, value).and("/dev/nvidia*", format!("{gpus} GPUs here"));
-            Outcome::Found(trace.only(Confidence::Likely))
+            Outcome::Found(no_plugin(here(Trace::of(PLUGINS, value)).only(Confidence::Likely)))
         }
         (Seen::Absent, Seen::Found(_)) => Outcome::Clear,
         (registered, sockets) => {
@@ -146,6 +153,47 @@ fn d35_remedy(survey: &Survey) -> Remedy {
         .run("kubectl logs -n gpu-operator -l app=nvidia-device-plugin-daemonset --tail=50")
         .note(
             "a rolling update with `maxSurge` above 0 waits for ever where every GPU is taken: set `maxSurge: 0` and \
-             `maxUnavailable: 1`. Where the DRA driver gives GPUs there is no device plugin, and this finding is none",
+             `maxUnavailable: 1`",
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::catalogue::bench;
+
+    fn node() -> Survey {
+        let mut survey = bench::machine();
+        survey.host.daemons.clear();
+        survey.kubernetes.node = true;
+        survey.kubernetes.gpus_registered = Seen::Absent;
+        survey.kubernetes.plugin_sockets = Seen::Found(Vec::new());
+        survey
+    }
+
+    #[test]
+    fn a_node_without_a_plugin_is_a_risk_and_one_with_dra_is_none() {
+        let mut survey = node();
+        let Outcome::Found(trace) = d35(&survey) else { panic!("{:?}", d35(&survey)) };
+        assert_eq!(trace.milder.map(|milder| milder.0), Some(Severity::Risk));
+        survey.kubernetes.dra = true;
+        assert!(matches!(d35(&survey), Outcome::NotHere(_)));
+        survey.kubernetes.dra = false;
+        survey.kubernetes.gpus_registered = Seen::Found(0);
+        survey.kubernetes.plugin_sockets = Seen::Found(vec!["nvidia-gpu.sock".into()]);
+        let Outcome::Found(trace) = d35(&survey) else { panic!("{:?}", d35(&survey)) };
+        assert_eq!(trace.milder, None);
+    }
+
+    #[test]
+    fn the_runtime_is_configured_on_the_node_and_in_its_own_way() {
+        let mut survey = node();
+        survey.kubernetes.unit = Some("rke2-agent".into());
+        let lines = |survey: &Survey| {
+            d34_remedy(survey).commands.iter().map(|it| format!("{}: {}", it.place, it.line)).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(&survey)[0], "here: sudo systemctl restart rke2-agent");
+        let pod = bench::inside(survey);
+        assert_eq!(lines(&pod)[0], "host: sudo systemctl restart rke2-agent");
+    }
 }

@@ -1,6 +1,8 @@
 //! Memory that runs out: the GPU's, the shared one of a container, and the pinned one.
 
 use super::cuda::refused;
+use super::facts::{dated, found_among, is_past};
+use super::ground::Ground;
 use super::told::{by_container, told};
 use crate::Bytes;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
@@ -53,7 +55,7 @@ fn d36(survey: &Survey) -> Outcome {
             && it.state == "running"
     };
     let Some(container) = survey.containers.iter().find(small) else {
-        return Outcome::Clear;
+        return found_among(survey, None);
     };
     let trace = Trace::of(format!("GPUs of container {}", container.name), gpus_of(container, survey).to_string());
     let trace = with_size(container, trace).about(&container.name).only(Confidence::Possible);
@@ -123,10 +125,15 @@ fn d40(survey: &Survey) -> Outcome {
     if let Some(trace) = told(survey, &D40) {
         return Outcome::Found(with_use(trace));
     }
-    let Some(container) = survey.containers.iter().find(|container| container.oom_killed) else {
-        return Outcome::Clear;
+    let killed = survey.containers.iter().filter(|container| container.oom_killed);
+    let Some(container) = killed.min_by_key(|container| is_past(survey, container)) else {
+        return found_among(survey, None);
     };
-    let trace = Trace::of(format!("OOMKilled of container {}", container.name), "true").about(&container.name);
+    let trace = Trace::of(format!("OOMKilled of container {}", container.name), dated(container, "true"));
+    let trace = trace.about(&container.name);
+    if is_past(survey, container) {
+        return Outcome::Found(trace.past());
+    }
     let trace = match survey.wsl.memory_bytes.filter(|_| survey.host.is_wsl2()) {
         Some(bytes) => trace.and("/proc/meminfo", format!("{} in this virtual machine", Bytes(bytes))),
         None => trace,
@@ -156,7 +163,7 @@ fn d40_remedy(survey: &Survey) -> Remedy {
             "{note}. WSL does not show which program of Windows uses the GPU: Task Manager does, in the column of GPU memory"
         ));
     }
-    remedy.run("nvidia-smi --query-compute-apps=pid,name,used_memory --format=csv").note(note)
+    Ground::of(survey).machine(remedy, "nvidia-smi --query-compute-apps=pid,name,used_memory --format=csv").note(note)
 }
 
 pub(super) const D41: Entry = Entry {
@@ -214,4 +221,40 @@ fn d41_remedy(_: &Survey) -> Remedy {
             "in PyTorch set `pin_memory=False` or use fewer workers; in llama.cpp set GGML_CUDA_NO_PINNED=1. In .wslconfig the \
              key `memory` of the section [wsl2] raises what there is to pin",
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::doctor::catalogue::bench;
+    use crate::host::survey::Gap;
+
+    #[test]
+    fn memory_that_ran_out_long_ago_is_a_note() {
+        let past = |survey: &Survey| match d40(survey) {
+            Outcome::Found(trace) => (trace.past, trace.milder.map(|(severity, _)| severity)),
+            other => panic!("{other:?}"),
+        };
+        let mut survey = bench::machine();
+        survey.at = Some(1_795_514_400);
+        let killed = ContainerFacts { oom_killed: true, finished: Some(1_740_906_000), ..bench::container("trainer") };
+        let mut wrote = ContainerFacts { oom_killed: false, ..killed.clone() };
+        wrote.log = vec!["torch.OutOfMemoryError: CUDA out of memory.".into()];
+        for mut container in [killed, wrote] {
+            survey.containers = vec![container.clone()];
+            assert_eq!(past(&survey), (true, Some(Severity::Note)));
+            container.finished = survey.at;
+            survey.containers = vec![container];
+            assert_eq!(past(&survey), (false, None));
+        }
+    }
+
+    #[test]
+    fn no_memory_is_known_to_suffice_where_containers_were_not_seen() {
+        let mut survey = bench::machine();
+        survey.gaps = vec![Gap::of("daemons", "did not answer in time")];
+        for rule in [d36, d40] {
+            assert!(matches!(rule(&survey), Outcome::Unknown(why) if why.contains("in time")));
+        }
+    }
 }

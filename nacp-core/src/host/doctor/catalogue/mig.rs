@@ -1,7 +1,8 @@
 //! GPUs that are divided: MIG devices, the rights to them, and their names.
 
-use super::facts::{contained, found, not_linux, on_wsl, said, together};
+use super::facts::{contained, found, found_among, not_linux, on_wsl, said, together};
 use super::ground::{Engine, Ground, also};
+use super::recreate::recreate;
 use crate::cuda::compat::DriverVersion;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
 use crate::host::survey::ContainerFacts;
@@ -146,20 +147,17 @@ fn d26_remedy(survey: &Survey) -> Remedy {
             "The device plugin and feature discovery need the monitor's nodes: give their pods NVIDIA_MIG_MONITOR_DEVICES=all \
              and CAP_SYS_ADMIN, or the management specification (`nvidia-ctk cdi generate --mode=management`).",
         ),
-        engine => also(
-            recreate(ground, engine, remedy),
+        _ => also(
+            recreate(ground, remedy, of_mig(survey)),
             "A program that watches whole GPUs (an exporter) needs the monitor's nodes too: start it with `-e \
              NVIDIA_MIG_MONITOR_DEVICES=all --cap-add SYS_ADMIN`. Only the container that is created again is interrupted.",
         ),
     }
 }
 
-/// The container is created again; how, where one command does it.
-fn recreate(ground: Ground<'_>, engine: Engine, remedy: Remedy) -> Remedy {
-    match engine {
-        Engine::Podman => also(remedy, "Then create the container again: a restart gives it no new devices."),
-        _ => ground.daemon(remedy, "docker compose up -d --force-recreate"),
-    }
+/// Running containers that ask for MIG devices.
+fn of_mig(survey: &Survey) -> impl Iterator<Item = &ContainerFacts> {
+    survey.containers.iter().filter(|container| container.state == "running" && asks_of_mig(container))
 }
 
 /// Whether a name is of the old form, `MIG-GPU-UUID/GI/CI`.
@@ -191,7 +189,7 @@ fn d27(survey: &Survey) -> Outcome {
             Some(Trace::of(format!("env {variable}"), name))
         })
     };
-    let Some(trace) = of_containers.or_else(of_process) else { return found(said) };
+    let Some(trace) = of_containers.or_else(of_process) else { return found_among(survey, said) };
     let version = survey.nvml.driver.found().or(survey.kernel.driver.found());
     let branch = version.and_then(|version| version.parse::<DriverVersion>().ok()).map(DriverVersion::branch);
     let machine = match (branch, version) {
@@ -199,7 +197,7 @@ fn d27(survey: &Survey) -> Outcome {
         (Some(_), _) => None,
         _ => Some(trace.only(Confidence::Likely)),
     };
-    found(together(machine, said))
+    found_among(survey, together(machine, said))
 }
 
 fn d27_remedy(survey: &Survey) -> Remedy {
@@ -207,7 +205,8 @@ fn d27_remedy(survey: &Survey) -> Remedy {
     let instances = instances(survey);
     let remedy = Remedy::new("ask for the MIG device by its own UUID, and create the container again");
     let remedy = ground.machine(remedy, "nvidia-smi -L");
-    let name = instances.first().copied().unwrap_or("MIG-UUID");
+    let plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let name = instances.first().copied().filter(plain).unwrap_or("MIG-UUID");
     let remedy = ground.daemon(remedy, format!("docker run --rm --gpus '\"device={name}\"' ubuntu nvidia-smi -L"));
     also(
         remedy,
@@ -238,7 +237,7 @@ fn d28(survey: &Survey) -> Outcome {
     });
     let divided = survey.nvml.gpus.iter().any(|gpu| gpu.mig == Some(true));
     let said = said(survey, D28.symptoms).filter(|_| divided || matches!(survey.nvml.driver, Seen::NotAsked));
-    found(together(machine, said))
+    found_among(survey, together(machine, said))
 }
 
 fn d28_remedy(survey: &Survey) -> Remedy {
@@ -254,7 +253,7 @@ fn d28_remedy(survey: &Survey) -> Remedy {
         Engine::Kubernetes => {
             ground.daemon(remedy, "kubectl -n kube-system rollout restart daemonset/nvidia-device-plugin-daemonset")
         }
-        engine => recreate(ground, engine, remedy),
+        _ => recreate(ground, remedy, of_mig(survey)),
     };
     also(
         remedy,

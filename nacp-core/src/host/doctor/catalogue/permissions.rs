@@ -1,6 +1,6 @@
 //! Who may open a GPU: the nodes' owners and modes, and SELinux.
 
-use super::facts::{contained, found, not_linux, on_wsl, owned, said, shortened, together};
+use super::facts::{contained, found_among, not_linux, on_wsl, owned, said, shortened, together};
 use super::ground::{Engine, Ground, also};
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
 use crate::host::survey::{ContainerFacts, DeviceNode};
@@ -70,15 +70,10 @@ fn d25(survey: &Survey) -> Outcome {
     let nodes = |trace: Trace| closed.iter().fold(trace, |trace, node| trace.and(&node.path, described(node)));
     if let Some(failure) = survey.nvml.failure.as_ref().filter(|failure| failure.code == Some(NO_PERMISSION)) {
         let trace = Trace::of("NVML nvmlInit", format!("{NO_PERMISSION}: {}", failure.message));
-        return found(together(Some(nodes(trace)), said));
+        return found_among(survey, together(Some(nodes(trace)), said));
     }
-    if survey.kernel.selinux_enforcing == Seen::Found(true) {
-        let log = survey.kernel.log.found().map(Vec::as_slice).unwrap_or_default();
-        let denied = log.iter().rev().find(|line| line.contains("avc:") && line.contains("denied"));
-        if let Some(line) = denied {
-            let trace = Trace::of("kernel log", shortened(line)).and("/sys/fs/selinux/enforce", "1");
-            return found(together(Some(trace), said));
-        }
+    if let Some(refusal) = refusal(survey) {
+        return found_among(survey, together(Some(refusal), said));
     }
     // A library that answers was let in.
     let answers = survey.nvml.driver.found().is_some();
@@ -95,7 +90,60 @@ fn d25(survey: &Survey) -> Outcome {
     if blind {
         return Outcome::Unknown("the nodes are open to some only, and who this process is was not read".into());
     }
-    found(together(machine.or_else(|| selinux(survey)), said))
+    let trace = together(machine.or_else(|| selinux(survey)), said);
+    match (trace, unread(survey)) {
+        (None, Some(why)) => Outcome::Unknown(why),
+        (trace, _) => found_among(survey, trace),
+    }
+}
+
+/// A line by which SELinux says that it kept a container from an NVIDIA device.
+fn refused(line: &&String) -> bool {
+    let by_a_container = line.split("scontext=").nth(1).is_some_and(|label| {
+        let label = label.split_whitespace().next().unwrap_or_default();
+        label.split(':').nth(2) == Some("container_t")
+    });
+    by_a_container
+        && ["avc:", "denied", "nvidia"].iter().all(|word| line.contains(word))
+        && !line.contains("permissive=1")
+}
+
+/// The second of a line of the audit's, `audit(1763975561.214:412)`.
+fn second(line: &str) -> Option<i64> {
+    line.split_once("audit(")?.1.split('.').next()?.parse().ok()
+}
+
+/// The newest refusal that auditd or the kernel wrote down, where SELinux enforces its rules. It is of before where it is
+/// older than a day, or where containers may use devices by now.
+fn refusal(survey: &Survey) -> Option<Trace> {
+    if survey.kernel.selinux_enforcing != Seen::Found(true) {
+        return None;
+    }
+    let newest = |lines: &Seen<Vec<String>>| lines.found()?.iter().rev().find(refused).cloned();
+    let (source, line) = match newest(&survey.selinux.denials) {
+        Some(line) => ("/var/log/audit/audit.log", line),
+        None => ("kernel log", newest(&survey.kernel.log)?),
+    };
+    let trace = Trace::of(source, shortened(&line)).and("/sys/fs/selinux/enforce", "1");
+    let old = survey.at.zip(second(&line)).is_some_and(|(now, then)| then < now - 24 * 60 * 60);
+    if survey.selinux.use_devices == Seen::Found(true) {
+        return Some(trace.and("/sys/fs/selinux/booleans/container_use_devices", "1").past());
+    }
+    Some(if old { trace.past() } else { trace })
+}
+
+/// Why it is not known whether SELinux keeps a container here from its GPU, where it may.
+fn unread(survey: &Survey) -> Option<String> {
+    let confined = || owned(survey).any(|(container, _, info)| confined(container, info));
+    let may = survey.kernel.selinux_enforcing == Seen::Found(true) && survey.selinux.use_devices != Seen::Found(true);
+    let (log, lines) = match &survey.selinux.denials {
+        Seen::Absent => ("the kernel's log", &survey.kernel.log),
+        lines => ("/var/log/audit/audit.log", lines),
+    };
+    (may && lines.found().is_none() && confined()).then(|| {
+        let why = lines.open().filter(|why| !why.is_empty()).unwrap_or("it is not there");
+        format!("SELinux confines containers that want a GPU, and what it refused was not read: {log}: {why}")
+    })
 }
 
 fn user(survey: &Survey) -> String {
@@ -105,7 +153,7 @@ fn user(survey: &Survey) -> String {
 
 /// A container that ended badly under SELinux with a GPU and without leave to use it.
 fn selinux(survey: &Survey) -> Option<Trace> {
-    if survey.kernel.selinux_enforcing != Seen::Found(true) {
+    if survey.kernel.selinux_enforcing != Seen::Found(true) || survey.selinux.use_devices == Seen::Found(true) {
         return None;
     }
     let failed = |container: &ContainerFacts| container.exit_code.is_some_and(|code| code != 0);
@@ -232,6 +280,7 @@ mod tests {
     fn selinux_is_suspected_where_a_container_failed_and_certain_where_it_logged() {
         let mut survey = bench::podman("5.4.2");
         survey.kernel.selinux_enforcing = Seen::Found(true);
+        survey.selinux.denials = Seen::Absent;
         survey.containers = vec![bench::asking_cdi(&["nvidia.com/gpu=all"])];
         assert_eq!(d25(&survey), Outcome::Clear);
         survey.containers[0].exit_code = Some(1);
@@ -239,12 +288,37 @@ mod tests {
         let mut free = survey.clone();
         free.containers[0].security = vec!["label:disable".into()];
         assert_eq!(d25(&free), Outcome::Clear);
-        let line = "audit: avc:  denied  { read write } for comm=\"nvidia-smi\" name=\"nvidiactl\" tcontext=xserver";
-        free.kernel.log = Seen::Found(vec![line.into()]);
+        free.kernel.log = Seen::Found(vec![REFUSED.replace("container_t", "unconfined_t")]);
+        assert_eq!(d25(&free), Outcome::Clear, "another program");
+        free.kernel.log = Seen::Found(vec![REFUSED.into()]);
         assert_eq!(trace(d25(&free)).confidence, Confidence::Certain);
         assert!(d25_remedy(&free).commands[0].line.contains("container_use_devices"));
         free.kernel.selinux_enforcing = Seen::Found(false);
         assert_eq!(d25(&free), Outcome::Clear);
+    }
+
+    const REFUSED: &str = "type=AVC msg=audit(1763975561.214:412): avc:  denied  { read write } for comm=\"nvidia-smi\" \
+                           name=\"nvidiactl\" scontext=system_u:system_r:container_t:s0:c12,c99 permissive=0";
+
+    #[test]
+    fn auditd_keeps_refusals_in_a_file_of_its_own() {
+        let mut survey = bench::podman("5.4.2");
+        survey.kernel.selinux_enforcing = Seen::Found(true);
+        survey.containers = vec![bench::asking_cdi(&["nvidia.com/gpu=all"])];
+        survey.selinux.denials = Seen::Unreadable("permission denied".into());
+        assert!(matches!(d25(&survey), Outcome::Unknown(why) if why.contains("audit.log: permission denied")));
+        survey.selinux.denials = Seen::Found(Vec::new());
+        assert_eq!(d25(&survey), Outcome::Clear);
+        survey.selinux.denials = Seen::Found(vec![REFUSED.into()]);
+        let found = trace(d25(&survey));
+        assert_eq!((found.evidence[0].source.as_str(), found.past), ("/var/log/audit/audit.log", false));
+        survey.at = Some(1_763_975_561 + 2 * 24 * 60 * 60);
+        assert!(trace(d25(&survey)).past, "two days ago");
+        survey.at = None;
+        survey.selinux.use_devices = Seen::Found(true);
+        assert!(trace(d25(&survey)).past, "containers may by now");
+        survey.selinux.denials = Seen::Unreadable("permission denied".into());
+        assert_eq!(d25(&survey), Outcome::Clear, "nothing is refused to them");
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! Which device driver a container asks of its daemon, and whether the daemon has it.
 
+use super::driver::install_driver;
 use super::facts::{
-    before, contained, daemons, found, gpu, has_program, on_docker, said, shares_files, silent_daemons, together,
+    before, contained, daemons, found_among, gpu, has_program, on_docker, on_wsl, said, shares_files, together,
+    unless_cured,
 };
 use super::ground::{Engine, Ground, also};
+use super::recreate::recreate;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
 use crate::host::survey::ContainerFacts;
 use crate::host::{Confidence, Daemon, DaemonInfo, Survey};
 
 /// From this version on `--gpus` is resolved through CDI, and the failure has the words of D07.
 const VENDORS_BY_CDI: &str = "29.3";
+const HOOK: &str = "nvidia-container-runtime-hook";
 
 pub(super) const D01: Entry = Entry {
     id: FindingId(1),
@@ -79,18 +83,36 @@ fn asks_by_gpus(container: &ContainerFacts) -> bool {
     container.requests.iter().any(|request| request.driver.is_empty())
 }
 
+/// Whether a container that asks by one of these device drivers was started by this daemon: it shows that the daemon can,
+/// by a program on a search path of its own.
+fn was_started(survey: &Survey, daemon: &Daemon, drivers: &[&str]) -> bool {
+    let asks = |container: &ContainerFacts| container.requests.iter().any(|it| drivers.contains(&&*it.driver));
+    let started = |container: &ContainerFacts| container.error.is_empty() && container.started.is_some();
+    survey.containers.iter().any(|it| it.endpoint == daemon.endpoint && asks(it) && started(it))
+}
+
+/// Whether of each container that was refused with the words of this entry the daemon has started another since, which
+/// asks in the same way.
+fn worked_since(survey: &Survey, entry: &Entry) -> bool {
+    let refused = |it: &&ContainerFacts| entry.symptoms.iter().any(|symptom| symptom.find(&it.error).is_some());
+    let asks = |it: &ContainerFacts| it.requests.iter().any(|request| matches!(&*request.driver, "" | "nvidia"));
+    let mut refused = survey.containers.iter().filter(refused).peekable();
+    refused.peek().is_some()
+        && refused.all(|refused| {
+            let mut others = survey.containers.iter().filter(|it| it.endpoint == refused.endpoint && asks(it));
+            others.any(|it| it.error.is_empty() && it.started.zip(refused.created).is_some_and(|(at, then)| at > then))
+        })
+}
+
 /// What shows that a daemon of this machine cannot have the device driver `nvidia`.
 fn without_hook(survey: &Survey, daemon: &Daemon, info: &DaemonInfo) -> Option<Trace> {
     if info.podman || !shares_files(survey, daemon) || before(&info.version, VENDORS_BY_CDI) != Some(true) {
         return None;
     }
-    // A container that was started so shows that the daemon has found a hook, on a search path of its own.
-    let asks = |container: &ContainerFacts| container.requests.iter().any(|it| matches!(&*it.driver, "" | "nvidia"));
-    let started = |container: &ContainerFacts| container.error.is_empty() && container.started.is_some();
-    if survey.containers.iter().any(|it| it.endpoint == daemon.endpoint && asks(it) && started(it)) {
+    if was_started(survey, daemon, &["", "nvidia"]) {
         return None;
     }
-    let hook = has_program(survey, "nvidia-container-runtime-hook");
+    let hook = has_program(survey, HOOK);
     if hook && survey.toolkit.younger_than_daemon == Some(true) {
         return Some(Trace::of("/usr/bin/nvidia-container-runtime-hook", "installed after the daemon was started"));
     }
@@ -111,16 +133,21 @@ fn d01(survey: &Survey) -> Outcome {
         let lacking = daemons(survey).find_map(|(daemon, info)| without_hook(survey, daemon, info));
         lacking.zip(gpu(survey).found().cloned()).map(|(trace, gpu)| {
             let trace = trace.and(gpu.source, gpu.value).only(Confidence::Likely);
+            if without_driver(survey) && survey.toolkit.programs.is_empty() && survey.containers.is_empty() {
+                return trace.milder(Severity::Note, "a GPU is here, and nothing that would give it to a container");
+            }
             trace.milder(Severity::Risk, "the daemon will refuse a container that asks for a GPU with `--gpus`")
         })
     };
-    if said.is_none()
-        && machine.is_none()
-        && let Some(why) = silent_daemons(survey)
-    {
-        return Outcome::Unknown(format!("no daemon answered: {why}"));
-    }
-    found(together(machine, said))
+    let cured = machine.is_none() && worked_since(survey, &D01);
+    found_among(survey, together(machine, unless_cured(said, cured)))
+}
+
+/// Whether no driver of NVIDIA is on this machine, as far as anybody looked.
+fn without_driver(survey: &Survey) -> bool {
+    let windows = on_wsl(survey) || survey.wsl.driver_store.found().is_some_and(|folders| !folders.is_empty());
+    let answers = survey.nvml.driver.found().is_some() || survey.kernel.driver.found().is_some();
+    !windows && !answers && survey.libraries.nvml.is_empty() && survey.kernel.driver.is_absent()
 }
 
 /// The toolkit is installed where it is missing, and the daemon told of it.
@@ -153,7 +180,13 @@ fn install_and_restart(survey: &Survey) -> Remedy {
         _ => {}
     }
     let installed = !ground.daemon_is_elsewhere() && has_program(survey, "nvidia-ctk");
-    let remedy = if installed {
+    let remedy = if !ground.daemon_is_elsewhere() && without_driver(survey) {
+        let remedy = Remedy::new(
+            "install NVIDIA's driver and restart the machine; then install NVIDIA Container Toolkit, let it configure the \
+             daemon, and restart the daemon",
+        );
+        ground.install_toolkit(install_driver(ground, remedy))
+    } else if installed {
         Remedy::new("let the toolkit, which is installed, configure the daemon, and restart the daemon")
     } else {
         ground.install_toolkit(Remedy::new(
@@ -178,17 +211,19 @@ fn known_driver(name: &str, info: &DaemonInfo) -> bool {
     }
 }
 
+/// The name by which a container asks for a device driver that this version of Docker cannot have.
+fn unknown_driver<'c>(container: &'c ContainerFacts, info: &DaemonInfo) -> Option<&'c str> {
+    let mut drivers = container.requests.iter().map(|request| request.driver.as_str());
+    drivers.find(|driver| !known_driver(driver, info))
+}
+
 fn d02(survey: &Survey) -> Outcome {
-    let unknown = |container: &ContainerFacts, info: &DaemonInfo| {
-        let mut drivers = container.requests.iter().map(|request| request.driver.clone());
-        drivers.find(|driver| !known_driver(driver, info))
-    };
     let machine = on_docker(survey).find_map(|(container, _, info)| {
-        let driver = unknown(container, info)?;
+        let driver = unknown_driver(container, info)?;
         let source = format!("HostConfig.DeviceRequests of container {}", container.name);
         Some(Trace::of(source, format!("driver {driver:?}")).about(&container.name))
     });
-    found(together(machine, said(survey, D02.symptoms)))
+    found_among(survey, together(machine, said(survey, D02.symptoms)))
 }
 
 fn d02_remedy(survey: &Survey) -> Remedy {
@@ -199,13 +234,14 @@ fn d02_remedy(survey: &Survey) -> Remedy {
     if survey.containers.iter().any(asks_nvidia) {
         return install_and_restart(survey);
     }
-    Remedy::new(
+    let ground = Ground::of(survey);
+    let wrong = on_docker(survey).filter(|(container, _, info)| unknown_driver(container, info).is_some());
+    let remedy = Remedy::new(
         "write `driver: nvidia`, or `driver: cdi` with `device_ids: [\"nvidia.com/gpu=all\"]`, where the service asks for \
          its GPU, and create the container again",
-    )
-    .run("docker compose config | grep -B 2 -A 5 'driver:'")
-    .run("docker compose up -d --force-recreate")
-    .note(
+    );
+    also(
+        recreate(ground, remedy, wrong.map(|(container, ..)| container)),
         "If it says `nvidia` already, the daemon does not have that driver: install NVIDIA Container Toolkit and restart \
          the daemon. Only the container that is created again is interrupted.",
     )
@@ -223,12 +259,23 @@ fn without_cdi(daemon: &Daemon, info: &DaemonInfo) -> Option<Trace> {
     off.then(|| Trace::of(source, format!("{}: CDISpecDirs is empty, CDI is off", info.version)))
 }
 
+/// Whether every daemon of Docker that answered gives CDI devices now, by its own answer.
+fn cdi_is_on(survey: &Survey) -> bool {
+    let mut all = daemons(survey).filter(|(_, info)| !info.podman).peekable();
+    let on = |info: &DaemonInfo| info.cdi_spec_dirs.as_ref().is_some_and(|folders| !folders.is_empty());
+    all.peek().is_some() && all.all(|(_, info)| on(info))
+}
+
 fn d03(survey: &Survey) -> Outcome {
     let machine = on_docker(survey).find_map(|(container, daemon, info)| {
         container.requests.iter().find(|request| request.driver == "cdi")?;
+        if was_started(survey, daemon, &["cdi"]) {
+            return None;
+        }
         Some(without_cdi(daemon, info)?.about(&container.name))
     });
-    found(together(machine, said(survey, D03.symptoms)))
+    let said = unless_cured(said(survey, D03.symptoms), machine.is_none() && cdi_is_on(survey));
+    found_among(survey, together(machine, said))
 }
 
 fn d03_remedy(survey: &Survey) -> Remedy {
@@ -270,26 +317,36 @@ fn d03_remedy(survey: &Survey) -> Remedy {
 }
 
 fn d07(survey: &Survey) -> Outcome {
-    let vendorless = |info: &DaemonInfo| {
-        let known = |devices: &Vec<String>| devices.iter().any(|device| device.contains(".com/gpu="));
-        let late = before(&info.version, VENDORS_BY_CDI) == Some(false) && !info.podman;
-        late && info.cdi_devices.as_ref().is_some_and(|devices| !known(devices))
-    };
+    let late = |info: &DaemonInfo| before(&info.version, VENDORS_BY_CDI) == Some(false) && !info.podman;
+    let known = |devices: &Vec<String>| devices.iter().any(|device| device.contains(".com/gpu="));
+    let vendorless = |info: &DaemonInfo| late(info) && info.cdi_devices.as_ref().is_some_and(|it| !known(it));
     let trace = |daemon: &Daemon, info: &DaemonInfo| {
         Trace::of(format!("GET /version of {}", daemon.endpoint), &info.version)
             .and(format!("GET /info of {}", daemon.endpoint), "DiscoveredDevices has no GPU")
+            .only(Confidence::Likely)
     };
+    // Without a specification the daemon takes the toolkit's old hook, where it found one.
+    let hook = |daemon: &Daemon| shares_files(survey, daemon) && has_program(survey, HOOK);
     let asked = on_docker(survey).find(|(container, ..)| asks_by_gpus(container));
     let machine = if let Some((container, daemon, info)) = asked {
-        vendorless(info).then(|| trace(daemon, info).about(&container.name))
+        let lacking = vendorless(info) && !was_started(survey, daemon, &["", "nvidia"]);
+        lacking.then(|| trace(daemon, info).about(&container.name)).map(|trace| match hook(daemon) {
+            true => trace.milder(Severity::Risk, "the daemon may refuse a container that asks for a GPU with `--gpus`"),
+            false => trace,
+        })
     } else {
         let lacking = daemons(survey).find(|(daemon, info)| vendorless(info) && shares_files(survey, daemon));
         lacking.zip(gpu(survey).found()).map(|((daemon, info), gpu)| {
-            let trace = trace(daemon, info).and(&gpu.source, &gpu.value).only(Confidence::Likely);
+            let trace = trace(daemon, info).and(&gpu.source, &gpu.value);
             trace.milder(Severity::Risk, "the daemon will refuse a container that asks for a GPU with `--gpus`")
         })
     };
-    found(together(machine, said(survey, D07.symptoms)))
+    let gives = || {
+        let mut late = daemons(survey).filter(|(_, info)| late(info)).peekable();
+        late.peek().is_some() && late.all(|(_, info)| info.cdi_devices.as_ref().is_some_and(known))
+    };
+    let cured = machine.is_none() && (gives() || worked_since(survey, &D07));
+    found_among(survey, together(machine, unless_cured(said(survey, D07.symptoms), cured)))
 }
 
 fn d07_remedy(survey: &Survey) -> Remedy {

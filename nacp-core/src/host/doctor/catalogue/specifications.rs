@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{asks_of_cdi, contained, found, gpu, on_wsl, owned, said, shares_files, shortened, together};
+use super::facts::{
+    asks_of_cdi, contained, found, found_among, gpu, on_wsl, owned, said, shares_files, shortened, together,
+    unless_cured,
+};
 use super::ground::{Engine, Ground, also};
+use crate::host::doctor::remedy::quoted;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
 use crate::host::survey::CdiSpec;
 use crate::host::{Daemon, DaemonInfo, Seen, Survey};
@@ -81,7 +85,7 @@ fn known(survey: &Survey, daemon: &Daemon, info: &DaemonInfo) -> Option<(Vec<Str
 
 fn d04(survey: &Survey) -> Outcome {
     let mut untold = None;
-    let mut machine = None;
+    let (mut machine, mut asked_any) = (None, false);
     for (container, daemon, info) in owned(survey) {
         // With CDI off nothing is looked up (D03), and old Podmans drop the request (D43).
         let off = info.cdi_spec_dirs.as_ref().is_some_and(Vec::is_empty);
@@ -93,6 +97,7 @@ fn d04(survey: &Survey) -> Outcome {
             untold = Some(format!("{} does not say which CDI devices it has", daemon.endpoint));
             continue;
         };
+        asked_any = true;
         // The files here tell only of this kind.
         let ours = |id: &&&str| info.cdi_devices.is_some() || id.starts_with(KIND) || !id.contains('=');
         let missing: Vec<&str> =
@@ -105,9 +110,10 @@ fn d04(survey: &Survey) -> Outcome {
         machine.get_or_insert(trace.and(source, there).about(&container.name));
     }
     let machine = machine.map(|trace| with_unreadable(survey, trace));
-    match (together(machine, said(survey, D04.symptoms)), untold) {
+    let said = unless_cured(said(survey, D04.symptoms), machine.is_none() && untold.is_none() && asked_any);
+    match (together(machine, said), untold) {
         (None, Some(why)) => Outcome::Unknown(why),
-        (trace, _) => found(trace),
+        (trace, _) => found_among(survey, trace),
     }
 }
 
@@ -136,9 +142,11 @@ fn d04_remedy(survey: &Survey) -> Remedy {
     }
     let closed = survey.cdi.specs.iter().find(|spec| spec.mode.is_some_and(|mode| mode & 0o004 == 0));
     if let Some(spec) = closed.filter(|_| !contained(survey)) {
-        let remedy = Remedy::new("let everybody read the CDI specification, and start the container again")
-            .run(format!("sudo chmod 644 {}", spec.path))
-            .run("nvidia-ctk cdi list");
+        let remedy = Remedy::new("let everybody read the CDI specification, and start the container again");
+        let remedy = match quoted(&spec.path) {
+            Some(path) => remedy.run(format!("sudo chmod 644 {path}")).run("nvidia-ctk cdi list"),
+            None => remedy.run("nvidia-ctk cdi list"),
+        };
         return remedy.note("Nothing that runs is interrupted.");
     }
     let remedy = Remedy::new("write the CDI specification anew, and ask for a name that `nvidia-ctk cdi list` shows");
@@ -192,7 +200,9 @@ fn d05(survey: &Survey) -> Outcome {
     if machine.is_none() && said.is_none() && untold && of_gpus(survey).any(|spec| !spec.versions.is_empty()) {
         return Outcome::Unknown("which driver is installed was not read".into());
     }
-    found(together(machine, said))
+    let known = survey.kernel.driver.found().is_some() && !contained(survey);
+    let cured = machine.is_none() && known && of_gpus(survey).any(|spec| !spec.versions.is_empty());
+    found(together(machine, unless_cured(said, cured)))
 }
 
 fn d05_remedy(survey: &Survey) -> Remedy {

@@ -1,10 +1,11 @@
 //! The toolkit's own releases: which are not safe, which is broken, and what its configuration lets through.
 
-use super::facts::{Version, contained, daemons, found, gpu, on_docker, said, shares_files, together};
+use super::facts::{Version, contained, daemons, found, found_among, gpu, on_docker, said, shares_files, together};
 use super::ground::{Ground, Packages, also};
+use super::recreate::recreate;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
 use crate::host::survey::ContainerFacts;
-use crate::host::{Confidence, DaemonInfo, Seen, Survey};
+use crate::host::{Confidence, DaemonInfo, GpuPathKind, Seen, Survey};
 
 /// The release that broke CUDA in containers.
 const BROKEN: &str = "1.19.1";
@@ -41,7 +42,7 @@ pub(super) const D46: Entry = Entry {
         "https://github.com/NVIDIA/cloud-native-docs/pull/106",
         "https://github.com/NVIDIA/nvidia-container-toolkit/issues/906",
         "https://github.com/NVIDIA/nvidia-container-toolkit/issues/934",
-        "https://github.com/wolfi-dev/advisories/pull/21111",
+        "https://github.com/containers/toolbox/pull/1687",
     ],
     examine: d46,
     remedy: d46_remedy,
@@ -130,7 +131,7 @@ fn d47(survey: &Survey) -> Outcome {
         Symptom::of(&["CUDA", "initializ"]),
         Symptom::of(&["CUDA", "init", "fail"]),
     ];
-    match said(survey, &words) {
+    match said(survey, &words).filter(|said| !said.past) {
         Some(said) => found(together(Some(trace.only(Confidence::Likely)), Some(said.only(Confidence::Likely)))),
         None => Outcome::Found(trace.only(Confidence::Likely).milder(
             Severity::Risk,
@@ -159,7 +160,7 @@ fn d47_remedy(survey: &Survey) -> Remedy {
         true => remedy,
         false => ground.specify(remedy, None),
     };
-    let remedy = ground.daemon(remedy, "docker compose up -d --force-recreate");
+    let remedy = recreate(ground, remedy, &survey.containers);
     also(
         remedy,
         "Only the containers that are created again are interrupted. Try the newest release on one container first: one \
@@ -167,26 +168,32 @@ fn d47_remedy(survey: &Survey) -> Remedy {
     )
 }
 
-/// Whether a container has all GPUs by its variable alone.
+/// Whether a container has all GPUs by its variable alone: under a daemon that gives every container the runtime `nvidia`.
+/// Who names that runtime has asked.
 fn helps_itself(container: &ContainerFacts, info: &DaemonInfo) -> bool {
-    let runtime = container.runtime.as_deref().filter(|name| *name != "runc").or(info.default_runtime.as_deref());
+    // The daemon writes its default into the container's settings.
+    let unasked = info.default_runtime.as_deref() == Some("nvidia")
+        && container.runtime.as_deref().is_none_or(|runtime| runtime == "nvidia");
     let all = container.env.get("NVIDIA_VISIBLE_DEVICES").is_some_and(|value| value.trim() == "all");
-    all && runtime == Some("nvidia") && container.requests.is_empty() && !container.privileged
+    all && unasked && container.requests.is_empty() && !container.privileged
 }
 
 fn d49(survey: &Survey) -> Outcome {
+    if survey.host.gpu.kind == GpuPathKind::Tegra {
+        return Outcome::NotHere("on a Tegra system the runtime and its variable are how a container asks");
+    }
     let refused = said(survey, &D49.symptoms[1..]);
     if contained(survey) {
-        return found(refused);
+        return found_among(survey, refused);
     }
     let config = match &survey.toolkit.config {
         Seen::Found(config) => config,
-        Seen::Absent => return found(refused),
+        Seen::Absent => return found_among(survey, refused),
         Seen::Unreadable(why) => return Outcome::Unknown(format!("{CONFIG}: {why}")),
         Seen::NotAsked => return Outcome::Unknown(format!("{CONFIG} was not read")),
     };
     if config.accept_env_unprivileged == Some(false) || gpu(survey).found().is_none() {
-        return found(refused);
+        return found_among(survey, refused);
     }
     let setting = "accept-nvidia-visible-devices-envvar-when-unprivileged is true";
     let written =
@@ -207,7 +214,7 @@ fn d49(survey: &Survey) -> Outcome {
             .and(format!("GET /info DefaultRuntime of {}", daemon.endpoint), "nvidia")
             .milder(Severity::Note, "any container that sets NVIDIA_VISIBLE_DEVICES=all takes all GPUs")
     });
-    found(together(machine, refused))
+    found_among(survey, together(machine, refused))
 }
 
 fn d49_remedy(survey: &Survey) -> Remedy {
@@ -309,6 +316,13 @@ mod tests {
         assert_eq!(d49(&survey), Outcome::Clear, "runc does not read it");
         bench::info(&mut survey).default_runtime = Some("nvidia".into());
         assert_eq!(trace(d49(&survey)).subject.as_deref(), Some("notebook"));
+        bench::info(&mut survey).default_runtime = Some("runc".into());
+        survey.containers[0].runtime = Some("nvidia".into());
+        assert_eq!(d49(&survey), Outcome::Clear, "its owner named the runtime");
+        bench::info(&mut survey).default_runtime = Some("nvidia".into());
+        let mut tegra = survey.clone();
+        tegra.host.gpu.kind = GpuPathKind::Tegra;
+        assert!(matches!(d49(&tegra), Outcome::NotHere(_)));
         survey.containers[0].privileged = true;
         assert_eq!(trace(d49(&survey)).milder.map(|(severity, _)| severity), Some(Severity::Note));
         let refuses = ToolkitConfig { accept_env_unprivileged: Some(false), ..ToolkitConfig::default() };

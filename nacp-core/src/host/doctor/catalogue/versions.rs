@@ -1,6 +1,8 @@
 //! What an image was built with, and what the driver and the GPU of this machine serve.
 
-use super::ground::{Ground, Packages};
+use super::facts::found_among;
+use super::ground::Ground;
+use super::newer_driver::newer_driver_or_older_image;
 use super::requirement::{self, Known};
 use super::told::{by_container, says, told};
 use crate::cuda::Version;
@@ -52,7 +54,7 @@ fn d16(survey: &Survey) -> Outcome {
             Some(true) => {}
         }
     }
-    if open { Outcome::Unknown(NO_DRIVER.into()) } else { Outcome::Clear }
+    if open { Outcome::Unknown(NO_DRIVER.into()) } else { found_among(survey, None) }
 }
 
 /// What a container's image requires, where the toolkit is not told to let it be.
@@ -70,11 +72,13 @@ fn d16_remedy(survey: &Survey) -> Remedy {
         .and_then(|condition| {
             requirement::two_numbers(condition.trim_start_matches(|letter: char| !letter.is_ascii_digit()))
         });
-    let remedy = newer_driver(survey, wanted);
-    remedy.run("docker run -e NVIDIA_DISABLE_REQUIRE=1 --gpus all <IMAGE>").note(
-        "or take an image that was built with an older CUDA. NVIDIA_DISABLE_REQUIRE (singular) only turns the question off: \
-         within one major version of CUDA programs then mostly run, from an older major version they do not",
-    )
+    let unasked = Remedy::new("start the image without the question")
+        .run("docker run -e NVIDIA_DISABLE_REQUIRE=1 --gpus all <IMAGE>")
+        .note(
+            "NVIDIA_DISABLE_REQUIRE (singular) only turns the question off: within one major version of CUDA programs then \
+             mostly run, from an older major version they do not",
+        );
+    newer_driver_or_older_image(survey, wanted).or(unasked)
 }
 
 pub(super) const D17: Entry = Entry {
@@ -124,17 +128,17 @@ fn d17(survey: &Survey) -> Outcome {
 fn d17_remedy(survey: &Survey) -> Remedy {
     let wanted = survey.containers.iter().find(|it| says(it, &D17)).and_then(built_with);
     let wanted = wanted.or_else(|| survey.containers.iter().filter_map(built_with).max());
-    let remedy = newer_driver(survey, wanted);
+    let remedy = newer_driver_or_older_image(survey, wanted);
     let data_centre = Here::of(survey).gpu.is_some_and(|gpu| gpu.product.has_forward_compat() == Some(true));
-    let wsl = survey.host.is_wsl2();
-    let remedy = match wanted.filter(|_| data_centre && !wsl) {
-        Some(version) => remedy.run(format!("sudo apt-get install cuda-compat-{}-{}", version.major, version.minor)),
+    match wanted.filter(|_| data_centre && !survey.host.is_wsl2()) {
+        Some(version) => remedy.or(Remedy::new("add the forward-compatibility package to the image")
+            .in_container(format!("apt-get update && apt-get install -y cuda-compat-{}-{}", version.major, version.minor))
+            .note(
+                "it belongs into the recipe of the image, from NVIDIA's repository, and not onto the machine; it serves \
+                 data-centre GPUs under Linux alone",
+            )),
         None => remedy,
-    };
-    remedy.note(
-        "or take an image that was built with an older CUDA. A cuda-compat package in the image helps on data-centre GPUs \
-         under Linux alone",
-    )
+    }
 }
 
 pub(super) const D20: Entry = Entry {
@@ -206,8 +210,8 @@ fn d20_remedy(survey: &Survey) -> Remedy {
         }
         None => Remedy::new("take an image that has code for the compute capability of this GPU"),
     };
-    remedy
-        .run("nvidia-smi --query-gpu=name,compute_cap --format=csv")
+    Ground::of(survey)
+        .machine(remedy, "nvidia-smi --query-gpu=name,compute_cap --format=csv")
         .run("docker run --rm --gpus all <IMAGE> python3 -c 'import torch; print(torch.cuda.get_arch_list())'")
         .note("the list must have sm_ with the number of the GPU, or a lower one with the same first digit, or compute_ for PTX")
 }
@@ -295,27 +299,4 @@ pub(super) fn built_with(container: &ContainerFacts) -> Option<Version> {
 /// Whether a container searches a forward-compatibility package for libraries.
 pub(super) fn has_compat(container: &ContainerFacts) -> bool {
     container.env.get("LD_LIBRARY_PATH").is_some_and(|path| path.split(':').any(|folder| folder.contains("/compat")))
-}
-
-/// A newer driver, by the layers of this machine; the version that a toolkit wants where it is known.
-pub(super) fn newer_driver(survey: &Survey, wanted: Option<Version>) -> Remedy {
-    let platform = Here::of(survey).driver.platform;
-    let least = wanted.and_then(|toolkit| compat::minimum_driver(toolkit, platform));
-    let which = match least {
-        Some(least) => format!("driver {} or newer", least.version),
-        None => "a newer driver".into(),
-    };
-    if platform != Platform::Linux {
-        return Remedy::new(format!("install {which} on Windows, and none inside WSL")).on_windows("nvidia-smi.exe");
-    }
-    let ground = Ground::of(survey);
-    let update = match ground.packages() {
-        Packages::Apt => "sudo apt-get update && sudo apt-get install --only-upgrade 'nvidia-driver-*'",
-        Packages::Dnf => "sudo dnf upgrade 'nvidia-driver*' 'kmod-nvidia*'",
-        Packages::Zypper => "sudo zypper update 'nvidia-*'",
-        Packages::Pacman => "sudo pacman -Syu",
-        Packages::Unknown => "nvidia-smi --query-gpu=name,driver_version --format=csv",
-    };
-    let remedy = ground.machine(Remedy::new(format!("install {which}, and start the machine anew")), update);
-    ground.machine(remedy, "sudo reboot")
 }

@@ -1,5 +1,6 @@
 //! WSL2: one kernel in a small virtual machine, and a GPU that Windows' driver drives.
 
+use super::ground::{Ground, Packages};
 use super::told::told;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
 use crate::host::{Confidence, LayerKind, Seen, Survey};
@@ -52,13 +53,20 @@ fn d11(survey: &Survey) -> Outcome {
             }
         };
     }
+    // A machine without an NVIDIA GPU has no driver for one either.
+    let wanted = !survey.containers.is_empty() || !survey.toolkit.programs.is_empty();
+    let as_wanted = |trace: Trace| match wanted {
+        true => trace,
+        false => trace.milder(Severity::Note, "WSL sees no NVIDIA GPU, and nothing here asks for one"),
+    };
     if survey.devices.node(DXG).is_none() {
-        return Outcome::Found(Trace::of(DXG, "not there").and("/proc/sys/kernel/osrelease", kernel(survey)));
+        let trace = Trace::of(DXG, "not there").and("/proc/sys/kernel/osrelease", kernel(survey));
+        return Outcome::Found(as_wanted(trace));
     }
     match &survey.wsl.driver_store {
         Seen::Found(folders) if folders.is_empty() => {
             let trace = Trace::of(format!("{DRIVERS}/nv*"), "not there: Windows has no NVIDIA driver that serves WSL2");
-            Outcome::Found(trace.and(DXG, "present").only(Confidence::Likely))
+            Outcome::Found(as_wanted(trace.and(DXG, "present").only(Confidence::Likely)))
         }
         _ => Outcome::Clear,
     }
@@ -118,13 +126,43 @@ fn d12(survey: &Survey) -> Outcome {
     Outcome::Found(rest.iter().take(4).fold(trace, |trace, path| trace.and(path, "of a Linux driver, in WSL")))
 }
 
+/// More files of one driver than a command has to name.
+const NAMED: usize = 6;
+
 fn d12_remedy(survey: &Survey) -> Remedy {
     if survey.host.is_wsl2() && !survey.wsl.linux_driver.is_empty() {
-        return Remedy::new("remove the Linux driver from WSL and keep Windows' one")
-            .run("sudo apt-get purge 'libnvidia-*' 'nvidia-driver-*' 'cuda-drivers*'")
-            .run("sudo ldconfig")
+        let ground = Ground::of(survey);
+        let files: Vec<&str> = survey.wsl.linux_driver.iter().take(NAMED).map(String::as_str).collect();
+        let files = files.join(" ");
+        // Not by the pattern `libnvidia-*`, which the toolkit's libnvidia-container1 has too.
+        let (owners, dry, removal) = match ground.machine_packages() {
+            Packages::Dnf | Packages::Zypper => {
+                let owners = format!("rpm -qf --queryformat '%{{NAME}}\\n' {files} | sort -u");
+                let remove = |options| format!("{owners} | xargs -r sudo rpm --erase {options}");
+                (owners.clone(), remove("--test"), remove(""))
+            }
+            Packages::Pacman => {
+                let owners = format!("pacman -Qqo {files} | sort -u");
+                (owners.clone(), format!("pacman -Rp $({owners})"), format!("sudo pacman -R $({owners})"))
+            }
+            Packages::Apt | Packages::Unknown => {
+                let owners = format!("dpkg -S {files} | cut -d: -f1 | sort -u");
+                let remove = |options| format!("{owners} | xargs -r sudo apt-get {options}");
+                (owners.clone(), remove("-s purge"), remove("-y purge"))
+            }
+        };
+        let remedy = Remedy::new("remove the Linux driver from WSL and keep Windows' one");
+        let lines = [owners, dry, removal.replace("  ", " ").trim_end().to_owned(), "sudo ldconfig".into()];
+        return lines
+            .into_iter()
+            .fold(remedy, |remedy, line| ground.machine(remedy, line))
             .on_windows("wsl.exe --shutdown")
-            .note("of CUDA install only `cuda-toolkit-*` inside WSL: `cuda` and `cuda-drivers` bring a Linux driver along");
+            .note(
+                "the first shows the packages that own the files, the second what would go with them and removes nothing: \
+                 where nvidia-container-toolkit or libnvidia-container1 is among it, stop. Files that no package owns came \
+                 with NVIDIA's installer: `sudo nvidia-uninstall`. Of CUDA install only `cuda-toolkit-*` inside WSL: `cuda` \
+                 and `cuda-drivers` bring a Linux driver along",
+            );
     }
     Remedy::new("build the image without the driver's libraries, which the toolkit brings at start")
         .run("docker run --rm --entrypoint sh <IMAGE> -c 'ls -l /usr/lib/*/libnvidia-ml.so* /usr/lib/*/libcuda.so*'")
@@ -172,7 +210,7 @@ fn d13(survey: &Survey) -> Outcome {
 fn d13_remedy(survey: &Survey) -> Remedy {
     if matches!(d13(survey), Outcome::Found(_)) {
         return Remedy::new("let programs find the libcuda of WSL first")
-            .run("export LD_LIBRARY_PATH=/usr/lib/wsl/lib")
+            .run("export LD_LIBRARY_PATH=/usr/lib/wsl/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}")
             .run("ldconfig -p | grep libcuda.so.1")
             .note("to keep it, take the other folder out of LD_LIBRARY_PATH where it is set, such as in ~/.bashrc");
     }
@@ -279,17 +317,19 @@ fn d15(survey: &Survey) -> Outcome {
 }
 
 fn d15_remedy(survey: &Survey) -> Remedy {
+    let ground = Ground::of(survey);
     if survey.host.is_wsl2() {
-        return Remedy::new("bring WSL, Windows' driver and the toolkit up to date")
+        let remedy = Remedy::new("bring WSL, Windows' driver and the toolkit up to date")
             .on_windows("wsl.exe --update")
             .on_windows("wsl.exe --shutdown")
-            .run("sudo apt-get update && sudo apt-get install --only-upgrade nvidia-container-toolkit")
-            .note("the driver is the one of Windows; Windows 10 has to be 21H2 or newer");
+            .note("the driver is the one of Windows; Windows 10 has to be 21H2 or newer.");
+        return ground.upgrade_toolkit(remedy);
     }
-    Remedy::new("see what the driver answers, and mend the driver first")
-        .run("nvidia-smi")
-        .run("sudo nvidia-container-cli -k -d /dev/tty info")
-        .note("the second shows at which library the toolkit stops; on WSL2 update Windows, WSL and the driver of Windows")
+    let remedy = Remedy::new("see what the driver answers, and mend the driver first");
+    let remedy = ground.machine(remedy, "nvidia-smi");
+    ground.daemon(remedy, "sudo nvidia-container-cli -k -d /dev/tty info").note(
+        "the second shows at which library the toolkit stops; on WSL2 update Windows, WSL and the driver of Windows",
+    )
 }
 
 pub(super) const D44: Entry = Entry {
@@ -332,9 +372,11 @@ fn d44(survey: &Survey) -> Outcome {
 
 fn d44_remedy(survey: &Survey) -> Remedy {
     if !survey.host.is_wsl2() {
-        return Remedy::new("reinstall the driver, whose management library does not fit the kernel's part")
-            .run("cat /proc/driver/nvidia/version")
-            .run("ldconfig -p | grep libnvidia-ml")
+        let ground = Ground::of(survey);
+        let remedy = Remedy::new("reinstall the driver, whose management library does not fit the kernel's part");
+        let remedy = ground.machine(remedy, "cat /proc/driver/nvidia/version");
+        return ground
+            .machine(remedy, "ldconfig -p | grep libnvidia-ml")
             .note("the crash is known from WSL2; elsewhere a library of another version than the driver's is the first suspect");
     }
     Remedy::new("ask Windows' nvidia-smi instead, and let WSL take the driver's files anew")
@@ -356,4 +398,52 @@ fn kernel(survey: &Survey) -> String {
 fn version_of(release: &str) -> Option<[u32; 3]> {
     let mut numbers = release.split(|letter: char| !letter.is_ascii_digit()).map(|part| part.parse().ok());
     Some([numbers.next()??, numbers.next()??, numbers.next()??])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Seen;
+    use crate::host::doctor::catalogue::bench;
+
+    #[test]
+    fn wsl_without_an_nvidia_gpu_is_broken_only_where_something_asks_for_one() {
+        let severity = |survey: &Survey| match d11(survey) {
+            Outcome::Found(trace) => Some(trace.milder.map_or(D11.severity, |milder| milder.0)),
+            _ => None,
+        };
+        let mut survey = bench::wsl2();
+        assert_eq!(severity(&survey), None);
+        survey.wsl.driver_store = Seen::Found(Vec::new());
+        assert_eq!(severity(&survey), Some(Severity::Broken));
+        survey.toolkit.programs.clear();
+        assert_eq!(severity(&survey), Some(Severity::Note));
+        survey.devices.nodes.clear();
+        assert_eq!(severity(&survey), Some(Severity::Note));
+        survey.containers = vec![bench::asking("")];
+        assert_eq!(severity(&survey), Some(Severity::Broken));
+    }
+
+    #[test]
+    fn only_the_owners_of_the_driver_s_files_are_removed_and_first_for_show() {
+        let mut survey = bench::wsl2();
+        survey.wsl.linux_driver = vec!["/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.535.183.01".into()];
+        let remedy = d12_remedy(&survey);
+        let lines: Vec<_> = remedy.commands.iter().map(|command| command.line.as_str()).collect();
+        let owners = "dpkg -S /usr/lib/x86_64-linux-gnu/libnvidia-ml.so.535.183.01 | cut -d: -f1 | sort -u";
+        assert_eq!(lines[0], owners);
+        assert_eq!(lines[1], format!("{owners} | xargs -r sudo apt-get -s purge"));
+        assert!(lines.iter().all(|line| !line.contains("libnvidia-*")), "{lines:?}");
+    }
+
+    #[test]
+    fn the_search_path_is_kept_and_the_toolkit_comes_by_the_machine_s_packages() {
+        let mut survey = bench::wsl2();
+        survey.libraries.cuda[0].preferred = true;
+        assert!(d13_remedy(&survey).commands[0].line.ends_with(":+:$LD_LIBRARY_PATH}"));
+        survey.system.distribution = Seen::Found("fedora".into());
+        survey.system.like.clear();
+        let remedy = d15_remedy(&survey).to_string();
+        assert!(remedy.contains("sudo dnf upgrade") && !remedy.contains("apt-get"), "{remedy}");
+    }
 }

@@ -109,10 +109,20 @@ fn matched(entry: &Entry, quote: &str, survey: &Survey) -> (u8, Match) {
         cause: entry.cause.into(),
         here: here.into(),
         why,
-        remedy: (entry.remedy)(survey),
+        remedy: if here == "not_here" { elsewhere((entry.remedy)(survey), survey) } else { (entry.remedy)(survey) },
         links: entry.links.iter().map(|link| (*link).into()).collect(),
     };
     (rank, one)
+}
+
+/// What mends on another machine what cannot be on this one: on Windows without the commands of Linux, which nobody can type
+/// here.
+fn elsewhere(mut remedy: Remedy, survey: &Survey) -> Remedy {
+    if survey.host.os.as_deref() == Some("windows") {
+        remedy.commands.retain(|command| command.place != "here");
+        remedy.alternatives.iter_mut().for_each(|other| other.commands.retain(|command| command.place != "here"));
+    }
+    remedy
 }
 
 /// What can be done about a text in which nothing is known.

@@ -105,7 +105,15 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
 }
 
 fn remedy(out: &mut String, remedy: &Remedy) {
-    let _ = writeln!(out, "<p>To mend it, {}.</p>", escape(&remedy.summary));
+    way(out, "To mend it", remedy);
+    for other in &remedy.alternatives {
+        way(out, "Or", other);
+    }
+}
+
+/// One way to mend it, after the words that lead to it.
+fn way(out: &mut String, words: &str, remedy: &Remedy) {
+    let _ = writeln!(out, "<p>{words}, {}.</p>", escape(&remedy.summary));
     for (place, lines) in by_place(remedy) {
         let _ = writeln!(out, "<p>Type {place}:</p>\n<pre>{}</pre>", escape(&lines.join("\n")));
     }

@@ -63,7 +63,16 @@ fn evidence(out: &mut String, evidence: &[Evidence], confidence: &str) {
 }
 
 fn remedy(out: &mut String, remedy: &Remedy) {
-    let _ = writeln!(out, "To mend it, {}.", cell(&remedy.summary));
+    way(out, "To mend it", remedy);
+    for other in &remedy.alternatives {
+        out.push('\n');
+        way(out, "Or", other);
+    }
+}
+
+/// One way to mend it, after the words that lead to it.
+fn way(out: &mut String, words: &str, remedy: &Remedy) {
+    let _ = writeln!(out, "{words}, {}.", cell(&remedy.summary));
     for (place, lines) in by_place(remedy) {
         let language = if place.contains("Windows") { "powershell" } else { "sh" };
         let _ = writeln!(out, "\nType {place}:\n\n```{language}\n{}\n```", lines.join("\n"));

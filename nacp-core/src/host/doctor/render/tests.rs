@@ -166,3 +166,22 @@ fn every_id_is_read_in_either_case_and_a_wrong_one_names_the_nearest() {
         assert!(wrong.parse::<FindingId>().is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn another_way_is_told_as_one_and_not_as_a_further_step() {
+    let mut one = finding(3, Severity::Broken, Confidence::Certain);
+    one.remedy =
+        Remedy::new("take a newer driver").run("sudo reboot").or(Remedy::new("take an older <image>").run("pull it"));
+    assert!(
+        one.remedy.to_string().ends_with("    sudo reboot\nor: take an older <image>\n    pull it"),
+        "{}",
+        one.remedy
+    );
+    let diagnosis = diagnosis(vec![one]);
+    let markdown = diagnosis.markdown();
+    assert!(markdown.contains("sudo reboot\n```\n\nOr, take an older"), "{markdown}");
+    assert!(markdown.contains("```sh\npull it\n```"), "{markdown}");
+    let html = diagnosis.html();
+    assert!(html.contains("<p>Or, take an older &lt;image&gt;.</p>"), "{html}");
+    assert!(html.contains("<pre>pull it</pre>"), "{html}");
+}

@@ -91,8 +91,14 @@ impl Text {
     }
 
     pub(super) fn remedy(&self, remedy: &Remedy, indent: usize) -> String {
+        let others = remedy.alternatives.iter().map(|other| self.way("or", other, indent));
+        std::iter::once(self.way("mend", remedy, indent)).chain(others).collect()
+    }
+
+    /// One way to mend it, after the word that leads to it.
+    fn way(&self, word: &str, remedy: &Remedy, indent: usize) -> String {
         let mut out = String::new();
-        self.prose(&mut out, &format!("mend: {}", remedy.summary), indent);
+        self.prose(&mut out, &format!("{word}: {}", remedy.summary), indent);
         for (place, lines) in by_place(remedy) {
             if place != "here" {
                 self.prose(&mut out, &format!("{place}:"), indent);

@@ -1,170 +1,111 @@
 //! CDI specifications.
 
-use serde::Deserialize;
+use std::collections::BTreeSet;
 
 use super::libraries::version;
+use super::{Given, Put};
+use crate::cdi;
 use crate::host::root::Root;
-use crate::host::survey::{Cdi, CdiDevice, CdiSpec};
+use crate::host::survey::{Cdi, CdiDevice, CdiSpec, Gap};
 use crate::host::{Daemon, DaemonPlace, Seen};
 
 /// Where daemons look for specifications, unless they are told.
 const FOLDERS: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
-/// The most that is read of a file, in bytes.
-const MOST: u64 = 8 << 20;
 /// So many files are read of a folder at most.
 const FILES: usize = 64;
+/// The most that is read of all files together, in bytes.
+const TOTAL: u64 = 32 << 20;
 
 /// The specifications in the folders of the daemons on this kernel, or in the usual ones.
-pub(super) fn read(root: &Root, daemons: &[Daemon]) -> Cdi {
-    let here = daemons.iter().filter(|daemon| daemon.place == DaemonPlace::ThisKernel);
-    let named = here.filter_map(|daemon| daemon.answer.found()?.cdi_spec_dirs.as_ref()).flatten();
-    let mut folders: Vec<String> = named.cloned().collect();
-    if folders.is_empty() {
-        folders = FOLDERS.map(str::to_owned).to_vec();
-    }
-    let mut known = Vec::new();
-    folders.retain(|folder| {
-        !known.contains(folder) && {
-            known.push(folder.clone());
-            true
-        }
-    });
-    let files = folders.iter().flat_map(|folder| {
-        let names = root.list(folder).found().cloned().unwrap_or_default();
-        let specs = names.into_iter().filter(|name| [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end)));
-        specs.take(FILES).map(move |name| format!("{}/{name}", folder.trim_end_matches('/')))
-    });
-    let specs = files.map(|path| spec(root, path)).collect();
-    Cdi { folders, specs }
+pub(super) fn read(given: &Given, daemons: &[Daemon]) -> Put {
+    let (cdi, gaps) = specifications(&given.root, daemons, TOTAL);
+    Box::new(move |survey| {
+        survey.cdi = cdi;
+        survey.gaps.extend(gaps);
+    })
 }
 
-fn spec(root: &Root, path: String) -> CdiSpec {
+fn specifications(root: &Root, daemons: &[Daemon], mut left: u64) -> (Cdi, Vec<Gap>) {
+    let (mut found, mut gaps) = (Cdi { folders: folders(daemons), specs: Vec::new() }, Vec::new());
+    for folder in &found.folders {
+        let names = match root.list(folder) {
+            Seen::Found(names) => names,
+            Seen::Unreadable(why) => {
+                gaps.push(Gap::of(format!("CDI specifications in {folder}"), why));
+                continue;
+            }
+            Seen::Absent | Seen::NotAsked => continue,
+        };
+        let names: Vec<_> = names.into_iter().filter(|name| cdi::is_specification(name)).collect();
+        if names.len() > FILES {
+            let why = format!("of {} files only {FILES} are read", names.len());
+            gaps.push(Gap::of(format!("CDI specifications in {folder}"), why));
+        }
+        for name in names.iter().take(FILES) {
+            found.specs.push(spec(root, format!("{}/{name}", folder.trim_end_matches('/')), &mut left));
+        }
+    }
+    (found, gaps)
+}
+
+fn folders(daemons: &[Daemon]) -> Vec<String> {
+    let here = daemons.iter().filter(|daemon| daemon.place == DaemonPlace::ThisKernel);
+    let named = here.filter_map(|daemon| daemon.answer.found()?.cdi_spec_dirs.as_ref()).flatten();
+    let mut known = BTreeSet::new();
+    let folders: Vec<String> = named.filter(|folder| known.insert(*folder)).cloned().collect();
+    if folders.is_empty() { FOLDERS.map(str::to_owned).to_vec() } else { folders }
+}
+
+fn spec(root: &Root, path: String, left: &mut u64) -> CdiSpec {
     let mode = root.stat(&path).found().and_then(|stat| stat.mode);
-    let parsed = match root.text_within(&path, MOST) {
+    let parsed = match root.text_within(&path, cdi::MOST.min(*left)) {
         Seen::Absent => Seen::Unreadable("it is a link that leads nowhere".into()),
-        text => text.then(|text| parse(&text)),
+        Seen::Unreadable(_) if *left < cdi::MOST && root.stat(&path).found().is_some_and(|stat| stat.size > *left) => {
+            Seen::Unreadable("it is not read: all specifications together are larger than 32 MiB".into())
+        }
+        text => {
+            *left = left.saturating_sub(text.found().map_or(0, |text| text.len() as u64));
+            text.then(|text| cdi::parse(&text))
+        }
     };
     let none = CdiSpec { path, mode, ..CdiSpec::default() };
     match parsed {
-        Seen::Found(Parsed { kind, devices, hosts, versions }) => {
-            let missing = hosts.into_iter().filter(|host| root.presence(host).is_absent()).collect();
-            CdiSpec { kind: Seen::Found(kind), devices, missing, versions, ..none }
+        Seen::Found(parsed) => {
+            let missing = hosts(&parsed).into_iter().filter(|host| root.presence(host).is_absent());
+            let missing = missing.map(str::to_owned).collect();
+            let versions = versions(&parsed);
+            let devices = parsed.devices.iter().map(device).collect();
+            CdiSpec { kind: Seen::Found(parsed.kind), devices, missing, versions, ..none }
         }
         other => CdiSpec { kind: other.map(|it| it.kind), ..none },
     }
 }
 
-/// What a specification says, before its paths are looked for.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Parsed {
-    kind: String,
-    devices: Vec<CdiDevice>,
-    /// Paths on the host, each once.
-    hosts: Vec<String>,
-    versions: Vec<String>,
+/// The paths on the host, each once, in order.
+fn hosts(spec: &cdi::Spec) -> Vec<&str> {
+    let mut known = BTreeSet::new();
+    let paths = spec.edits().flat_map(|edits| {
+        let nodes = edits.device_nodes.iter().map(cdi::Node::on_host);
+        nodes.chain(edits.mounts.iter().map(|mount| mount.host_path.as_str()))
+    });
+    paths.filter(|path| path.starts_with('/') && known.insert(*path)).collect()
 }
 
-/// Reads a specification. JSON is YAML too.
-fn parse(text: &str) -> Result<Parsed, String> {
-    let spec: Spec = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text).map_err(|error| format!("it is no specification: {error}"))?
-    } else {
-        serde_saphyr::from_str(text).map_err(|error| {
-            let text = error.to_string();
-            format!("it is no specification: {}", text.lines().next().unwrap_or_default())
-        })?
-    };
-    let mut parsed = Parsed { kind: spec.kind, ..Parsed::default() };
-    let host = |path: &str, hosts: &mut Vec<String>| {
-        if path.starts_with('/') && !hosts.iter().any(|known| known == path) {
-            hosts.push(path.to_owned());
-        }
-    };
-    for edits in spec.devices.iter().map(|device| &device.container_edits).chain([&spec.container_edits]) {
-        edits.device_nodes.iter().for_each(|node| host(node.on_host(), &mut parsed.hosts));
-        for mount in &edits.mounts {
-            host(&mount.host_path, &mut parsed.hosts);
-            parsed.versions.extend(version(&mount.host_path));
-        }
-    }
-    parsed.versions.sort();
-    parsed.versions.dedup();
-    parsed.devices = spec.devices.into_iter().map(CdiDevice::from).collect();
-    Ok(parsed)
+/// The driver's versions in the names of what it mounts, each once.
+fn versions(spec: &cdi::Spec) -> Vec<String> {
+    let mounts = spec.edits().flat_map(|edits| &edits.mounts);
+    let versions: BTreeSet<_> = mounts.filter_map(|mount| version(&mount.host_path)).collect();
+    versions.into_iter().collect()
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec {
-    kind: String,
-    #[serde(default)]
-    devices: Vec<Device>,
-    #[serde(default)]
-    container_edits: Edits,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Device {
-    #[serde(deserialize_with = "name")]
-    name: String,
-    #[serde(default)]
-    container_edits: Edits,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Edits {
-    #[serde(default)]
-    device_nodes: Vec<Node>,
-    #[serde(default)]
-    mounts: Vec<Mount>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Node {
-    path: String,
-    #[serde(default)]
-    host_path: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Mount {
-    host_path: String,
-}
-
-impl Node {
-    fn on_host(&self) -> &str {
-        self.host_path.as_deref().filter(|path| !path.is_empty()).unwrap_or(&self.path)
-    }
-}
-
-impl From<Device> for CdiDevice {
-    fn from(device: Device) -> Self {
-        let nodes = device.container_edits.device_nodes.iter().map(|node| node.on_host().to_owned()).collect();
-        Self { name: device.name, nodes }
-    }
-}
-
-/// A name by index may be written without quotes, as a number.
-fn name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Name {
-        Text(String),
-        Index(u64),
-    }
-    Ok(match Name::deserialize(deserializer)? {
-        Name::Text(text) => text,
-        Name::Index(index) => index.to_string(),
-    })
+fn device(device: &cdi::Device) -> CdiDevice {
+    let nodes = device.container_edits.device_nodes.iter().map(|node| node.on_host().to_owned()).collect();
+    CdiDevice { name: device.name.clone(), nodes }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     use super::*;
 
@@ -172,41 +113,56 @@ mod tests {
     fn yaml_and_json_say_the_same() {
         let yaml = "---\ncdiVersion: 0.5.0\nkind: nvidia.com/gpu\ndevices:\n  - name: \"0\"\n    containerEdits:\n      deviceNodes:\n        - path: /dev/nvidia0\n          hostPath: /dev/nvidia3\ncontainerEdits:\n  deviceNodes:\n    - path: /dev/nvidiactl\n  mounts:\n    - hostPath: /usr/lib/libcuda.so.580.95.05\n      containerPath: /usr/lib/libcuda.so.580.95.05\n";
         let json = r#"{"cdiVersion":"0.5.0","kind":"nvidia.com/gpu","devices":[{"name":"0","containerEdits":{"deviceNodes":[{"path":"/dev/nvidia0","hostPath":"/dev/nvidia3"}]}}],"containerEdits":{"deviceNodes":[{"path":"/dev/nvidiactl"}],"mounts":[{"hostPath":"/usr/lib/libcuda.so.580.95.05","containerPath":"/x"}]}}"#;
-        let parsed = parse(yaml).unwrap();
-        assert_eq!(parsed, parse(json).unwrap());
-        assert_eq!(parsed.kind, "nvidia.com/gpu");
-        assert_eq!(parsed.devices, [CdiDevice { name: "0".into(), nodes: vec!["/dev/nvidia3".into()] }]);
-        assert_eq!(parsed.hosts, ["/dev/nvidia3", "/dev/nvidiactl", "/usr/lib/libcuda.so.580.95.05"]);
-        assert_eq!(parsed.versions, ["580.95.05"]);
-    }
-
-    #[test]
-    fn an_index_without_quotes_is_a_name() {
-        assert_eq!(parse("kind: nvidia.com/gpu\ndevices: [{name: 0}]").unwrap().devices[0].name, "0");
-    }
-
-    #[test]
-    fn what_is_no_specification_says_why_in_one_line() {
-        for broken in [
-            "",
-            "{",
-            "[]",
-            "kind: [",
-            "devices: []",
-            "{\"kind\":1}",
-            "kind: a\ndevices: 7",
-            "\0\0",
-            "kind: x\ndevices:\n  - containerEdits: {}",
-        ] {
-            let why = parse(broken).unwrap_err();
-            assert!(why.starts_with("it is no specification: ") && !why.contains('\n'), "{broken:?}: {why}");
+        for text in [yaml, json] {
+            let parsed = cdi::parse(text).unwrap();
+            assert_eq!(parsed.kind, cdi::KIND);
+            let devices: Vec<_> = parsed.devices.iter().map(device).collect();
+            assert_eq!(devices, [CdiDevice { name: "0".into(), nodes: vec!["/dev/nvidia3".into()] }]);
+            assert_eq!(hosts(&parsed), ["/dev/nvidia3", "/dev/nvidiactl", "/usr/lib/libcuda.so.580.95.05"]);
+            assert_eq!(versions(&parsed), ["580.95.05"]);
         }
     }
 
-    proptest! {
-        #[test]
-        fn any_text_is_read_without_a_panic(text in "(kind: a\\n|\\{|devices:\\n)?(\\PC|\\n| |- |: ){0,200}") {
-            let _ = parse(&text);
+    fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("etc/cdi")).unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join("etc/cdi").join(name), text).unwrap();
         }
+        let root = Root::at(folder.path(), BTreeMap::new());
+        (folder, root)
+    }
+
+    #[test]
+    fn files_of_other_endings_are_not_read() {
+        let (_folder, root) = machine(&[("a.yaml", "kind: nvidia.com/gpu"), ("b.yml", "{"), ("c.txt", "{")]);
+        let (found, gaps) = specifications(&root, &[], TOTAL);
+        let paths: Vec<_> = found.specs.iter().map(|spec| spec.path.as_str()).collect();
+        assert_eq!((&paths[..], gaps.len()), (&["/etc/cdi/a.yaml"][..], 0));
+    }
+
+    #[test]
+    fn what_is_too_large_alone_or_together_says_so() {
+        let text = format!("kind: nvidia.com/gpu\n#{}", "x".repeat(1 << 10));
+        let (folder, root) = machine(&[("a.yaml", &text), ("b.yaml", &text), ("c.yaml", "kind: x")]);
+        let huge = std::fs::File::create(folder.path().join("etc/cdi/huge.json")).unwrap();
+        huge.set_len(64 << 30).unwrap();
+        let why = |most| {
+            let (found, _) = specifications(&root, &[], most);
+            found.specs.iter().map(|spec| spec.kind.open().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        assert_eq!(why(TOTAL), [None, None, None, Some("it is larger than 8 MiB".into())]);
+        let together = Some("it is not read: all specifications together are larger than 32 MiB".to_owned());
+        assert_eq!(why(1500), [None, together.clone(), None, together]);
+    }
+
+    #[test]
+    fn a_folder_with_more_files_than_are_read_is_a_gap() {
+        let names: Vec<_> = (0..=FILES).map(|number| format!("{number:03}.yaml")).collect();
+        let files: Vec<_> = names.iter().map(|name| (name.as_str(), "kind: x")).collect();
+        let (_folder, root) = machine(&files);
+        let (found, gaps) = specifications(&root, &[], TOTAL);
+        assert_eq!(found.specs.len(), FILES);
+        assert_eq!(gaps, [Gap::of("CDI specifications in /etc/cdi", "of 65 files only 64 are read")]);
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::environment::is_kept;
+use super::environment::kept;
+use super::{Given, Put};
 use crate::host::root::Root;
 use crate::host::survey::{ContainerFacts, DeviceRequest, Gap};
 use crate::host::{Daemon, DaemonPlace, Seen};
@@ -20,8 +21,20 @@ const LINE: usize = 400;
 const CAPS: &str = "/dev/nvidia-caps";
 const NODES: usize = 256;
 
+pub(super) fn read(given: &Given, daemons: &[Daemon]) -> Put {
+    let (containers, gaps) = if given.containers {
+        of_daemons(&given.root, daemons, &|| given.left())
+    } else {
+        (Vec::new(), vec![Gap::of("containers", "the daemons were not asked for them")])
+    };
+    Box::new(move |survey| {
+        survey.containers = containers;
+        survey.gaps.extend(gaps);
+    })
+}
+
 /// The containers that want a GPU, of each daemon that answered, while there is time; and what could not be read of them.
-pub(super) fn read(root: &Root, daemons: &[Daemon], left: &dyn Fn() -> Duration) -> (Vec<ContainerFacts>, Vec<Gap>) {
+fn of_daemons(root: &Root, daemons: &[Daemon], left: &dyn Fn() -> Duration) -> (Vec<ContainerFacts>, Vec<Gap>) {
     let (mut found, mut gaps) = (Vec::new(), Vec::new());
     for daemon in daemons.iter().filter(|daemon| daemon.answer.found().is_some()) {
         if let Err(why) = of_daemon(root, daemon, left, &mut found) {
@@ -152,6 +165,7 @@ fn container(text: &str) -> Option<ContainerFacts> {
         devices: list(&host["Devices"]).filter_map(|it| it["PathOnHost"].as_str().map(str::to_owned)).collect(),
         env: list(&config["Env"]).filter_map(Value::as_str).filter_map(variable).collect(),
         shm_bytes: host["ShmSize"].as_u64(),
+        restart: host["RestartPolicy"]["Name"].as_str().map(|it| if it.is_empty() { "no" } else { it }.to_owned()),
         ipc: host["IpcMode"].as_str().filter(|it| !it.is_empty()).map(str::to_owned),
         privileged: host["Privileged"] == true,
         ulimits: list(&host["Ulimits"])
@@ -188,7 +202,7 @@ fn request(value: &Value) -> DeviceRequest {
 
 fn variable(text: &str) -> Option<(String, String)> {
     let (name, value) = text.split_once('=')?;
-    is_kept(name).then(|| (name.to_owned(), value.to_owned()))
+    kept(name).then(|| (name.to_owned(), value.to_owned()))
 }
 
 /// The second of a time; none for one that never was, which is the year 1.
@@ -272,7 +286,7 @@ mod tests {
         let value = json!({
             "Name": "/llm",
             "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": true, "Error": "why", "StartedAt": "2026-11-24T10:00:00.5Z"},
-            "Config": {"Image": "vllm:1", "Env": ["HF_TOKEN=secret", "CUDA_VERSION=13.0", "LD_LIBRARY_PATH=/x"]},
+            "Config": {"Image": "vllm:1", "Env": ["HF_TOKEN=secret", "NVIDIA_API_KEY=secret", "CUDA_VERSION=13.0", "LD_LIBRARY_PATH=/x"]},
             "HostConfig": {
                 "DeviceRequests": [{"Driver": "cdi", "Count": 0, "DeviceIDs": ["nvidia.com/gpu=0"], "Capabilities": [["gpu", "compute"]]}],
                 "ShmSize": 67_108_864, "IpcMode": "private", "Ulimits": [{"Name": "memlock", "Soft": -1, "Hard": -1}],

@@ -29,7 +29,7 @@ pub(super) fn read(given: &Given) -> Put {
     let release = given.host.kernel.clone();
     let (driver, log) = (root.text("/proc/driver/nvidia/version").then(|text| version(&text)), Seen::NotAsked);
     let facts = KernelFacts {
-        modules: root.text_within("/proc/modules", 1 << 20).then(|text| modules(&text)),
+        modules: root.text("/proc/modules").then(|text| modules(&text)),
         driver,
         module_built: if given.host.is_wsl2() { Seen::NotAsked } else { built(root, release.as_deref()) },
         secure_boot: root.bytes(SECURE_BOOT, 16).then(|bytes| secure_boot(&bytes)),

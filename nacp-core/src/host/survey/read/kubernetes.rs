@@ -10,11 +10,29 @@ use crate::host::{LayerKind, Seen};
 
 const KUBELET: &str = "/var/lib/kubelet";
 const PLUGINS: &str = "/var/lib/kubelet/device-plugins";
-/// The configuration of containerd, and that of K3s's own.
-const CONFIGS: [&str; 2] = ["/etc/containerd/config.toml", "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"];
+/// The configuration of containerd, and those of K3s's and RKE2's own.
+const CONFIGS: [&str; 3] = [
+    "/etc/containerd/config.toml",
+    "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+    "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+];
+/// What the runtimes of nodes leave, and the unit that runs each: the first that is there. K3s and RKE2 bring a containerd
+/// of their own.
+const UNITS: [(&str, &str); 8] = [
+    ("/var/lib/rancher/k3s/server", "k3s"),
+    ("/var/lib/rancher/k3s/agent", "k3s-agent"),
+    ("/var/lib/rancher/rke2/server", "rke2-server"),
+    ("/var/lib/rancher/rke2/agent", "rke2-agent"),
+    ("/run/crio/crio.sock", "crio"),
+    ("/var/run/crio/crio.sock", "crio"),
+    ("/run/containerd/containerd.sock", "containerd"),
+    ("/etc/containerd/config.toml", "containerd"),
+];
+const DRA: &str = "/var/lib/kubelet/plugins/gpu.nvidia.com";
 /// How many files one may import.
 const IMPORTS: usize = 64;
-const RESOURCE: &str = "nvidia.com/gpu";
+/// Before the name of every resource of NVIDIA's: `gpu`, `gpu.shared`, `mig-1g.10gb`.
+const RESOURCES: &str = "nvidia.com/";
 
 pub(super) fn read(given: &Given) -> Put {
     let root = &given.root;
@@ -23,6 +41,8 @@ pub(super) fn read(given: &Given) -> Put {
     let mut facts = Kubernetes { node, pod, messages: given.messages.clone(), ..Kubernetes::default() };
     if node {
         facts.containerd_runtimes = containerd(root);
+        facts.unit = UNITS.iter().find(|(path, _)| root.exists(path)).map(|(_, unit)| (*unit).into());
+        facts.dra = root.exists(DRA);
         facts.plugin_sockets = root.list(PLUGINS).map(sockets);
         let counted = root
             .text_within(&format!("{PLUGINS}/kubelet_internal_checkpoint"), 16 << 20)
@@ -93,10 +113,15 @@ fn runtimes(text: &str) -> Result<(Vec<String>, Vec<String>), String> {
 fn checkpoint(text: &str) -> Result<(u32, u32), String> {
     let file: Value = serde_json::from_str(text).map_err(|error| format!("it is no checkpoint: {error}"))?;
     let data = file.get("Data").filter(|data| data.is_object()).ok_or("it is no checkpoint: it has no data")?;
-    let registered = data["RegisteredDevices"][RESOURCE].as_array().map_or(0, Vec::len);
+    let of_nvidia = |name: &str| name.starts_with(RESOURCES);
+    let all = data["RegisteredDevices"].as_object().into_iter().flatten();
+    let registered: usize =
+        all.filter(|(name, _)| of_nvidia(name)).filter_map(|(_, ids)| ids.as_array()).map(Vec::len).sum();
     let entries = data["PodDeviceEntries"].as_array().into_iter().flatten();
-    let allotted: usize =
-        entries.filter(|entry| entry["ResourceName"] == RESOURCE).map(|entry| devices(&entry["DeviceIDs"])).sum();
+    let allotted: usize = entries
+        .filter(|it| it["ResourceName"].as_str().is_some_and(of_nvidia))
+        .map(|it| devices(&it["DeviceIDs"]))
+        .sum();
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Ok((number(registered), number(allotted)))
 }
@@ -131,6 +156,8 @@ mod tests {
     fn devices_are_counted_and_not_named() {
         let text = r#"{"Data":{"PodDeviceEntries":[{"ResourceName":"nvidia.com/gpu","DeviceIDs":{"0":["a"],"1":["b"]}},{"ResourceName":"nvidia.com/gpu","DeviceIDs":["c"]},{"ResourceName":"x","DeviceIDs":["d"]}],"RegisteredDevices":{"nvidia.com/gpu":["a","b","c","e"]}},"Checksum":1}"#;
         assert_eq!(checkpoint(text), Ok((4, 3)));
+        let mig = r#"{"Data":{"PodDeviceEntries":[{"ResourceName":"nvidia.com/mig-1g.10gb","DeviceIDs":["m"]}],"RegisteredDevices":{"nvidia.com/mig-1g.10gb":["m","n"],"nvidia.com/gpu.shared":["a::0","a::1"],"amd.com/gpu":["x"]}},"Checksum":1}"#;
+        assert_eq!(checkpoint(mig), Ok((4, 1)));
         assert_eq!(checkpoint(r#"{"Data":{"PodDeviceEntries":null,"RegisteredDevices":{}}}"#), Ok((0, 0)));
         for broken in ["", "{}", "[]", r#"{"Data":7}"#] {
             assert!(checkpoint(broken).is_err(), "{broken}");

@@ -11,7 +11,7 @@ const CUDA: &str = "libcuda.so";
 const NVML: &str = "libnvidia-ml.so";
 const DXCORE: &str = "libdxcore.so";
 /// Where the loader looks by itself, and where distributions and container runtimes put the driver.
-const FOLDERS: [&str; 15] = [
+const FOLDERS: [&str; 19] = [
     "/usr/lib/x86_64-linux-gnu",
     "/usr/lib/x86_64-linux-gnu/nvidia/current",
     "/usr/lib/aarch64-linux-gnu",
@@ -27,6 +27,11 @@ const FOLDERS: [&str; 15] = [
     "/run/opengl-driver/lib",
     "/usr/local/lib",
     "/opt/cuda/compat",
+    // A driver in a container of the GPU Operator, and the one of Google's Container-Optimized OS.
+    "/run/nvidia/driver/usr/lib/x86_64-linux-gnu",
+    "/run/nvidia/driver/usr/lib/aarch64-linux-gnu",
+    "/run/nvidia/driver/usr/lib64",
+    "/home/kubernetes/bin/nvidia/lib64",
 ];
 /// The most that is read of the loader's cache, in bytes.
 const CACHE: u64 = 4 << 20;

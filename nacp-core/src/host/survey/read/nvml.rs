@@ -103,6 +103,7 @@ fn gpu(gpu: &Gpu, sample: Option<&Sample>, support: &Support) -> NvmlGpu {
         memory_used: used,
         compute_mode: gpu.modes.compute.known().map(|mode| compute_mode(*mode).into()),
         driver_model: gpu.modes.driver_model.known().map(|model| driver_model(*model).into()),
+        persistence: gpu.modes.persistence.known().copied(),
         mig: gpu.mig.mode.known().map(|mode| mode.current),
         mig_devices: gpu.mig.devices.known().into_iter().flatten().map(|device| device.id.to_string()).collect(),
         lost: reasons().any(|reason| reason == Unknown::GpuLost),

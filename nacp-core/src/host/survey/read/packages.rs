@@ -12,7 +12,13 @@ const MOST: u64 = 64 << 20;
 /// How long systemd may take.
 const LIMIT: Duration = Duration::from_secs(2);
 /// Services that GPUs depend on.
-const UNITS: [&str; 3] = ["nvidia-cdi-refresh.service", "nvidia-fabricmanager.service", "nvidia-persistenced.service"];
+const UNITS: [&str; 5] = [
+    "nvidia-cdi-refresh.service",
+    "nvidia-fabricmanager.service",
+    "nvidia-persistenced.service",
+    "docker.service",
+    "podman.service",
+];
 
 /// NVIDIA's packages that dpkg lists as installed.
 pub(super) fn read(root: &Root) -> Seen<BTreeMap<String, String>> {

@@ -1,10 +1,16 @@
 //! The distribution, and who starts its services.
 
+use super::{Given, Put};
 use crate::host::Seen;
 use crate::host::root::Root;
 use crate::host::survey::System;
 
-pub(super) fn read(root: &Root) -> System {
+pub(super) fn read(given: &Given) -> Put {
+    let system = system(&given.root);
+    Box::new(move |survey| survey.system = system)
+}
+
+fn system(root: &Root) -> System {
     let release = match root.text("/etc/os-release") {
         Seen::Absent => root.text("/usr/lib/os-release"),
         text => text,

@@ -123,3 +123,22 @@ fn each_remedy_fits_the_daemon() {
     survey.environment.insert("DOCKER_API_VERSION".into(), "1.24".into());
     assert_eq!(d42_remedy(&survey).commands[0].line, "unset DOCKER_API_VERSION");
 }
+
+#[test]
+fn a_runtime_that_is_there_by_now_makes_its_error_one_of_before() {
+    let mut survey = bench::machine();
+    let error = "unknown or invalid runtime name: nvidia".into();
+    survey.containers = vec![ContainerFacts { error, ..bench::container("llm") }];
+    assert!(trace(d33(&survey)).past);
+    survey.toolkit.programs.clear();
+    assert!(!trace(d33(&survey)).past, "its program is not there");
+}
+
+#[test]
+fn limits_and_runtimes_of_containers_that_nobody_saw_are_not_clear() {
+    let mut survey = bench::machine();
+    survey.gaps = vec![crate::host::survey::Gap::of(format!("containers of {}", bench::SOCKET), "it refuses")];
+    for rule in [d33, d48] {
+        assert!(matches!(rule(&survey), Outcome::Unknown(why) if why.contains("it refuses")));
+    }
+}

@@ -97,6 +97,96 @@ fn from_docker_29_3_on_the_same_lack_has_other_words() {
 }
 
 #[test]
+fn a_daemon_that_started_one_so_is_not_said_to_refuse_another() {
+    let mut survey = without_toolkit();
+    bench::info(&mut survey).version = "29.3.0".into();
+    survey.containers = vec![bench::asking("")];
+    let asked = trace(d07(&survey));
+    assert_eq!((asked.milder, asked.confidence), (None, Confidence::Likely));
+    // The old hook gives the GPU where no specification does.
+    survey.toolkit.programs = vec!["/usr/bin/nvidia-container-runtime-hook".into()];
+    assert_eq!(trace(d07(&survey)).milder.map(|milder| milder.0), Some(Severity::Risk));
+    survey.containers[0].started = Some(1);
+    assert_eq!(d07(&survey), Outcome::Clear);
+
+    let mut survey = bench::machine();
+    bench::info(&mut survey).cdi_spec_dirs = Some(Vec::new());
+    survey.containers = vec![bench::asking_cdi(&["nvidia.com/gpu=0"])];
+    survey.containers[0].started = Some(1);
+    assert_eq!(d03(&survey), Outcome::Clear);
+}
+
+#[test]
+fn an_error_that_the_machine_no_longer_shows_is_a_note() {
+    let past = |outcome: Outcome| {
+        let found = trace(outcome);
+        (found.past, found.milder.map(|milder| milder.0))
+    };
+    let refused = |error: &str| ContainerFacts { error: error.into(), ..bench::asking("") };
+    let mut survey = bench::machine();
+    survey.containers = vec![refused("could not select device driver \"cdi\" with capabilities: []")];
+    assert_eq!(past(d03(&survey)), (true, Some(Severity::Note)));
+    bench::info(&mut survey).cdi_spec_dirs = None;
+    assert_eq!(past(d03(&survey)), (false, None), "it is not known");
+
+    survey.containers = vec![refused("no known GPU vendor found")];
+    assert_eq!(past(d07(&survey)), (false, None));
+    bench::info(&mut survey).version = "29.3.0".into();
+    assert_eq!(past(d07(&survey)), (true, Some(Severity::Note)));
+
+    let mut survey = bench::machine();
+    survey.containers =
+        vec![refused("could not select device driver \"\" with capabilities: [[gpu]]"), bench::asking("")];
+    (survey.containers[0].created, survey.containers[1].started) = (Some(2), Some(1));
+    assert_eq!(past(d01(&survey)), (false, None), "another worked before");
+    survey.containers[1].started = Some(3);
+    assert_eq!(past(d01(&survey)), (true, Some(Severity::Note)), "another worked since");
+}
+
+#[test]
+fn nothing_is_clear_of_containers_that_nobody_saw() {
+    let mut survey = bench::machine();
+    for rule in [d01, d02, d03, d07] {
+        assert_eq!(rule(&survey), Outcome::Clear);
+    }
+    survey.gaps = vec![crate::host::survey::Gap::of(format!("containers of {}", bench::SOCKET), "it refuses")];
+    for rule in [d01, d02, d03, d07] {
+        assert!(matches!(rule(&survey), Outcome::Unknown(why) if why.contains("it refuses")));
+    }
+    survey.gaps.clear();
+    survey.host.daemons[0].answer = Seen::Unreadable("no permission".into());
+    for rule in [d02, d03, d07] {
+        assert!(matches!(rule(&survey), Outcome::Unknown(why) if why.contains("no permission")));
+    }
+}
+
+#[test]
+fn a_desktop_without_driver_and_toolkit_is_no_trouble_and_its_driver_comes_first() {
+    let mut survey = without_toolkit();
+    survey.nvml.gpus.clear();
+    survey.nvml.driver = Seen::Absent;
+    survey.cuda.devices.clear();
+    survey.devices.nodes.clear();
+    survey.kernel.driver = Seen::Absent;
+    survey.libraries.nvml.clear();
+    assert_eq!(trace(d01(&survey)).milder.map(|milder| milder.0), Some(Severity::Note));
+    let lines: Vec<_> = install_and_restart(&survey).commands.into_iter().map(|command| command.line).collect();
+    assert_eq!(lines[0], "sudo ubuntu-drivers install");
+    assert!(lines.iter().any(|line| line.contains("install -y nvidia-container-toolkit")), "{lines:?}");
+    survey.containers = vec![bench::asking("")];
+    assert_eq!(trace(d01(&survey)).milder, None, "somebody wants it");
+}
+
+#[test]
+fn no_command_is_given_for_a_container_that_nobody_knows_how_to_make() {
+    let mut survey = bench::machine();
+    survey.containers = vec![bench::asking("gpu")];
+    assert!(d02_remedy(&survey).commands.is_empty());
+    (survey.containers[0].project, survey.containers[0].service) = (Some("stack".into()), Some("llm".into()));
+    assert!(d02_remedy(&survey).commands[0].line.starts_with("docker compose -p stack up"));
+}
+
+#[test]
 fn a_name_that_is_no_device_driver_is_found_before_the_container_starts() {
     let mut survey = bench::machine();
     for (driver, version, known) in [

@@ -151,3 +151,36 @@ fn a_long_list_is_cut() {
     let names: Vec<String> = (0..10).map(|number| number.to_string()).collect();
     assert_eq!(some(&names), "0 1 2 3 4 5 6 7 and 2 more");
 }
+
+#[test]
+fn a_name_that_resolves_by_now_makes_its_error_one_of_before() {
+    let mut survey = bench::machine();
+    survey.containers = vec![bench::asking_cdi(&["nvidia.com/gpu=0"])];
+    survey.containers[0].error = "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=0".into();
+    assert!(trace(d04(&survey)).past);
+    survey.containers[0] = crate::host::survey::ContainerFacts {
+        error: survey.containers[0].error.clone(),
+        ..bench::asking_cdi(&["nvidia.com/gpu=7"])
+    };
+    assert!(!trace(d04(&survey)).past);
+}
+
+#[test]
+fn a_specification_that_is_in_order_by_now_makes_its_error_one_of_before() {
+    let mut survey = bench::machine();
+    survey.containers = vec![bench::asking_cdi(&["nvidia.com/gpu=0"])];
+    survey.containers[0].error = "failed to stat CDI host device \"/dev/dri/renderD129\": no such file".into();
+    assert!(trace(d05(&survey)).past);
+    survey.cdi.specs[0].missing = vec!["/dev/dri/renderD129".into()];
+    assert!(!trace(d05(&survey)).past);
+}
+
+#[test]
+fn a_specification_s_name_is_one_word_of_the_command() {
+    let mut survey = bench::machine();
+    survey.cdi.specs[0].mode = Some(0o600);
+    survey.cdi.specs[0].path = "/etc/cdi/a;reboot.yaml".into();
+    assert_eq!(lines(&d04_remedy(&survey))[0], "sudo chmod 644 '/etc/cdi/a;reboot.yaml'");
+    survey.cdi.specs[0].path = "/etc/cdi/a\nreboot.yaml".into();
+    assert_eq!(lines(&d04_remedy(&survey)), ["nvidia-ctk cdi list"]);
+}
