@@ -31,6 +31,8 @@ mod layers;
 pub mod lock;
 mod machine;
 mod metadata;
+#[cfg(feature = "doctor")]
+mod prose;
 #[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "a survey reads more than detection"))]
 mod root;
 mod seen;
