@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use nacp_core::cuda::{CheckId, Level, Version};
 use nacp_core::gpu::GpuId;
 use nacp_core::host::lock::Effect;
@@ -51,6 +54,9 @@ pub(crate) enum Command {
     /// Check that CUDA works and computes rightly
     Check(CheckArgs),
     /// Tell what is broken, how that is known, and what mends it
+    ///
+    /// Ends with 0 where nothing is broken, with 1 where something is, and with 3 where nothing broken was found and not
+    /// all could be looked at, for a daemon or a part of the machine did not answer.
     Doctor(DoctorArgs),
     /// Explain the text of an error, or an entry of the doctor's catalogue
     Explain(ExplainArgs),
@@ -153,6 +159,9 @@ pub(crate) struct DecideArgs {
     /// How much a criterion counts, such as throughput=3; may be given again
     #[arg(long, value_name = "CRITERION=NUMBER")]
     pub(crate) weight: Vec<String>,
+    /// Decide as on this day, such as 2027-06-30: the support of drivers ends; today if not given
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub(crate) at: Option<Timestamp>,
     #[command(flatten)]
     pub(crate) forms: Forms,
 }
@@ -276,10 +285,21 @@ fn effect(word: &str) -> Result<Effect, String> {
     named.ok_or_else(|| "it is one of nothing, performance, results".to_owned())
 }
 
-/// A time from a number of seconds.
+/// Longer than anybody waits, and short enough to be added to any time of a clock: ten years.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// A time from a number of seconds, [`LONGEST`] at most.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.filter(|time| !time.is_zero()).ok_or_else(|| "not a number of seconds above zero".to_owned())
+    let seconds = seconds.filter(|time| !time.is_zero()).map(|time| time.min(LONGEST));
+    seconds.ok_or_else(|| "not a number of seconds above zero".to_owned())
+}
+
+/// The beginning of a day, in UTC.
+fn day(text: &str) -> Result<Timestamp, String> {
+    let date: Option<Date> = text.parse().ok();
+    let begins = date.and_then(|date| date.to_zoned(TimeZone::UTC).ok());
+    begins.map(|begins| begins.timestamp()).ok_or_else(|| "not a date such as 2027-06-30".to_owned())
 }
 
 #[cfg(test)]
@@ -294,8 +314,17 @@ mod tests {
     }
 
     #[test]
+    fn a_day_begins_at_midnight_in_greenwich() {
+        assert_eq!(day("2027-06-30").unwrap().to_string(), "2027-06-30T00:00:00Z");
+        for wrong in ["", "soon", "2027-13-01", "30.06.2027"] {
+            assert!(day(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_time_is_above_zero_and_finite() {
         assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
+        assert_eq!(seconds("1e19"), Ok(LONGEST));
         for wrong in ["0", "-1", "soon", "inf", "NaN", "1e300", ""] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }

@@ -1,6 +1,8 @@
 //! What every command has at hand.
 
 use std::fmt::Display;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,17 +42,18 @@ impl Context<'_> {
         &mut self,
         forms: &Forms,
         json: &str,
-        text: impl FnOnce() -> String,
+        text: impl FnOnce(usize) -> String,
         markdown: impl FnOnce() -> String,
         html: impl FnOnce() -> String,
     ) -> Outcome<()> {
+        let width = usize::from(self.streams.terminal().width);
         if let Some(path) = &forms.html {
             write(path, &html())?;
         }
         match (self.global.json, forms.markdown) {
             (true, _) => self.streams.print(json),
             (false, true) => self.streams.print(markdown()),
-            (false, false) => self.streams.print(text()),
+            (false, false) => self.streams.print(text(width)),
         }
     }
 
@@ -128,9 +131,34 @@ pub(crate) fn pretty(value: &impl Serialize) -> Outcome<String> {
     })
 }
 
-/// Writes a file that the command line names.
+/// Writes a file that the command line names, whole or not at all. What is there and no file, such as `/dev/stdout`, is
+/// written to and stays.
 pub(crate) fn write(path: &Path, text: &str) -> Outcome<()> {
-    std::fs::write(path, text).map_err(|cause| file("the file cannot be written", path, cause))
+    // A link stays a link: what it leads to is replaced.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let is_other = fs::metadata(&target).is_ok_and(|there| !there.is_file());
+    let written = if is_other { fs::write(&target, text) } else { replace(&target, text) };
+    written.map_err(|cause| file("the file cannot be written", path, cause))
+}
+
+/// Puts a text in place of whatever is there, in one step.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| io::Error::other("the path names no file"))?.to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let mut made = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+    let moved = (|| {
+        if let Ok(old) = fs::metadata(path) {
+            made.set_permissions(old.permissions())?;
+        }
+        made.write_all(text.as_bytes())?;
+        made.sync_all()?;
+        fs::rename(&beside, path)
+    })();
+    if moved.is_err() {
+        // The first error counts.
+        let _ = fs::remove_file(&beside);
+    }
+    moved
 }
 
 /// Reads a file that the command line names.
@@ -166,5 +194,40 @@ impl Source for NoGpus {
 
     fn is_here(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_in_one_step_or_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page.html");
+        fs::write(&path, "old").unwrap();
+        // Whoever has it open goes on reading the old text.
+        let mut reader = fs::File::open(&path).unwrap();
+        write(&path, "new and longer").unwrap();
+        let mut read = String::new();
+        io::Read::read_to_string(&mut reader, &mut read).unwrap();
+        assert_eq!((read.as_str(), fs::read_to_string(&path).unwrap().as_str()), ("old", "new and longer"));
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["page.html"], "nothing is left beside it");
+        assert_eq!(write(&folder.path().join("none/page.html"), "x").unwrap_err().exit, Exit::NotUnderstood);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one_and_a_device_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("page.html"), folder.path().join("link.html"));
+        fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write(&link, "new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        write(Path::new("/dev/null"), "text").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }
 }

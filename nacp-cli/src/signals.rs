@@ -5,6 +5,7 @@ use tokio::runtime::Builder;
 use crate::{Exit, Interrupt};
 
 /// How a program ends that SIGTERM ended.
+#[cfg(unix)]
 const TERMINATED: i32 = 143;
 
 /// Listens to Ctrl-C and to the wish to terminate, in a thread of its own, for as long as the program runs.

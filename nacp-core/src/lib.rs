@@ -95,6 +95,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test may sleep, spawn and read the real clock"))]
 
 #[cfg(any(feature = "docker", feature = "doctor"))]
+#[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "an engine asks a specification for names only"))]
 mod cdi;
 #[cfg(any(feature = "cuda", feature = "nvml"))]
 mod child;

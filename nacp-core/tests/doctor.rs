@@ -6,6 +6,8 @@
 mod cases;
 #[path = "doctor/chapter.rs"]
 mod chapter;
+#[path = "doctor/natures.rs"]
+mod natures;
 #[path = "doctor/samples.rs"]
 mod samples;
 #[path = "doctor/sources.rs"]
@@ -14,22 +16,9 @@ mod sources;
 use std::fmt::Write as _;
 
 use cases::Machine;
-use nacp_core::host::doctor::{CATALOGUE, Diagnosis, Finding, diagnose, explain};
+use nacp_core::host::doctor::{CATALOGUE, Diagnosis, Finding, Severity, diagnose, explain};
+use natures::{NOT_HEALTHY, expected};
 use samples::SAMPLES;
-
-/// Machines of the fixtures whose findings are their nature, such as a Docker Desktop on Linux beside a GPU: they are no
-/// healthy ones, and must have these findings and no other.
-const NOT_HEALTHY: [(&str, &[&str]); 9] = [
-    ("desktop-linux", &["D30"]),
-    ("docker-20-10", &["D01"]),
-    ("docker-desktop-distribution", &["D42"]),
-    ("docker-desktop-linux", &["D30"]),
-    ("docker-snap", &["D01", "D29"]),
-    ("windows-docker-desktop", &["D42"]),
-    ("windows-docker-desktop-hyper-v", &["D31"]),
-    ("wsl1-docker-desktop", &["D42"]),
-    ("wsl2-docker-desktop", &["D42"]),
-];
 
 fn found(diagnosis: &Diagnosis, id: &str) -> bool {
     diagnosis.findings.iter().any(|finding| finding.id.to_string() == id)
@@ -96,7 +85,7 @@ fn every_entry_fires_where_it_should_and_no_healthy_machine_has_a_finding() {
     }
     let (mut healthy, mut false_alarms) = (0, 0);
     for machine in Machine::of_hosts() {
-        let expected = NOT_HEALTHY.iter().find(|(name, _)| *name == machine.name).map_or(&[][..], |(_, ids)| ids);
+        let expected = expected(&machine.name);
         let diagnosis = diagnose(&machine.survey());
         healthy += usize::from(expected.is_empty());
         let missed = expected.iter().filter(|id| !found(&diagnosis, id));
@@ -113,6 +102,36 @@ fn every_entry_fires_where_it_should_and_no_healthy_machine_has_a_finding() {
         CATALOGUE.len()
     );
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn how_bad_a_failure_is_follows_from_when_it_was() {
+    for (id, case, severity) in [
+        ("D08", "fires-running", Severity::Broken),
+        ("D40", "fires", Severity::Broken),
+        ("D40", "fires-long-ago", Severity::Note),
+    ] {
+        let machine = &Machine::of_entry(id, case)[0];
+        let diagnosis = diagnose(&machine.survey());
+        let finding = diagnosis.findings.iter().find(|finding| finding.id.to_string() == id).unwrap();
+        assert_eq!(finding.severity, severity, "{}: {finding:#?}", machine.name);
+    }
+}
+
+#[test]
+fn the_front_page_counts_the_catalogue_as_it_is() {
+    let page = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let count = CATALOGUE.len();
+    assert!(page.contains(&format!("holds {count} known failures against it")), "{count}");
+    assert!(page.contains(&format!(" of {count} known failures; ")), "{count}");
+}
+
+#[test]
+fn every_machine_that_is_no_healthy_one_is_there() {
+    let there: Vec<String> = Machine::of_hosts().into_iter().map(|machine| machine.name).collect();
+    for (name, ids) in NOT_HEALTHY {
+        assert!(there.iter().any(|it| it == name) && !ids.is_empty(), "{name}");
+    }
 }
 
 /// A machine in order decides nothing between two entries: the words alone do.

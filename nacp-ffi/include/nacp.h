@@ -3585,7 +3585,7 @@ nacp_status nacp_survey_json(const struct nacp_survey_options *options,
  * it. Nothing is changed on the machine, and no remedy is run.
  *
  * @param survey what nacp_survey_json gave, of this machine or of another; NULL to read this machine now, in threads
- * @param[out] json the diagnosis, freed by nacp_string_free
+ * @param[out] json the diagnosis, whose `verdict` is broken, incomplete or works, freed by nacp_string_free
  * @param[out] error what went wrong; NULL if the caller does not care
  * @return NACP_E_INVALID_ARGUMENT for a text that is no survey
  */

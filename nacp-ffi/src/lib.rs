@@ -94,6 +94,10 @@ mod metrics;
 mod ffi;
 mod panic;
 mod shared;
+#[cfg(unix)]
+mod sigpipe;
+#[cfg(not(unix))]
+#[path = "no_sigpipe.rs"]
 mod sigpipe;
 mod text;
 

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn nacp_survey_json(
 /// it. Nothing is changed on the machine, and no remedy is run.
 ///
 /// @param survey what nacp_survey_json gave, of this machine or of another; NULL to read this machine now, in threads
-/// @param[out] json the diagnosis, freed by nacp_string_free
+/// @param[out] json the diagnosis, whose `verdict` is broken, incomplete or works, freed by nacp_string_free
 /// @param[out] error what went wrong; NULL if the caller does not care
 /// @return NACP_E_INVALID_ARGUMENT for a text that is no survey
 #[unsafe(no_mangle)]
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn nacp_doctor_json(
     let json = entry.out(json, "json", nacp_string::NONE);
     entry.run(|call| {
         let out = call.out(json)?;
-        out.set(self::json(&host::diagnose(&surveyed(call, survey)?))?);
+        out.set(self::json(&host::diagnose(&surveyed(call, survey)?).with_verdict())?);
         Ok(())
     })
 }

@@ -12,7 +12,7 @@ use crate::survey;
 /// What is wrong on a surveyed machine, as JSON.
 #[pyfunction]
 pub(crate) fn diagnose(py: Python<'_>, survey: &str) -> PyResult<String> {
-    guard(py, || Ok(json::text(&host::diagnose(&survey::kept(survey)?))?))
+    guard(py, || Ok(json::text(&host::diagnose(&survey::kept(survey)?).with_verdict())?))
 }
 
 /// What the text of an error, or an entry of the catalogue by its id, means on a surveyed machine, as JSON, with all of it in

@@ -113,7 +113,7 @@ def test_everything_that_the_core_tells_can_be_read(plane: nacp.ControlPlane, no
             (plane._native.engine_info(), plane.engine_info()),
             (gateway._native.stats(), gateway.stats()),
             (node.to_json(), node.snapshot()),
-            (_nacp.detect(), nacp.detect()),
+            (_nacp.detect(None, False), nacp.detect(daemons=False)),
         ]
     for told, shown in pairs:
         assert list(left_out(json.loads(told), shown.to_dict())) == [], type(shown)

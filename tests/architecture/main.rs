@@ -120,6 +120,24 @@ fn unsafe_stands_in_few_files_of_the_core() {
 }
 
 #[test]
+fn the_files_with_unsafe_are_those_that_contributors_are_told() {
+    let text = std::fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let (_, rule) = text.split_once("- `unsafe` stands only in").unwrap();
+    let (rule, _) = rule.split_once("the doors").unwrap();
+    let told: BTreeSet<&str> = rule.split('`').skip(1).step_by(2).filter(|word| !word.ends_with('/')).collect();
+    let named = |path: &&'static str| match path.strip_prefix("cuda/library/") {
+        Some(name) => name.trim_end_matches(".rs").to_owned(),
+        None => format!("nacp-core/src/{path}"),
+    };
+    let wanted: BTreeSet<String> = UNSAFE.iter().map(|path| named(&path)).collect();
+    assert_eq!(told.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), wanted);
+    let (all, library) = (sources(&root().join("nacp-core/src"), &["rs"]), "cuda/library/");
+    let holds = |path: &str| all.iter().any(|(name, source)| name == path && !unsafe_lines(source).is_empty());
+    assert!(UNSAFE.iter().all(|path| holds(path)), "a file is listed that holds none");
+    assert_eq!(UNSAFE.iter().filter(|path| path.starts_with(library)).count(), 7, "the sentence says seven");
+}
+
+#[test]
 fn no_file_is_longer_than_one_idea() {
     let mut long = Vec::new();
     for directory in ["nacp-cli", "nacp-core/src", "nacp-ffi", "nacp-py", "examples", "tests"] {

@@ -58,7 +58,11 @@ pub(crate) fn finds(id: &str, container: &str, words: &str, survey: &Survey) {
     assert!(evidence.iter().any(|it| it.source.contains(words) || it.value.contains(words)), "{words}: {evidence:?}");
 }
 
-/// The doctor finds nothing of this entry about this container.
+/// The doctor has looked at this container and finds nothing of this entry, on the whole machine.
 pub(crate) fn is_mended(id: &str, container: &str, daemon: &Daemon) {
-    assert_eq!(finding(id, container, &survey(daemon)), None);
+    let survey = survey(daemon);
+    assert!(survey.containers.iter().any(|it| it.name.contains(container)), "{container}: {:?}", survey.containers);
+    let examined = diagnose(&survey).examined.into_iter().find(|it| it.id.to_string() == id);
+    let examined = examined.unwrap_or_else(|| panic!("{id} is not examined"));
+    assert_eq!(examined.outcome, "clear", "{id}, {container}: {}", examined.reason);
 }

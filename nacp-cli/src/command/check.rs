@@ -50,7 +50,7 @@ pub(crate) fn run(args: CheckArgs, context: &mut Context<'_>) -> Outcome<Exit> {
     if interrupt.is_raised() {
         return Ok(Exit::Interrupted);
     }
-    let text = || format!("{report}\n{}", sum(&report));
+    let text = |_: usize| format!("{report}\n{}", sum(&report));
     context.show_forms(&args.forms, &report.to_json(), text, || report.markdown(), || report.html())?;
     Ok(match report.verdict {
         Verdict::Pass | Verdict::Warn => Exit::Fine,

@@ -1,7 +1,11 @@
 //! `nacp decide`: which way to run GPU services here.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
+use nacp_core::clock::{Clock, SystemClock};
 use nacp_core::host::decision::{Profile, Progress, Weights};
 use nacp_core::host::{Evaluation, Lock};
 use nacp_core::sim;
@@ -34,13 +38,36 @@ pub(crate) fn run(args: &DecideArgs, context: &mut Context<'_>) -> Outcome<Exit>
     if let Some(limit) = context.global.limit {
         evaluation = evaluation.limit(limit);
     }
+    if let Some(day) = args.at {
+        evaluation = evaluation.clock(Arc::new(Day { day, clock: SystemClock::new() }));
+    }
     let streams = &mut *context.streams;
     let decision = evaluation.on_progress(|step| streams.progress(line(step))).run();
     context.streams.progress("");
-    let width = usize::from(context.streams.terminal().width);
-    let (text, markdown, html) = (|| format!("{decision:width$}"), || decision.markdown(), || decision.html());
+    let (text, markdown, html) = (|width| format!("{decision:width$}"), || decision.markdown(), || decision.html());
     context.show_forms(&args.forms, &decision.to_json(), text, markdown, html)?;
     Ok(if decision.recommendation.is_some() { Exit::Fine } else { Exit::NotKnown })
+}
+
+/// The clock of this machine, on another day: only what depends on the date changes.
+#[derive(Debug)]
+struct Day {
+    day: Timestamp,
+    clock: SystemClock,
+}
+
+impl Clock for Day {
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.day
+    }
+
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.clock.sleep(time)
+    }
 }
 
 /// What is being done at this moment.

@@ -22,7 +22,8 @@ pub(crate) fn run(args: &ExplainArgs, context: &mut Context<'_>) -> Outcome<Exit
         Some(id) => doctor.explain_entry(id),
         None => doctor.explain(&text),
     };
-    let (shown, markdown, html) = (|| explanation.to_string(), || explanation.markdown(), || explanation.html());
+    let (shown, markdown, html) =
+        (|width| format!("{explanation:width$}"), || explanation.markdown(), || explanation.html());
     context.show_forms(&args.forms, &explanation.to_json(), shown, markdown, html)?;
     Ok(exit(&explanation))
 }

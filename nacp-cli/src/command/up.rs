@@ -8,7 +8,7 @@ use nacp_core::gpu::GpuId;
 use nacp_core::service::App;
 use nacp_core::{Error, ErrorKind};
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::run::{app, engine, node_for, replicas, runtime, state};
 use crate::Exit;
@@ -78,9 +78,9 @@ pub(super) async fn bring_up(plane: &ControlPlane, app: &App, context: &mut Cont
     }
     context.interrupt.catch();
     let (interrupt, limit) = (context.interrupt.clone(), context.limit_or(LIMIT));
-    let end = sleep_until(Instant::now() + limit);
     let mut applied = std::pin::pin!(plane.apply(app));
-    let mut end = std::pin::pin!(end);
+    // Of a limit that no clock can hold, as much as it can.
+    let mut end = std::pin::pin!(sleep(limit));
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = BTreeMap::new();

@@ -18,10 +18,11 @@ pub(crate) fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Outcome<Exit>
     };
     let certify = args.certify;
     let verification = lock.verify(&of_now(app.as_ref(), certify, context)?);
+    let width = usize::from(context.streams.terminal().width);
     match (context.global.json, args.markdown) {
         (true, _) => context.streams.print(verification.to_json())?,
         (false, true) => context.streams.print(verification.markdown())?,
-        (false, false) => context.streams.print(&verification)?,
+        (false, false) => context.streams.print(format!("{verification:width$}"))?,
     }
     Ok(exit(&verification, args.allow))
 }

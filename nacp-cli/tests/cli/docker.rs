@@ -7,13 +7,13 @@ use serde_json::Value;
 use crate::common::{docker, nacp, program, ran};
 
 /// An app of its own, removed when the test ends.
-struct App {
+pub(crate) struct App {
     folder: tempfile::TempDir,
-    name: String,
+    pub(crate) name: String,
 }
 
 impl App {
-    fn new(name: &str, image: &str) -> Self {
+    pub(crate) fn new(name: &str, image: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = format!("cli-{name}-{}", std::process::id());
         let text = format!(
@@ -24,7 +24,7 @@ impl App {
         Self { folder, name }
     }
 
-    fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         self.folder.path().join("nacp.yaml").display().to_string()
     }
 }

@@ -49,6 +49,67 @@ fn each_end_has_its_cause() {
     assert_eq!(away(&["down", "demo"]).status.code(), Some(4));
 }
 
+/// A machine in order whose daemon is another one: `docker-26-1` with what its daemon answers changed.
+fn with_daemon(answer: Option<(&str, &str)>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    crate::snapshots::copy(&crate::snapshots::fixtures().join("hosts/docker-26-1"), folder.path());
+    if let Some((name, text)) = answer {
+        let daemon = folder.path().join("answers/daemons/0");
+        for gone in ["version.json", "info.json", "containers.json"] {
+            let _ = std::fs::remove_file(daemon.join(gone));
+        }
+        std::fs::write(daemon.join(name), text).unwrap();
+    }
+    folder
+}
+
+/// What nobody could ask is no all-clear: it ends with 3, and the headline says what was not looked at. What is always
+/// open, for nobody has reason to ask, ends with 0.
+#[test]
+fn a_machine_whose_daemon_does_not_answer_has_not_been_found_healthy() {
+    let doctor = |folder: &tempfile::TempDir, more: &[&str]| {
+        nacp(&[&["doctor", "--root", folder.path().to_str().unwrap()], more].concat())
+    };
+    let (well, silent) = (with_daemon(None), with_daemon(Some(("error", "permission denied"))));
+    let done = doctor(&well, &[]);
+    assert_eq!(done.code, Some(0), "{}", done.out);
+    let open = |text: &str| {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let before = text.split(" could not be looked at").next().unwrap().to_owned();
+        before.rsplit(' ').next().unwrap().parse::<u32>().unwrap_or(0)
+    };
+    let asked = doctor(&silent, &[]);
+    assert_eq!(asked.code, Some(3), "{}", asked.out);
+    let headline = asked.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(headline.contains("(daemon unix:///var/run/docker.sock: permission denied)"), "{headline}");
+    assert!(open(&asked.out) > open(&done.out), "{}\n{}", asked.out, done.out);
+
+    let document: serde_json::Value = serde_json::from_str(&doctor(&silent, &["--json"]).out).unwrap();
+    assert_eq!(document["verdict"], "incomplete");
+    assert_eq!(document["gaps"][0]["why"], "permission denied", "{}", document["gaps"]);
+    let page = std::fs::read_to_string(crate::common::tests().join("../../docs/cli.md")).unwrap();
+    assert!(page.contains("with 3 where nothing broken was found and not all could be looked at"));
+    let help = nacp(&["doctor", "--help"]).out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("with 3 where nothing broken was found and not all could be looked at"), "{help}");
+}
+
+#[test]
+fn a_limit_that_no_clock_can_hold_is_as_good_as_none() {
+    let app = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/quickstart/nacp.yaml");
+    let node = "rtx3050ti-laptop-wsl2";
+    let machine = with_daemon(None);
+    for arguments in [
+        &["up", app, "--simulated", "--node", node][..],
+        &["gpus", "--node", node],
+        &["check", "--only", "drv.init", "--node", node],
+        &["doctor", "--root", machine.path().to_str().unwrap()],
+        &["decide", "--root", machine.path().to_str().unwrap()],
+    ] {
+        let done = nacp(&[arguments, &["--limit", "1e19"]].concat());
+        assert_eq!(done.code, Some(0), "{arguments:?}: {}{}", done.out, done.err);
+    }
+}
+
 #[test]
 fn what_is_not_understood_is_told_in_one_line_with_what_was_meant() {
     for (arguments, said) in [

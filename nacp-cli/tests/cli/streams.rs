@@ -42,3 +42,35 @@ fn no_line_of_a_table_is_wider_than_the_terminal() {
         assert!(wide.is_empty(), "{wide:#?}");
     }
 }
+
+/// Prose is as wide as `COLUMNS` says; only what is copied, a command or an address, and single words may be longer.
+#[test]
+fn prose_is_as_wide_as_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = folder.path().join("nacp.lock").display().to_string();
+    let machine = |name: &str| crate::snapshots::fixtures().join("hosts").join(name).display().to_string();
+    let (here, other) = (machine("bare-metal-docker"), machine("wsl2-docker"));
+    assert_eq!(nacp(&["lock", "-o", &lock, "--root", &here]).code, Some(0));
+    let desktop = machine("docker-desktop-linux");
+    for columns in [60, 80, 140] {
+        for arguments in [
+            &["doctor", "--root", &desktop][..],
+            &["explain", "D08", "--root", &here],
+            &["decide", "--root", &here],
+            &["verify", &lock, "--root", &other],
+        ] {
+            let done = program(arguments).env("COLUMNS", columns.to_string()).output().unwrap();
+            let text = String::from_utf8(done.stdout).unwrap();
+            // Commands stand nine columns in, alone.
+            let is_copied = |line: &str| line.starts_with("         ") && arguments[0] != "verify";
+            let single = |line: &str| line.split_whitespace().filter(|word| !matches!(*word, "-" | "why:")).count() < 2;
+            let wide: Vec<&str> = text
+                .lines()
+                .filter(|line| line.chars().count() > columns && !is_copied(line) && !single(line))
+                .collect();
+            assert!(wide.is_empty(), "{arguments:?} in {columns}: {wide:#?}");
+            let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+            assert!(widest + 20 > columns.min(100), "{arguments:?} in {columns} is only {widest} wide");
+        }
+    }
+}

@@ -7,8 +7,9 @@ use super::{Facts, Host, Root, daemon, metadata};
 /// How long a daemon may take to answer.
 const DAEMON: Duration = Duration::from_millis(500);
 
-/// Finds out where a process runs. It reads files, and asks the container daemons of the machine, all at once and half a
-/// second at most. The metadata services of clouds are asked only where [`metadata`](Self::metadata) says so.
+/// Finds out where a process runs. It reads files of the kernel and of the system itself, which have no limit of time, and
+/// looks for container daemons: half a second at most for the files of the user that name them, and as long for all of
+/// them to answer. The metadata services of clouds are asked only where [`metadata`](Self::metadata) says so.
 ///
 /// ```
 /// use nacp_core::host::Detection;

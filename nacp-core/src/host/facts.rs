@@ -113,6 +113,7 @@ pub enum Answer {
 /// assert_eq!(here.decide(), there.decide());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Facts {
     /// The operating system, where the program itself knows it.
     pub os: Option<String>,

@@ -31,6 +31,8 @@ mod layers;
 pub mod lock;
 mod machine;
 mod metadata;
+#[cfg(feature = "doctor")]
+mod prose;
 #[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "a survey reads more than detection"))]
 mod root;
 mod seen;
@@ -38,7 +40,7 @@ mod stack;
 mod standing;
 #[cfg(feature = "doctor")]
 pub mod survey;
-#[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "a survey reads more than detection"))]
+#[cfg(feature = "doctor")]
 mod wsl_list;
 
 pub use daemon::{Daemon, DaemonInfo, DaemonPlace};
@@ -59,10 +61,11 @@ pub use stack::{
 pub use standing::{RuntimeOption, Standing};
 #[cfg(feature = "doctor")]
 pub use survey::Survey;
+#[cfg(feature = "doctor")]
 pub use wsl_list::WslDistribution;
 
-/// Where this process runs, and which container daemons it can reach. It reads some forty small files and asks the daemons,
-/// half a second at most; what cannot be read leaves a question [undecided](Host::undecided) and is no error. A
+/// Where this process runs, and which container daemons it can reach. It reads some forty small files, nearly all of the
+/// kernel's own, and asks the daemons, half a second at most; what cannot be read leaves a question [undecided](Host::undecided) and is no error. A
 /// [`Detection`] says what is looked at.
 pub fn detect() -> Host {
     Detection::new().run()

@@ -43,6 +43,7 @@ pub struct Host {
 
 /// One layer of the stack, and how it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Layer {
     /// What it is.
     pub kind: LayerKind,
@@ -57,6 +58,7 @@ pub struct Layer {
 
 /// One thing that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Evidence {
     /// The file's path, or `env NAME`.
     pub source: String,
@@ -162,6 +164,7 @@ pub enum Cloud {
 
 /// By which path programs reach GPUs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GpuPath {
     /// Which path.
     pub kind: GpuPathKind,
@@ -208,6 +211,7 @@ pub enum Question {
 
 /// A question that the facts do not answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Undecided {
     /// The question.
     pub question: Question,

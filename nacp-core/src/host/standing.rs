@@ -78,6 +78,7 @@ impl fmt::Display for RuntimeOption {
 
 /// On which options a machine stands: what a process there is, and what the containers are that it would start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Standing {
     /// What a process is here; none where it is none of the options, or cannot be told.
     pub process: Option<RuntimeOption>,
@@ -133,7 +134,13 @@ fn process(host: &Host) -> Half {
         return (None, "macOS is none of the options".into());
     }
     if host.kernel.as_deref().is_some_and(|kernel| kernel.contains("linuxkit")) {
-        return (Some(RuntimeOption::AContainer), "this is Docker Desktop's virtual machine, without a GPU".into());
+        // Its kernel is the same on Windows, macOS and Linux; only Windows has Hyper-V.
+        if is(LayerKind::Hypervisor(Hypervisor::HyperV)) {
+            let why = "this is Docker Desktop's virtual machine on Windows, without a GPU";
+            return (Some(RuntimeOption::AContainer), why.into());
+        }
+        let why = "this is Docker Desktop's virtual machine, without a GPU, and nothing says that it is on Windows";
+        return (None, why.into());
     }
     if !is(LayerKind::NativeLinux) {
         return (None, "the system is not known".into());
@@ -215,5 +222,26 @@ fn containers(host: &Host, process: Option<RuntimeOption>) -> Half {
         DaemonPlace::ThisKernel => (process, "the daemon is on this kernel".into()),
         DaemonPlace::Remote => (None, "the daemon is on another machine; ask there".into()),
         DaemonPlace::Unknown => (None, "it cannot be told where the daemon runs".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::layers::tests::facts;
+
+    #[test]
+    fn a_kernel_of_docker_desktop_alone_does_not_prove_windows() {
+        let kernel = ("/proc/sys/kernel/osrelease", "6.10.14-linuxkit");
+        let of = |more: &[(&str, &str)]| {
+            let known = [&[kernel], more].concat();
+            facts(&known).decide().standing().process
+        };
+        let (vendor, product) = ("/sys/class/dmi/id/sys_vendor", "/sys/class/dmi/id/product_name");
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[("/.dockerenv", "")]), None);
+        assert_eq!(of(&[(vendor, "QEMU")]), None);
+        let windows = [(vendor, "Microsoft Corporation"), (product, "Virtual Machine")];
+        assert_eq!(of(&windows), Some(RuntimeOption::AContainer));
     }
 }

@@ -8,6 +8,7 @@ use super::{Root, Seen};
 
 /// A distribution of Windows Subsystem for Linux.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct WslDistribution {
     /// Its name, such as `Ubuntu-24.04` or `docker-desktop`.
     pub name: String,

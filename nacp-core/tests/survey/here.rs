@@ -13,6 +13,9 @@ use nacp_core::{Error, ErrorKind, Program, Result};
 /// Set in a child that surveys and prints what it has read.
 const SURVEYS: &str = "NACP_TEST_SURVEY";
 
+/// How late a machine may be that builds something else beside. What hangs hangs for an hour, which is far longer.
+const SLACK: Duration = Duration::from_secs(30);
+
 /// The child's part, for NVML and CUDA in a process of their own; on its own it does nothing.
 #[test]
 fn child() {
@@ -28,13 +31,32 @@ fn program() -> Program {
 fn this_machine_is_read_in_time_and_travels() {
     let began = Instant::now();
     let read = Survey::builder().isolated(program()).limit(Duration::from_secs(20)).read();
-    assert!(began.elapsed() < Duration::from_secs(20));
+    assert!(began.elapsed() < Duration::from_secs(20) + SLACK);
     assert_eq!(read.host.os.as_deref(), Some("linux"));
     assert!(read.kernel.modules != Seen::NotAsked && read.kernel.cgroup_version.is_some());
     assert!(read.nvml.driver != Seen::NotAsked && read.cuda.library != Seen::NotAsked, "{:?}", read.nvml);
     assert!(read.devices.user.is_some());
     let json = serde_json::to_string(&read).unwrap();
     assert_eq!(serde_json::from_str::<Survey>(&json).unwrap(), read);
+}
+
+#[test]
+fn a_limit_without_end_is_one() {
+    let folder = super::fixture("bare-metal-docker");
+    let builder = Survey::builder().root(host::Root::open(folder).unwrap());
+    assert!(builder.limit(Duration::MAX).read().daemon().is_some());
+}
+
+#[test]
+fn what_is_not_read_in_time_is_a_gap_and_not_a_machine_that_has_nothing() {
+    let folder = super::fixture("bare-metal-docker");
+    let read = Survey::builder().root(host::Root::open(folder).unwrap()).limit(Duration::ZERO).read();
+    for what in ["daemons", "containers", "CDI specifications", "libraries", "nvidia-ctk"] {
+        let gap = read.gaps.iter().find(|gap| gap.what == what);
+        let why = gap.map(|gap| gap.why.as_str());
+        assert_eq!(why, Some(format!("{what} did not answer in time").as_str()), "{:?}", read.gaps);
+    }
+    assert_eq!(read.toolkit.version.open(), Some("nvidia-ctk did not answer in time"));
 }
 
 #[test]
@@ -68,7 +90,7 @@ fn a_library_that_hangs_in_a_thread_is_left_behind() {
     let builder = Survey::builder().root(host::Root::open(folder).unwrap()).source(Arc::new(Silent(origin)));
     let read = builder.limit(Duration::from_millis(1500)).read();
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_millis(1500) + SLACK, "{took:?}");
     assert_eq!(read.nvml.driver, Seen::Unreadable("nvml did not answer in time".into()));
     assert_eq!(read.nvml.failure.unwrap().message, "nvml did not answer in time");
     // What answered is there nevertheless.
@@ -80,7 +102,7 @@ fn a_daemon_that_is_silent_costs_its_limit_and_says_so() {
     if std::env::var_os(SURVEYS).is_some() {
         let began = Instant::now();
         let read = Survey::builder().commands(false).limit(Duration::from_secs(4)).read();
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(4) + SLACK, "{:?}", began.elapsed());
         let daemon = read.host.daemons.iter().find(|daemon| daemon.found_by.contains("DOCKER_HOST")).unwrap();
         assert!(daemon.answer.open().unwrap().contains("does not answer within"), "{daemon:?}");
         return;
@@ -194,7 +216,7 @@ mod simulated {
         let began = Instant::now();
         let read = isolated(&[("NACP_SIM_CUDA_FAULTS", "cuInit=hang")], Duration::from_secs(4));
         let took = began.elapsed();
-        assert!(took < Duration::from_secs(6), "{took:?}");
+        assert!(took < Duration::from_secs(4) + SLACK, "{took:?}");
         let failure = read.cuda.failure.unwrap();
         assert_eq!((failure.call.as_str(), failure.code), ("cuInit", None), "{}", failure.message);
     }

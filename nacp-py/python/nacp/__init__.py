@@ -19,7 +19,7 @@ from nacp._app import App, GpuNeed, Probe, Service, plan
 from nacp._certificate import Certificate
 from nacp._cuda import check
 from nacp._decision import Cell, Decision, OptionScore, Recommendation, evaluate
-from nacp._doctor import Diagnosis, Examined, Explanation, Finding, Match, Remedy, RemedyCommand, doctor, explain
+from nacp._doctor import Diagnosis, Examined, Explanation, Finding, Gap, Match, Remedy, RemedyCommand, doctor, explain
 from nacp._event import Event, Events
 from nacp._gpu import Gpu
 from nacp._health import (
@@ -142,6 +142,7 @@ __all__ = [
     "Failed",
     "Finding",
     "Frame",
+    "Gap",
     "Gateway",
     "GatewayStats",
     "Gpu",

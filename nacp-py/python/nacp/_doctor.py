@@ -16,6 +16,7 @@ from nacp._survey import Survey, survey
 from nacp.exceptions import NotFound
 
 SeverityName = Literal["broken", "risk", "note"]
+VerdictName = Literal["broken", "incomplete", "works"]
 OutcomeName = Literal["found", "clear", "not_here", "unknown"]
 PlaceName = Literal["here", "windows", "host", "container"]
 # How many pixels the page's head and a finding of it take, and how many it has at most: beyond that it scrolls.
@@ -85,6 +86,16 @@ class Examined(Record):
     """Whether it is so."""
     reason: str = ""
     """Why, where it cannot be so here or cannot be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap(Record):
+    """What was not read whole of a machine, and why."""
+
+    what: str
+    """What: a daemon, the containers of one, a part of the machine."""
+    why: str
+    """Why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +178,11 @@ class Diagnosis(Record):
     """What is wrong, the worst first."""
     examined: tuple[Examined, ...]
     """Every entry of the catalogue and how it was answered, in order."""
+    gaps: tuple[Gap, ...] = ()
+    """What was not read whole; entries that are unknown may be so for want of it."""
+    verdict: VerdictName | None = None
+    """What it comes to. `incomplete`: nothing broken was found, and not all could be looked at, for want of the `gaps`.
+    None where a version of NACP kept it that told no verdict."""
     survey: Survey | None = field(default=None, compare=False)
     """What it was concluded from; None where the diagnosis was kept without it."""
     _json: str = field(default="", repr=False, compare=False)

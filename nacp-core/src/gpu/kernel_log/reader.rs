@@ -55,6 +55,8 @@ pub enum Entry {
 pub struct KernelLog {
     source: Box<dyn Source>,
     path: PathBuf,
+    /// Where a read goes: the device gives one record at a time, and each would else begin with 16 KiB of zeros.
+    piece: Vec<u8>,
     /// What was read and not yet taken, from `taken` on.
     read: Vec<u8>,
     taken: usize,
@@ -92,6 +94,7 @@ impl KernelLog {
         Self {
             source: Box::new(source),
             path: path.to_owned(),
+            piece: vec![0; CHUNK],
             read: Vec::new(),
             taken: 0,
             too_long: false,
@@ -177,12 +180,11 @@ impl KernelLog {
     fn fill(&mut self) -> Result<bool> {
         self.read.drain(..self.taken);
         self.taken = 0;
-        let have = self.read.len();
-        self.read.resize(have + CHUNK, 0);
-        let outcome = self.source.read(&mut self.read[have..]);
-        self.read.truncate(have + *outcome.as_ref().unwrap_or(&0));
-        match outcome {
-            Ok(read) => Ok(read > 0),
+        match self.source.read(&mut self.piece) {
+            Ok(read) => {
+                self.read.extend_from_slice(&self.piece[..read]);
+                Ok(read > 0)
+            }
             Err(error) => match error.kind() {
                 IoErrorKind::WouldBlock => Ok(false),
                 IoErrorKind::Interrupted => Ok(true),

@@ -9,20 +9,38 @@ use crate::host::Seen;
 const MOST: usize = 512;
 
 /// Picks from `GET /version` and `GET /info` what is used; the reason of the first that has none where neither has an
-/// answer. With it comes the number that the daemon gave itself, which is not kept.
-pub(super) fn read(version: Seen<String>, info: Seen<String>) -> (Seen<DaemonInfo>, Option<String>) {
+/// answer. With it comes what tells the daemon and its machine from others, which is not kept.
+pub(super) fn read(version: Seen<String>, info: Seen<String>) -> (Seen<DaemonInfo>, Identity) {
     let (version, info) = (object(version, "/version"), object(info, "/info"));
     let incomplete = match (&version, &info) {
         (Seen::Found(_), Seen::Found(_)) => None,
         (Seen::Found(_), other) => Some(("/info", other)),
         (other, Seen::Found(_)) => Some(("/version", other)),
-        _ => return (version.map(|_| DaemonInfo::default()), None),
+        _ => return (version.map(|_| DaemonInfo::default()), Identity::default()),
     };
     let incomplete =
         incomplete.map(|(path, seen)| format!("GET {path}: {}", seen.open().unwrap_or("nothing is there")));
     let (version, info) = (version.found().cloned().unwrap_or_default(), info.found().cloned().unwrap_or_default());
-    let id = text(&info["ID"]);
-    (Seen::Found(DaemonInfo { incomplete, ..picked(&version, &info) }), id)
+    let identity = Identity {
+        id: text(&info["ID"]),
+        name: text(&info["Name"]),
+        memory: info["MemTotal"].as_u64().filter(|bytes| *bytes > 0),
+        processors: info["NCPU"].as_u64().filter(|count| *count > 0),
+    };
+    (Seen::Found(DaemonInfo { incomplete, ..picked(&version, &info) }), identity)
+}
+
+/// What tells a daemon and its machine from others. It is compared and forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The number that the daemon gave itself.
+    pub(super) id: Option<String>,
+    /// The name of its machine.
+    pub(super) name: Option<String>,
+    /// The memory of its machine, in bytes.
+    pub(super) memory: Option<u64>,
+    /// How many processors it may use.
+    pub(super) processors: Option<u64>,
 }
 
 fn object(answer: Seen<String>, path: &str) -> Seen<Value> {
@@ -148,7 +166,7 @@ mod tests {
         for own in ["AAAA", "ada", "secret", "team", "mirror"] {
             assert!(!kept.contains(own), "{own} is kept: {kept}");
         }
-        assert_eq!(id.as_deref(), Some("AAAA:BBBB"));
+        assert_eq!(id.id.as_deref(), Some("AAAA:BBBB"));
         assert_eq!(found.found().unwrap().root_dir.as_deref(), Some("/home/…/.local/share/docker"));
     }
 

@@ -1,8 +1,12 @@
 //! Where a daemon runs, from what it says and who asks. Pure.
 
 use super::endpoints::is_local;
+use super::info::Identity;
 use super::{DaemonInfo, DaemonPlace};
 use crate::host::{Evidence, Host, LayerKind};
+
+/// Memory that differs by less than one part of this is the same: a virtual machine's can change while it runs.
+const SAME_MEMORY: u64 = 16;
 
 /// Where a daemon runs, seen from a process on `host` that reaches it at `endpoint`, and what that was concluded from.
 ///
@@ -47,6 +51,32 @@ pub fn place(info: Option<&DaemonInfo>, endpoint: &str, host: &Host) -> (DaemonP
         _ => DaemonPlace::Unknown,
     };
     (place, evidence)
+}
+
+/// What tells that a daemon is on another machine than `here`, although its kernel has the same release: a socket may be
+/// forwarded. A container and a distribution of WSL2 may have a name of their own on the same kernel, so that a name counts
+/// only outside of them.
+pub(super) fn elsewhere(daemon: &Identity, here: &Identity, host: &Host) -> Option<Evidence> {
+    let found = |field: &str, value: String| Some(Evidence { source: format!("GET /info {field}"), value });
+    if let (Some(there), Some(own)) = (daemon.memory, here.memory)
+        && there.abs_diff(own) > there.max(own) / SAME_MEMORY
+    {
+        return found("MemTotal", format!("{there} bytes, {own} here"));
+    }
+    // A daemon may be kept from some processors, and never has more than there are.
+    if let (Some(there), Some(own)) = (daemon.processors, here.processors)
+        && there > own
+    {
+        return found("NCPU", format!("{there} processors, {own} here"));
+    }
+    let own_name =
+        |layer: &crate::host::Layer| matches!(layer.kind, LayerKind::Container(_) | LayerKind::Pod | LayerKind::Wsl2);
+    match (&daemon.name, &here.name) {
+        (Some(there), Some(own)) if !host.layers.iter().any(own_name) && !there.eq_ignore_ascii_case(own) => {
+            found("Name", "not the name of this machine".into())
+        }
+        _ => None,
+    }
 }
 
 /// The kernel of WSL2, by its release.
@@ -130,6 +160,35 @@ mod tests {
         // A kernel that its user built carries no mark; that it is the same one does.
         let custom = "6.12.10-mine";
         assert_eq!(of(socket, "Docker Desktop", custom, custom), DaemonPlace::ThisKernel);
+    }
+
+    #[test]
+    fn a_kernel_of_the_same_release_on_another_machine_is_told_by_its_name_or_size() {
+        let machine = |name: &str, memory: u64, processors| Identity {
+            id: None,
+            name: Some(name.into()),
+            memory: Some(memory << 30),
+            processors: Some(processors),
+        };
+        let here = machine("gpu-7", 64, 16);
+        let native = facts(&[(KERNEL, "6.8.0-85-generic")]).decide();
+        let container = facts(&[(KERNEL, "6.8.0-85-generic"), ("/.dockerenv", "")]).decide();
+        let wsl2 = facts(&[(KERNEL, "5.15.167.4-microsoft-standard-WSL2")]).decide();
+        assert!(container.container().is_some() && wsl2.is_wsl2());
+        let of = |there: &Identity, host: &Host| elsewhere(there, &here, host).map(|evidence| evidence.source);
+        let told = |field: &str| Some(format!("GET /info {field}"));
+        for host in [&native, &container, &wsl2] {
+            assert_eq!(of(&here, host), None);
+            assert_eq!(of(&Identity::default(), host), None);
+            assert_eq!(of(&machine("gpu-7", 63, 16), host), None, "a part of it was taken back");
+            assert_eq!(of(&machine("GPU-7", 64, 8), host), None, "it may use half of the processors");
+            assert_eq!(of(&machine("gpu-7", 128, 16), host), told("MemTotal"));
+            assert_eq!(of(&machine("gpu-7", 64, 32), host), told("NCPU"));
+        }
+        assert_eq!(of(&machine("gpu-8", 64, 16), &native), told("Name"));
+        assert_eq!((of(&machine("gpu-8", 64, 16), &container), of(&machine("gpu-8", 64, 16), &wsl2)), (None, None));
+        let evidence = elsewhere(&machine("gpu-8", 64, 16), &here, &native).unwrap();
+        assert!(!format!("{evidence:?}").contains("gpu-"), "a name is not told");
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{CATALOGUE, Entry, Remedy};
 use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::host::{Confidence, Evidence, Survey};
+use crate::host::survey::Gap;
+use crate::host::{Confidence, Evidence, Seen, Survey};
 
 /// The stable name of an entry of the catalogue: `D01` to `D49`. In JSON it is this text.
 ///
@@ -162,6 +163,23 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
     /// Every entry of the catalogue and how it was answered, in order.
     pub examined: Vec<Examined>,
+    /// What was not read whole: a daemon that did not answer, a reader that failed, containers that the caller did not want
+    /// asked for. Entries that are unknown may be so for want of it.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+}
+
+/// What a diagnosis comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Something does not work.
+    Broken,
+    /// Nothing broken was found, and not all could be looked at, for a daemon or a reader failed.
+    Incomplete,
+    /// Nothing is broken, as far as the catalogue knows. Entries for which nobody asks stay open, and there may be risks.
+    Works,
 }
 
 impl Diagnosis {
@@ -178,6 +196,23 @@ impl Diagnosis {
     /// The entries that could not be answered, with the reason.
     pub fn unknown(&self) -> impl Iterator<Item = &Examined> {
         self.examined.iter().filter(|examined| examined.outcome == "unknown")
+    }
+
+    /// How many entries were answered by looking: those that are found or clear.
+    pub fn looked_at(&self) -> usize {
+        self.examined.iter().filter(|examined| matches!(examined.outcome.as_str(), "found" | "clear")).count()
+    }
+
+    /// What it comes to. It is [`Incomplete`](Verdict::Incomplete) only where something failed that should have answered
+    /// ([`gaps`](Self::gaps)), not where an entry is open because nobody had reason to ask.
+    pub fn verdict(&self) -> Verdict {
+        if self.worst() == Some(Severity::Broken) {
+            Verdict::Broken
+        } else if !self.gaps.is_empty() && self.unknown().next().is_some() {
+            Verdict::Incomplete
+        } else {
+            Verdict::Works
+        }
     }
 
     /// The first thing that does not work as an error; none where nothing is [`Broken`](Severity::Broken).
@@ -197,7 +232,8 @@ impl Diagnosis {
 
     pub(super) fn of(survey: &Survey) -> Self {
         let simulated = survey.nvml.simulated || survey.cuda.simulated;
-        Self { host: survey.host.summary(), simulated, findings: Vec::new(), examined: Vec::new() }
+        let host = survey.host.summary();
+        Self { host, simulated, findings: Vec::new(), examined: Vec::new(), gaps: gaps(survey) }
     }
 
     pub(super) fn add(&mut self, entry: &Entry, outcome: Outcome, survey: &Survey) {
@@ -228,6 +264,18 @@ impl Diagnosis {
     pub(super) fn finish(&mut self) {
         self.findings.sort_by_key(|finding| (finding.severity, Reverse(finding.confidence), finding.id));
     }
+}
+
+/// What failed to answer. Of daemons it is the one that `docker` would use, or any where none answered: another one that
+/// is silent hides nothing of it.
+fn gaps(survey: &Survey) -> Vec<Gap> {
+    let none_answered = survey.daemon().is_none();
+    let silent = survey.host.daemons.iter().filter(|daemon| daemon.chosen || none_answered);
+    let daemons = silent.filter_map(|daemon| match &daemon.answer {
+        Seen::Unreadable(why) => Some(Gap::of(format!("daemon {}", daemon.endpoint), why)),
+        _ => None,
+    });
+    daemons.chain(survey.gaps.iter().cloned()).collect()
 }
 
 impl fmt::Display for FindingId {

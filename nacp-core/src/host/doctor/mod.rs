@@ -14,7 +14,7 @@ mod whole;
 
 pub use catalogue::CATALOGUE;
 pub use explain::{ErrorFamily, ErrorNumber, Explanation, Match, explain};
-pub use finding::{Diagnosis, Examined, Finding, FindingId, Outcome, Severity, Trace};
+pub use finding::{Diagnosis, Examined, Finding, FindingId, Outcome, Severity, Trace, Verdict};
 pub use remedy::{Command, Remedy};
 pub use symptom::Symptom;
 pub use whole::Doctor;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Drift, Effect, Side, Unanswered, Verification};
 use crate::cuda::check::page::cell;
+use crate::host::prose::wrap;
 
 impl Verification {
     /// It as JSON, with `holds` for each effect that can be allowed.
@@ -68,19 +69,34 @@ fn reason(unknown: &Unanswered) -> String {
     }
 }
 
-/// The verdict, then three lines for each change, and one for what cannot be compared.
+/// The widest line, unless it is told.
+const WIDTH: usize = 100;
+/// Narrower than this nothing can be read.
+const NARROWEST: usize = 40;
+/// Where the text of a change begins: after what it can do.
+const TEXT: usize = 15;
+
+/// The verdict, then for each change what, why and what to do, and then what cannot be compared. `{verification:80}` writes
+/// it in lines of 80 columns; without a width it is 100.
 impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.verdict())?;
+        let width = f.width().unwrap_or(WIDTH).max(NARROWEST);
+        let mut out = String::new();
+        wrap(&mut out, &self.verdict(), width, 0, 2);
+        let mut marked = |mark: &str, text: &str| {
+            out.push_str(&format!("  {mark:<11}  "));
+            wrap(&mut out, text, width, TEXT, TEXT + 2);
+        };
         for Drift { item, locked, found, effect, why, remedy } in &self.drifts {
-            write!(f, "\n  {effect:<11}  {item}: {locked} -> {found}\n{:15}{why}", "")?;
+            marked(effect.name(), &format!("{item}: {locked} -> {found}"));
+            marked("", why);
             if !remedy.is_empty() {
-                write!(f, "\n{:15}-> {remedy}", "")?;
+                marked("", &format!("-> {remedy}"));
             }
         }
         for unknown in &self.unknown {
-            write!(f, "\n  {:<11}  {}: {}", "?", unknown.item, reason(unknown))?;
+            marked("?", &format!("{}: {}", unknown.item, reason(unknown)));
         }
-        Ok(())
+        f.write_str(out.trim_end())
     }
 }

@@ -1,6 +1,7 @@
 //! The reading side: what is known of a machine, of this one or of one that was laid down in a folder.
 
 mod files;
+mod memory;
 mod program;
 mod recorded;
 #[cfg(test)]
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(super) use self::memory::memory;
 pub use self::program::CommandOutcome;
 
 use super::Seen;

@@ -23,6 +23,7 @@ const GRACE: Duration = Duration::from_millis(100);
 /// How a program ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct CommandOutcome {
     /// Its exit code; none where a signal ended it, or its time.
     pub code: Option<i32>,

@@ -38,6 +38,7 @@ pub struct CdiSpec {
 /// One device of a specification.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct CdiDevice {
     /// Its name: a UUID, an index, `all`.
     pub name: String,

@@ -42,7 +42,8 @@ pub struct ContainerFacts {
     pub runtime: Option<String>,
     /// Device nodes that it is given by path.
     pub devices: Vec<String>,
-    /// Its variables that begin with `NVIDIA_` or `CUDA_`, and `LD_LIBRARY_PATH`; the image's own among them.
+    /// Its variables that decide about GPUs, such as `NVIDIA_VISIBLE_DEVICES` and `LD_LIBRARY_PATH`; the image's own among
+    /// them.
     pub env: BTreeMap<String, String>,
     /// Bytes of its `/dev/shm`.
     pub shm_bytes: Option<u64>,

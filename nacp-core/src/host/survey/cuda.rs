@@ -30,6 +30,7 @@ pub struct CudaFacts {
 /// A call that the driver refused, or that killed its process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct CudaFailure {
     /// The call, such as `cuInit`.
     pub call: String,

@@ -37,7 +37,7 @@ fn walk(value: &mut Value, change: &impl Fn(&str) -> Option<String>) {
 
 /// The text without names, where it has any.
 fn discreet(text: &str, home: Option<&str>) -> Option<String> {
-    let mut changed = home.filter(|home| text.contains(home)).map(|home| text.replace(home, "~"));
+    let mut changed = home.filter(|home| text.contains(home)).map(|home| without_home(text, home));
     for mark in HOMES {
         let text = changed.as_deref().unwrap_or(text);
         if text.contains(mark) {
@@ -47,13 +47,41 @@ fn discreet(text: &str, home: Option<&str>) -> Option<String> {
     changed.filter(|changed| changed != text)
 }
 
+/// The text with `~` for the home, where it is not the beginning of another name.
+fn without_home(text: &str, home: &str) -> String {
+    let goes_on = |after: &str| after.starts_with(|next: char| next.is_alphanumeric() || matches!(next, '_' | '-'));
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(home) {
+        kept.push_str(before);
+        kept.push_str(if goes_on(after) { home } else { "~" });
+        rest = after;
+    }
+    kept + rest
+}
+
+/// How long the name is with which a text begins that follows `mark`. Names of Windows may have blanks: one goes on to
+/// the next part of the path, and where none follows, as far as it may.
+fn name_of(text: &str, mark: &str) -> usize {
+    const ENDS: [char; 10] = ['/', '\\', ':', ';', '"', ',', '\n', '<', '>', '|'];
+    let quote = |at: usize| !text[at + 1..].starts_with(char::is_alphanumeric);
+    let end = text.char_indices().find(|(at, it)| ENDS.contains(it) || (*it == '\'' && quote(*at)));
+    let end = end.map_or(text.len(), |(at, _)| at);
+    let name = &text[..end];
+    if mark == "/home/" {
+        return name.find([' ', '\'']).unwrap_or(end);
+    }
+    // A path that follows after a blank is another one.
+    name.trim_end().len()
+}
+
 fn without(text: &str, mark: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(mark) {
         kept.push_str(before);
         kept.push_str(mark);
-        let end = after.find(['/', '\\', ' ', ':', ';', '"', '\'', ',', '\n']).unwrap_or(after.len());
+        let end = name_of(after, mark);
         let name = &after[..end];
         kept.push_str(if name.is_empty() || NOBODY.contains(&name) { name } else { "…" });
         rest = &after[end..];
@@ -75,11 +103,22 @@ mod tests {
             ("C:\\Users\\ada\\kernel", "C:\\Users\\…\\kernel"),
             ("kernel=C:\\\\Users\\\\ada\\\\kernel", "kernel=C:\\\\Users\\\\…\\\\kernel"),
             ("/mnt/c/Users/ada/x and /mnt/c/Users/Public", "/mnt/c/Users/…/x and /mnt/c/Users/Public"),
+            (r"C:\Users\Ada Lovelace\x", r"C:\Users\…\x"),
+            (r"C:\\Users\\Ada Lovelace\\x", r"C:\\Users\\…\\x"),
+            (r"C:\Users\Ada Lovelace", r"C:\Users\…"),
+            (r"C:\Users\Ada O'Brien\x", r"C:\Users\…\x"),
+            (r"'C:\Users\Ada Lovelace' is not there", r"'C:\Users\…' is not there"),
+            ("/mnt/c/Users/Ada Lovelace/x:/usr/lib", "/mnt/c/Users/…/x:/usr/lib"),
+            ("/mnt/c/Users/Ada Lovelace /usr/lib", "/mnt/c/Users/… /usr/lib"),
+            ("no space left in /home/ada of this machine", "no space left in /home/… of this machine"),
         ] {
             assert_eq!(discreet(text, None).as_deref(), Some(kept));
         }
         assert_eq!(discreet("/data/ada/lib", Some("/data/ada")).as_deref(), Some("~/lib"));
         assert_eq!(discreet("/usr/lib", Some("/data/ada")), None);
+        assert_eq!(discreet("/data/adam/lib", Some("/data/ada")), None);
+        let both = discreet("/data/adam:/data/ada:/data/ada.", Some("/data/ada"));
+        assert_eq!(both.as_deref(), Some("/data/adam:~:~."));
         assert_eq!(discreet("/home/…/x", None), None);
     }
 

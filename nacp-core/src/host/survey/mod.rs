@@ -21,11 +21,12 @@
 //!
 //! # What is not
 //!
-//! Serial numbers, names of machines and users, ids of pods, and secrets are not kept. Of a container's variables only
-//! those that begin with `NVIDIA_` or `CUDA_`, and `LD_LIBRARY_PATH`, are; of the daemon's configuration only keys that
-//! cannot hold a secret. Names of users are left out of paths wherever they stand. Lines that a container wrote are kept
-//! as they are, with names of users in paths left out: what a program writes of itself, a survey cannot know. Nothing is
-//! changed, nothing is executed within a container, and nobody outside of the machine is asked.
+//! Serial numbers, names of machines and users, ids of pods, and secrets are not kept. Of the variables of this process
+//! and of containers only those of a list are, such as `NVIDIA_VISIBLE_DEVICES`, and none whose name speaks of a key, a
+//! token or a password; of the daemon's configuration only keys that cannot hold a secret. Names of users are left out of
+//! paths wherever they stand. Lines that a container wrote are kept as they are, with names of users in paths left out:
+//! what a program writes of itself, a survey cannot know. Nothing is changed, nothing is executed within a container, and
+//! nobody outside of the machine is asked.
 
 mod builder;
 mod cdi;
@@ -79,7 +80,7 @@ pub struct Survey {
     #[serde(default)]
     pub gaps: Vec<Gap>,
     /// Variables of the environment that decide which GPUs, libraries and daemons are used: `CUDA_VISIBLE_DEVICES`,
-    /// `NVIDIA_*`, `LD_LIBRARY_PATH`, `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_API_VERSION`.
+    /// `NVIDIA_VISIBLE_DEVICES`, `LD_LIBRARY_PATH`, `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_API_VERSION`.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// What installs its packages and starts its services.

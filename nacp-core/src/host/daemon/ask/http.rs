@@ -23,16 +23,92 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     fields.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// Whether all of it is there although the connection is still open.
-pub(super) fn complete(answer: &[u8]) -> bool {
-    // What has no head by now is no answer of an HTTP server, and there is no need to hear more of it.
-    let Some((head, body)) = parted(answer) else { return answer.len() > HEAD };
-    if is_chunked(head) {
-        return body.ends_with(b"0\r\n\r\n") && without_chunks(body).is_some();
+/// Tells when all of an answer is there although the connection is still open. It goes on where it stopped: an answer that
+/// comes in many pieces is looked at once.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// How far it has looked for the end of the head.
+    searched: usize,
+    end: Option<End>,
+}
+
+/// How the end of a body is known.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// By the end of the connection.
+    Closed,
+    /// By its length: so many bytes with the head.
+    Length(usize),
+    /// By its last piece; the next piece begins here.
+    Chunks(usize),
+}
+
+impl Watch {
+    /// Whether all is there, or nothing more needs to be heard. `answer` is what it was the last time, and more.
+    pub(super) fn complete(&mut self, answer: &[u8]) -> bool {
+        let end = match self.end {
+            Some(end) => end,
+            None => match self.head(answer) {
+                Some(end) => end,
+                // What has no head by now is no answer of an HTTP server, and there is no need to hear more of it.
+                None => return answer.len() > HEAD,
+            },
+        };
+        match end {
+            End::Closed => false,
+            End::Length(length) => answer.len() >= length,
+            End::Chunks(next) => {
+                let (next, complete) = chunks(answer, next);
+                self.end = Some(End::Chunks(next));
+                complete
+            }
+        }
     }
-    field(head, "content-length")
-        .and_then(|length| length.parse().ok())
-        .is_some_and(|length: usize| body.len() >= length)
+
+    fn head(&mut self, answer: &[u8]) -> Option<End> {
+        let until = answer.len().min(HEAD);
+        let from = self.searched.saturating_sub(3).min(until);
+        self.searched = until;
+        let body = from + answer[from..until].windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+        let head = std::str::from_utf8(&answer[..body - 4]).unwrap_or_default();
+        let length = || field(head, "content-length").and_then(|length| length.parse::<usize>().ok());
+        let end = match length() {
+            _ if is_chunked(head) => End::Chunks(body),
+            Some(length) => End::Length(body.saturating_add(length)),
+            None => End::Closed,
+        };
+        self.end = Some(end);
+        Some(end)
+    }
+}
+
+/// Goes over the pieces that are whole: where the next one begins, and whether the last one was there.
+fn chunks(answer: &[u8], mut next: usize) -> (usize, bool) {
+    loop {
+        let rest = answer.get(next..).unwrap_or_default();
+        let Some(end) = rest[..rest.len().min(HEAD)].windows(2).position(|two| two == b"\r\n") else {
+            return (next, rest.len() >= HEAD);
+        };
+        match size(&rest[..end]) {
+            // What follows the last piece ends with an empty line.
+            Some(0) => return (next, rest[end..].windows(4).any(|four| four == b"\r\n\r\n")),
+            Some(length) => {
+                let Some(after) = next.checked_add(end + 4).and_then(|after| after.checked_add(length)) else {
+                    return (next, true);
+                };
+                if after > answer.len() {
+                    return (next, false);
+                }
+                next = after;
+            }
+            None => return (next, true),
+        }
+    }
+}
+
+/// The length of a piece, from the line before it.
+fn size(line: &[u8]) -> Option<usize> {
+    usize::from_str_radix(std::str::from_utf8(line).ok()?.split(';').next()?.trim(), 16).ok()
 }
 
 fn is_chunked(head: &str) -> bool {
@@ -73,8 +149,7 @@ fn without_chunks(mut body: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     loop {
         let end = body.windows(2).position(|two| two == b"\r\n")?;
-        let length = std::str::from_utf8(&body[..end]).ok()?.split(';').next()?.trim();
-        let length = usize::from_str_radix(length, 16).ok()?;
+        let length = size(&body[..end])?;
         body = &body[end + 2..];
         if length == 0 {
             return Some(whole);
@@ -151,7 +226,24 @@ mod tests {
             // What looks like the end stands in the middle of a piece.
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{0\r\n\r\n", false),
         ] {
-            assert_eq!(complete(answer.as_bytes()), whole, "{answer:?}");
+            assert_eq!(Watch::default().complete(answer.as_bytes()), whole, "{answer:?}");
+        }
+        let trailed = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: 1\r\n\r\n";
+        assert!(Watch::default().complete(trailed.as_bytes()));
+        assert!(!Watch::default().complete(&trailed.as_bytes()[..trailed.len() - 2]));
+        let endless = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n";
+        assert!(Watch::default().complete(endless.as_bytes()));
+    }
+
+    #[test]
+    fn what_was_looked_at_is_not_looked_at_again() {
+        for head in ["Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", "Content-Length: 4\r\n\r\n{}"] {
+            let mut answer = format!("HTTP/1.1 200 OK\r\n{head}").into_bytes();
+            let mut watch = Watch::default();
+            assert!(!watch.complete(&answer));
+            answer.fill(b'x');
+            answer.extend_from_slice(b"0\r\n\r\n");
+            assert!(watch.complete(&answer), "{head:?}");
         }
     }
 
@@ -168,7 +260,12 @@ mod tests {
         fn nothing_panics_on_garbage(bytes in proptest::collection::vec(any::<u8>(), 0..200), head in "HTTP/1[.]1 200 OK(\r\n[a-zA-Z-]{0,20}: ?[a-z0-9]{0,9}){0,3}\r\n\r\n") {
             let answer = [head.as_bytes(), &bytes].concat();
             for answer in [&bytes, &answer] {
-                let _ = (complete(answer), body(answer), without_frames(answer));
+                let _ = (body(answer), without_frames(answer));
+                let (mut watch, mut told) = (Watch::default(), false);
+                for end in 0..=answer.len() {
+                    told |= watch.complete(&answer[..end]);
+                }
+                prop_assert_eq!(told, (0..=answer.len()).any(|end| Watch::default().complete(&answer[..end])));
             }
         }
     }

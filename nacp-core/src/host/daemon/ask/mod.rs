@@ -19,6 +19,8 @@ use crate::host::Seen;
 
 /// The most that is read of an answer, in bytes.
 const MOST: u64 = 8 << 20;
+/// The longest limit; a longer one is this one.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A question that is under way.
 pub(in crate::host) struct Pending {
@@ -46,6 +48,7 @@ pub(in crate::host) fn exchange(
 }
 
 fn begin_with(endpoint: &str, method: &str, path: &str, json: Option<&str>, limit: Duration) -> Pending {
+    let limit = limit.min(LONGEST);
     let until = Instant::now() + limit;
     let heard = Address::of(endpoint).and_then(|address| {
         let body = json.map_or_else(String::new, |json| {
@@ -229,7 +232,7 @@ fn converse<S: Read + Write>(
 ) -> Result<Vec<u8>, IoError> {
     limit(&stream, left(until)?)?;
     stream.write_all(request.as_bytes())?;
-    let (mut answer, mut buffer) = (Vec::new(), [0; 16 << 10]);
+    let (mut answer, mut buffer, mut watch) = (Vec::new(), [0; 16 << 10], http::Watch::default());
     loop {
         limit(&stream, left(until)?)?;
         match stream.read(&mut buffer) {
@@ -243,7 +246,7 @@ fn converse<S: Read + Write>(
         if answer.len() as u64 > MOST {
             return Err(IoError::other(format!("it answers with more than {MOST} bytes")));
         }
-        if http::complete(&answer) {
+        if watch.complete(&answer) {
             return Ok(answer);
         }
     }

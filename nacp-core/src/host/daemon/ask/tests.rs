@@ -54,6 +54,12 @@ fn one_that_is_silent_costs_the_limit_and_no_more() {
     }
 }
 
+#[test]
+fn a_limit_without_end_is_one() {
+    let endpoint = serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", Duration::ZERO);
+    assert_eq!(get(&endpoint, "/version", Duration::MAX), Seen::Found(b"{}".to_vec()));
+}
+
 /// Each piece comes in time, all of them together do not.
 #[test]
 fn one_that_answers_drop_by_drop_is_held_to_the_whole_limit() {

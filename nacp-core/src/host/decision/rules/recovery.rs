@@ -1,7 +1,9 @@
 //! What comes back by itself: read, never provoked.
 
 use super::Side;
+use super::speed::number;
 use super::stability::is_desktop;
+use crate::host::decision::cell::rounded;
 use crate::host::decision::{Figure, Observed};
 use crate::host::{Daemon, DaemonPlace, GpuPathKind, Seen};
 
@@ -29,7 +31,7 @@ const PROBES: [Probe; 6] = [
 /// be told go to `missing`.
 pub(super) fn recovery(observed: &Observed, side: Side, missing: &mut Vec<String>) -> Vec<Figure> {
     let probes: Vec<&Probe> = PROBES.iter().filter(|probe| side.containers || !probe.containers).collect();
-    let weight = 1.0 / super::speed::number(probes.len());
+    let weight = rounded(1.0 / number(probes.len()));
     let mut figures = Vec::new();
     for probe in probes {
         match (probe.read)(observed) {
@@ -84,7 +86,7 @@ fn unit(observed: &Observed) -> Answer {
 fn persistence(observed: &Observed) -> Answer {
     let survey = &observed.survey;
     if survey.host.gpu.kind != GpuPathKind::Native {
-        return Err("the driver is not of this kernel".into());
+        return Err("no GPU has its driver in this kernel".into());
     }
     if let Some(state) = survey.units.get("nvidia-persistenced.service").filter(|state| *state == "active") {
         return Ok((true, format!("nvidia-persistenced.service is {state}")));

@@ -4,77 +4,66 @@ use std::fmt;
 
 use super::words::{LEGEND, SIMULATED, headline, narrow_mean, parts, percent, reach, score, shares, short, word};
 use crate::host::RuntimeOption;
-use crate::host::decision::{Criterion, Decision};
+use crate::host::decision::{Column, Criterion, Decision};
+use crate::host::prose::wrap;
 
-/// The narrowest table that can be read.
-const NARROWEST: usize = 100;
+/// The widest line, unless it is told.
+const WIDTH: usize = 100;
+/// Narrower than this nothing can be read.
+const NARROWEST: usize = 40;
 const FIRST: usize = 23;
 const CELL: usize = 11;
 
+/// `{decision:80}` writes it in lines of 80 columns; without a width it is 100. Where not all options stand beside each
+/// other, the table goes on below itself.
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = f.width().unwrap_or(NARROWEST).max(NARROWEST);
+        let width = f.width().unwrap_or(WIDTH).max(NARROWEST);
         let simulated = if self.simulated { " (simulated)" } else { "" };
-        writeln!(f, "Runtime options on {}{simulated}", self.machine)?;
-        wrap(f, &headline(self), 0, width)?;
-        writeln!(f)?;
-        let line = |f: &mut fmt::Formatter<'_>, first: &str, cells: [String; 7]| {
-            let mut text = format!("{first:<FIRST$}");
-            for cell in cells {
-                text.push_str(&format!("{cell:<CELL$}"));
-            }
-            writeln!(f, "{}", text.trim_end())
-        };
-        let columns = |of: &dyn Fn(RuntimeOption) -> String| RuntimeOption::ALL.map(of);
-        line(f, "", columns(&|option| short(option).into()))?;
-        let column =
-            |option, of: &dyn Fn(&super::super::Column) -> String| self.column(option).map(of).unwrap_or_default();
-        line(f, "", columns(&|option| column(option, &|it| reach(&it.reach).into())))?;
-        for criterion in Criterion::ALL {
-            let cells = columns(&|option| self.cell(option, criterion).map(word).unwrap_or_default());
-            line(f, criterion.title(), cells)?;
+        let mut out = String::new();
+        wrap(&mut out, &format!("Runtime options on {}{simulated}", self.machine), width, 0, 2);
+        wrap(&mut out, &headline(self), width, 0, 2);
+        for options in RuntimeOption::ALL.chunks(((width - FIRST) / CELL).max(1)) {
+            out.push('\n');
+            table(self, options, &mut out);
         }
-        line(f, "mean of what is known", columns(&|option| column(option, &narrow_mean)))?;
-        line(f, "compared", columns(&|option| column(option, &|it| score(it.compared))))?;
-        line(f, "weight known", columns(&|option| column(option, &|it| percent(it.known))))?;
-        line(f, "weight measured", columns(&|option| column(option, &|it| percent(it.measured))))?;
-        writeln!(f)?;
-        wrap(f, LEGEND, 0, width)?;
+        out.push('\n');
+        wrap(&mut out, LEGEND, width, 0, 0);
         if let Some(shares) = shares(self) {
-            wrap(f, &shares, 0, width)?;
+            wrap(&mut out, &shares, width, 0, 0);
         }
         if self.simulated {
-            wrap(f, SIMULATED, 0, width)?;
+            wrap(&mut out, SIMULATED, width, 0, 0);
         }
         for (heading, lines) in parts(self) {
-            writeln!(f, "\n{heading}")?;
+            out.push_str(&format!("\n{heading}\n"));
             for line in lines {
-                wrap(f, &line, 2, width)?;
+                out.push_str("  - ");
+                wrap(&mut out, &line, width, 4, 4);
             }
         }
-        Ok(())
+        f.write_str(&out)
     }
 }
 
-/// A paragraph, its first line marked where it is indented.
-fn wrap(f: &mut fmt::Formatter<'_>, text: &str, indent: usize, width: usize) -> fmt::Result {
-    let mark = if indent > 0 { "- " } else { "" };
-    let mut line = format!("{:indent$}{mark}", "");
-    let start = line.chars().count();
-    let mut length = start;
-    for word in text.split_whitespace() {
-        let size = word.chars().count();
-        if length > start && length + 1 + size > width {
-            writeln!(f, "{line}")?;
-            line = " ".repeat(start);
-            length = start;
+/// Some of the options, one in each column.
+fn table(decision: &Decision, options: &[RuntimeOption], out: &mut String) {
+    let mut line = |first: &str, cell: &dyn Fn(RuntimeOption) -> String| {
+        let mut text = format!("{first:<FIRST$}");
+        for option in options {
+            text.push_str(&format!("{:<CELL$}", cell(*option)));
         }
-        if length > start {
-            line.push(' ');
-            length += 1;
-        }
-        line.push_str(word);
-        length += size;
+        out.push_str(text.trim_end());
+        out.push('\n');
+    };
+    let column = |option, of: &dyn Fn(&Column) -> String| decision.column(option).map(of).unwrap_or_default();
+    line("", &|option| short(option).into());
+    line("", &|option| column(option, &|it| reach(&it.reach).into()));
+    for criterion in Criterion::ALL {
+        line(criterion.title(), &|option| decision.cell(option, criterion).map(word).unwrap_or_default());
     }
-    writeln!(f, "{line}")
+    line("mean of what is known", &|option| column(option, &narrow_mean));
+    line("compared", &|option| column(option, &|it| score(it.compared)));
+    line("weight known", &|option| column(option, &|it| percent(it.known)));
+    line("weight measured", &|option| column(option, &|it| percent(it.measured)));
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{by_place, here};
 use crate::cuda::check::page::{STYLE, escape};
-use crate::host::doctor::{Diagnosis, Explanation, Finding, Remedy, Severity};
+use crate::host::doctor::{Diagnosis, Explanation, Finding, Remedy, Severity, Verdict};
 
 /// What these pages have beside the common style: commands, and a wider column for ids.
 const OWN_STYLE: &str = "summary, .plain { grid-template-columns: 4.5rem 3rem 1fr; }\n\
@@ -13,11 +13,12 @@ const OWN_STYLE: &str = "summary, .plain { grid-template-columns: 4.5rem 3rem 1f
                          font: .85rem ui-monospace, \"Cascadia Mono\", Menlo, Consolas, monospace; color: var(--text); }\n";
 
 pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
-    let (word, class) = match diagnosis.worst() {
-        Some(Severity::Broken) => ("broken", "fail"),
-        Some(Severity::Risk) => ("risk", "warn"),
-        Some(Severity::Note) => ("note", "skip"),
-        None => ("well", "pass"),
+    let (word, class) = match (diagnosis.verdict(), diagnosis.worst()) {
+        (Verdict::Broken, _) => ("broken", "fail"),
+        (Verdict::Incomplete, _) => ("not known", "skip"),
+        (Verdict::Works, Some(Severity::Risk)) => ("risk", "warn"),
+        (Verdict::Works, Some(_)) => ("note", "skip"),
+        (Verdict::Works, None) => ("well", "pass"),
     };
     let mut out = head("Diagnosis", word, class);
     // Writing to a text cannot fail.
@@ -72,18 +73,22 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
     let mut out = head("Explanation", if known { "known" } else { "unknown" }, if known { "warn" } else { "skip" });
     out.push_str("<div class=\"checks\">\n");
     for one in &explanation.matches {
+        let (seen, more) = here(one);
+        // Red is for what is so here.
+        let class = if one.here == "found" { class(one.severity) } else { "skip" };
         let _ = writeln!(
             out,
-            "<details open><summary><span class=\"word {}\">{}</span><code>{}</code><span>{}</span></summary>\n\
-             <div class=\"more\">\n<pre>{}</pre>\n<p>{}.</p>\n<p>Why: {}.</p>",
-            class(one.severity),
+            "<details open><summary><span class=\"word {class}\">{}</span><code>{}</code><span>{seen}: {}</span></summary>\n\
+             <div class=\"more\">\n<pre>{}</pre>",
             one.severity,
             one.id,
             escape(&one.title),
-            escape(&one.quote),
-            escape(&here(&one.here, &one.why)),
-            escape(&one.cause)
+            escape(&one.quote)
         );
+        if let Some(more) = more {
+            let _ = writeln!(out, "<p>{}.</p>", escape(&more));
+        }
+        let _ = writeln!(out, "<p>Why: {}.</p>", escape(&one.cause));
         remedy(&mut out, &one.remedy);
         links(&mut out, &one.links);
         out.push_str("</div></details>\n");

@@ -35,9 +35,13 @@ pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
 pub(super) fn explanation(explanation: &Explanation) -> String {
     let mut out = String::new();
     for one in &explanation.matches {
-        let _ = writeln!(out, "### {} {}: {}\n", one.id, one.severity, cell(&one.title));
+        let (seen, more) = here(one);
+        let _ = writeln!(out, "### {} {seen} ({}): {}\n", one.id, one.severity, cell(&one.title));
         let _ = writeln!(out, "> {}\n", cell(&one.quote));
-        let _ = writeln!(out, "{}. Why: {}.\n", sentence(&here(&one.here, &one.why)), cell(&one.cause));
+        if let Some(more) = more {
+            let _ = writeln!(out, "{}.\n", sentence(&cell(&more)));
+        }
+        let _ = writeln!(out, "Why: {}.\n", cell(&one.cause));
         remedy(&mut out, &one.remedy);
         links(&mut out, &one.links);
         out.push('\n');

@@ -6,12 +6,20 @@ mod text;
 
 use std::fmt;
 
-use super::{Diagnosis, Doctor, Examined, Explanation, Finding, Remedy};
+use serde::Serialize;
+use text::Text;
+
+use super::{Diagnosis, Doctor, Examined, Explanation, Finding, Match, Remedy, Severity, Verdict};
 
 impl Diagnosis {
-    /// As JSON: its fields are stable, new ones may come.
+    /// As JSON, with its [`verdict`](Self::verdict): its fields are stable, new ones may come.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        serde_json::to_string_pretty(&self.with_verdict()).unwrap_or_default()
+    }
+
+    /// What [`to_json`](Self::to_json) writes, for another form of JSON.
+    pub fn with_verdict(&self) -> impl Serialize + '_ {
+        Document { verdict: self.verdict(), diagnosis: self }
     }
 
     /// As Markdown, for an issue: what is wrong, each finding with its evidence folded, and what could not be told.
@@ -29,24 +37,36 @@ impl Diagnosis {
         self.examined.iter().filter(|examined| examined.outcome == outcome).count()
     }
 
-    /// The whole in one line, such as `2 broken, 1 risk: D09 …`.
+    /// The whole in one line: what is wrong, or among how many of the known failures nothing was found; and how many could
+    /// not be looked at, with what failed to answer.
     pub fn summary(&self) -> String {
-        let looked = self.examined.len() - self.count("not_here") - self.count("unknown");
         let mut parts = Vec::new();
-        for severity in [super::Severity::Broken, super::Severity::Risk, super::Severity::Note] {
+        for severity in [Severity::Broken, Severity::Risk, Severity::Note] {
             let count = self.findings.iter().filter(|finding| finding.severity == severity).count();
             match count {
                 0 => {}
                 1 => parts.push(format!("1 {severity}")),
-                _ if severity == super::Severity::Broken => parts.push(format!("{count} broken")),
+                _ if severity == Severity::Broken => parts.push(format!("{count} broken")),
                 _ => parts.push(format!("{count} {severity}s")),
             }
         }
         let simulated = if self.simulated { " (simulated GPUs)" } else { "" };
-        if parts.is_empty() {
-            format!("nothing is wrong among {looked} known failures that were looked for{simulated}")
+        let open = self.unknown().count();
+        let told = if parts.is_empty() {
+            let known = self.examined.len();
+            let elsewhere = match self.count("not_here") {
+                0 => String::new(),
+                count => format!("; {count} cannot be so here"),
+            };
+            format!("nothing found among {} of {known} known failures{simulated}{elsewhere}", self.looked_at())
         } else {
             format!("{}{simulated}", parts.join(", "))
+        };
+        let gaps: Vec<_> = self.gaps.iter().map(|gap| format!("{}: {}", gap.what, gap.why)).collect();
+        match (open, gaps.is_empty()) {
+            (0, _) => told,
+            (_, true) => format!("{told}; {open} could not be looked at"),
+            (_, false) => format!("{told}; {open} could not be looked at ({})", gaps.join("; ")),
         }
     }
 
@@ -61,6 +81,14 @@ impl Diagnosis {
         }
         groups
     }
+}
+
+/// A diagnosis as programs read it: with what it comes to.
+#[derive(Serialize)]
+struct Document<'a> {
+    verdict: Verdict,
+    #[serde(flatten)]
+    diagnosis: &'a Diagnosis,
 }
 
 impl Explanation {
@@ -83,7 +111,7 @@ impl Explanation {
 impl Doctor {
     /// As JSON: the diagnosis, and below `survey` all that it rests on.
     pub fn to_json(&self) -> String {
-        let whole = serde_json::json!({ "diagnosis": self.diagnosis, "survey": self.survey });
+        let whole = serde_json::json!({ "diagnosis": self.diagnosis.with_verdict(), "survey": self.survey });
         serde_json::to_string_pretty(&whole).unwrap_or_default()
     }
 }
@@ -95,28 +123,30 @@ impl fmt::Display for Doctor {
 }
 
 impl fmt::Display for Diagnosis {
-    /// What is wrong first, with what says so and how it is mended; then what could not be told.
+    /// What is wrong first, with what says so and how it is mended; then what could not be told. `{diagnosis:80}` writes
+    /// prose in lines of 80 columns; without a width it is 100.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&text::diagnosis(self))
+        f.write_str(&Text::of(f).diagnosis(self))
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(text::finding(self).trim_end())
+        f.write_str(Text::of(f).finding(self).trim_end())
     }
 }
 
 impl fmt::Display for Explanation {
-    /// What it means, likeliest first; or what can be done where nothing is known.
+    /// What it means, likeliest first; or what can be done where nothing is known. `{explanation:80}` writes prose in
+    /// lines of 80 columns; without a width it is 100.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&text::explanation(self))
+        f.write_str(&Text::of(f).explanation(self))
     }
 }
 
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(text::remedy(self, 0).trim_end())
+        f.write_str(Text::of(f).remedy(self, 0).trim_end())
     }
 }
 
@@ -143,13 +173,13 @@ fn by_place(remedy: &Remedy) -> Vec<(&'static str, Vec<&str>)> {
     groups
 }
 
-/// What an explanation says of this machine.
-fn here(outcome: &str, why: &str) -> String {
-    match outcome {
-        "found" => "this machine has it".into(),
-        "clear" => "this machine does not show it".into(),
-        "not_here" => format!("it cannot be so on this machine: {why}"),
-        _ => format!("whether this machine has it is not known: {why}"),
+/// What an explanation says of this machine, in two words and, where there is more to say, in a sentence.
+fn here(one: &Match) -> (&'static str, Option<String>) {
+    match one.here.as_str() {
+        "found" => ("found here", None),
+        "clear" => ("not seen here", None),
+        "not_here" => ("not here", Some(format!("it cannot be so on this machine: {}", one.why))),
+        _ => ("not known here", Some(format!("whether this machine has it is not known: {}", one.why))),
     }
 }
 

@@ -1,5 +1,8 @@
-use super::super::{CATALOGUE, Diagnosis, Examined, Explanation, Finding, FindingId, Remedy, Severity, explain};
+use super::super::{
+    CATALOGUE, Diagnosis, Examined, Explanation, Finding, FindingId, Remedy, Severity, Verdict, explain,
+};
 use crate::error::ErrorKind;
+use crate::host::survey::Gap;
 use crate::host::{Confidence, Evidence, Host, Root, Survey, detect_in};
 
 fn host() -> Host {
@@ -67,6 +70,8 @@ fn only_what_is_broken_is_an_error() {
 #[test]
 fn commands_stand_on_lines_of_their_own_with_where_they_are_typed() {
     let text = finding(1, Severity::Broken, Confidence::Likely).to_string();
+    let narrow = format!("{:40}", finding(1, Severity::Broken, Confidence::Likely));
+    assert!(narrow.contains("D01  broken, likely: a <b>title</b>\n     with | in it (GPU-1)\n"), "{narrow}");
     assert_eq!(
         text,
         "D01  broken, likely: a <b>title</b> with | in it (GPU-1)
@@ -94,8 +99,21 @@ fn a_machine_in_order_says_so_in_a_line_and_what_is_not_known_in_others() {
     ];
     assert_eq!(
         well.to_string(),
-        "native Linux\nnothing is wrong among 1 known failures that were looked for\n\nnot known:\n  D03 D04: nobody looked"
+        "native Linux\nnothing found among 1 of 4 known failures; 1 cannot be so here; 2 could not be looked at\n\nnot known:\n  \
+         D03 D04: nobody looked"
     );
+    assert_eq!(well.verdict(), Verdict::Works);
+    // The same with a daemon that failed: nobody may take it for an all-clear.
+    well.gaps = vec![Gap::of("daemon unix:///var/run/docker.sock", "permission denied")];
+    assert_eq!(well.verdict(), Verdict::Incomplete);
+    assert!(
+        well.summary().ends_with("2 could not be looked at (daemon unix:///var/run/docker.sock: permission denied)")
+    );
+    assert!(well.html().contains("not known") && !well.html().contains("class=\"word pass\""));
+    let broken = Diagnosis { findings: vec![finding(1, Severity::Broken, Confidence::Likely)], ..well.clone() };
+    assert_eq!(broken.verdict(), Verdict::Broken);
+    well.examined.truncate(2);
+    assert_eq!((well.verdict(), well.summary().contains("could not")), (Verdict::Works, false), "{}", well.summary());
 }
 
 #[test]
@@ -115,6 +133,7 @@ fn nothing_that_was_read_escapes_into_a_page_or_a_table() {
 fn json_is_read_again_as_it_was() {
     let diagnosis = diagnosis(vec![finding(1, Severity::Broken, Confidence::Certain)]);
     assert_eq!(serde_json::from_str::<Diagnosis>(&diagnosis.to_json()).unwrap(), diagnosis);
+    assert!(diagnosis.to_json().starts_with("{\n  \"verdict\": \"broken\","), "{}", diagnosis.to_json());
     let explanation = explain("CUDA error 803\nXid 31", &Survey::of_host(host()));
     assert_eq!(serde_json::from_str::<Explanation>(&explanation.to_json()).unwrap(), explanation);
     assert!(explanation.to_json().contains("\"id\": \"D18\""), "{}", explanation.to_json());
@@ -124,7 +143,7 @@ fn json_is_read_again_as_it_was() {
 fn an_explanation_says_whether_it_is_so_here() {
     let explanation = explain("/usr/lib/wsl/lib/libcuda.so.1 is not a symbolic link", &Survey::of_host(host()));
     let text = explanation.to_string();
-    assert!(text.starts_with("D13  risk: "), "{text}");
+    assert!(text.starts_with("D13  not here (risk): "), "{text}");
     assert!(text.contains("it cannot be so on this machine: this is not WSL2"), "{text}");
     assert!(explanation.html().contains("this is not WSL2"));
     assert!(explanation.markdown().contains("this is not WSL2"));

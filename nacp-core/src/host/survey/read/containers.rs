@@ -347,7 +347,7 @@ mod tests {
             place: DaemonPlace::Unknown,
             evidence: Vec::new(),
         };
-        let (found, gaps) = super::read(&root, &[daemon], &|| Duration::from_secs(5));
+        let (found, gaps) = of_daemons(&root, &[daemon], &|| Duration::from_secs(5));
         (folder, found, gaps)
     }
 

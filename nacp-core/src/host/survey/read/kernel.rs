@@ -129,7 +129,7 @@ fn cgroups(root: &Root) -> Option<u32> {
 fn shm(root: &Root) -> Option<u64> {
     match shm_size(root.text("/proc/self/mountinfo").found()?)? {
         Some(bytes) => Some(bytes),
-        None => super::memory(root).map(|bytes| bytes / 2),
+        None => crate::host::root::memory(root).map(|bytes| bytes / 2),
     }
 }
 

@@ -148,7 +148,11 @@ pub(super) fn read(root: &Root, limit: Duration, given: impl FnOnce(Host, Instan
         }
     }
     while !missing.is_empty() {
-        let Ok((index, put)) = heard.recv_timeout(until.saturating_duration_since(Instant::now())) else { break };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let Ok((index, put)) = heard.recv_timeout(left) else { break };
         missing.retain(|it| *it != index);
         match put {
             Some(put) => put(&mut survey),
@@ -235,17 +239,6 @@ fn daemons(given: &Given) -> Put {
     Box::new(move |survey| survey.host.daemons = daemons)
 }
 
-/// All memory of the machine, in bytes.
-fn memory(root: &Root) -> Option<u64> {
-    total(root.text("/proc/meminfo").found()?)
-}
-
-fn total(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let number = line.trim().strip_suffix("kB")?.trim();
-    number.parse::<u64>().ok()?.checked_mul(1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,13 +283,5 @@ mod tests {
         }
         let (_, gap) = layers(&root, Instant::now() + Duration::from_secs(60));
         assert_eq!(gap, None);
-    }
-
-    #[test]
-    fn the_memory_of_a_machine_is_in_kibibytes() {
-        assert_eq!(total("MemTotal:        8021824 kB\nMemFree: 1 kB"), Some(8_021_824 << 10));
-        for broken in ["", "MemTotal: many kB", "MemTotal: 1 MB", "MemTotal: 18446744073709551615 kB"] {
-            assert_eq!(total(broken), None, "{broken}");
-        }
     }
 }

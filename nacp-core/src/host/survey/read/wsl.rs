@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::libraries::version;
-use super::{Given, Put, memory};
+use super::{Given, Put};
 use crate::host::Seen;
 use crate::host::root::Root;
 use crate::host::survey::Wsl;
@@ -37,7 +37,7 @@ pub(super) fn read(given: &Given) -> Put {
         driver_store: root
             .list("/usr/lib/wsl/drivers")
             .map(|names| names.into_iter().filter(|name| name.starts_with("nv")).collect()),
-        memory_bytes: memory(root),
+        memory_bytes: crate::host::root::memory(root),
         distributions: Seen::NotAsked,
     };
     Box::new(move |survey| survey.wsl = wsl)
