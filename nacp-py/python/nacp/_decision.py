@@ -51,6 +51,8 @@ class Measured(Record):
 
     score: float
     """The score: 0 is the worst, 1 the best."""
+    share: float = 1.0
+    """Which part of the criterion was measured, from 0 to 1: what could not be looked at is no part of the score."""
     simulated: bool = False
     """Whether something of it comes from simulated devices, so that it says nothing of any real one."""
     measured_on: RuntimeOption | None = None
@@ -147,6 +149,8 @@ class OptionScore(Record):
     """Which part of the weight is on cells that are measured or rated."""
     measured: float
     """Which part of the weight is on cells that are measured."""
+    compared: float | None = None
+    """The mean of the scores on which the candidates are compared; None where it is no candidate."""
     rank: int | None = None
     """Its place among the candidates, from 1; None where it is no candidate here."""
 
@@ -206,6 +210,10 @@ class Recommendation(Record):
     """Why: a sentence for each deciding cell, the weightiest first."""
     first: tuple[str, ...]
     """What to mend first, so that it works here."""
+    raises: tuple[str, ...] = ()
+    """What would raise its lowest measured scores."""
+    lacks: tuple[str, ...] = ()
+    """What the machine lacks against native Linux."""
     flips: tuple[Flip, ...]
     """Which single weight would change it, and to what."""
     unknown: tuple[str, ...]

@@ -87,6 +87,8 @@ class DaemonInfo(Record):
     """`Docker Engine`, `Docker Desktop` or `Podman`."""
     version: str
     """Its version, such as `26.1.5`."""
+    platform: str | None
+    """What its platform calls itself, such as `Docker Desktop 4.38.0`."""
     api: str | None
     """The newest API version that it speaks."""
     min_api: str | None
@@ -117,6 +119,10 @@ class DaemonInfo(Record):
     """The CDI devices that it has found; None where it does not say."""
     root_dir: str | None
     """Where it keeps its files."""
+    live_restore: bool | None = None
+    """Whether its containers go on while it restarts; None where it does not say."""
+    incomplete: str | None = None
+    """Why a part of its answers is missing; None where all is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +139,7 @@ class Daemon(Record):
     """What it says of itself; None where it does not answer."""
     problem: str | None
     """Why it does not answer; None where it does."""
-    place: Literal["this_kernel", "desktop_wsl2", "desktop_vm", "desktop_linux", "remote", "unknown"]
+    place: Literal["this_kernel", "desktop_wsl2", "desktop_vm", "desktop_linux", "other_vm", "remote", "unknown"]
     """Where it runs."""
     evidence: tuple[Evidence, ...]
     """What the place was concluded from."""
