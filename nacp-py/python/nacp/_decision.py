@@ -381,8 +381,8 @@ def evaluate(
         lock: How much of a run is pinned.
         root: A folder laid out like the root of another machine; None for this one.
         simulated: A simulated node, by its name or its file, in place of this machine's GPUs.
-        limit: How many seconds reading the machine, the checks of CUDA and the runs of the image may take together; None
-            for a limit of each of its own.
+        limit: How many seconds reading the machine, the checks of CUDA and the runs of the image may take together;
+            None for a limit of each of its own.
         isolate: Whether children ask the driver's libraries.
 
     Raises:

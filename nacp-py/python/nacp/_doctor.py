@@ -99,16 +99,6 @@ class Gap(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap(Record):
-    """A part of a survey that is not whole."""
-
-    what: str
-    """What: `daemons`, or `containers of ENDPOINT`."""
-    why: str
-    """Why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorNumber(Record):
     """The number of an error in a text, and what it means."""
 
