@@ -2042,6 +2042,15 @@ typedef struct nacp_survey_options {
    * 1 to start no programs that only tell something, such as "nvidia-ctk --version".
    */
   uint32_t no_commands;
+  /**
+   * 1 to start also programs that start the driver and change nothing: "nvidia-smi -L", and "nvidia-ctk cdi generate"
+   * without a file.
+   */
+  uint32_t thorough;
+  /**
+   * Texts of events of pods, one a line, such as "kubectl describe pod" shows; NULL for none. No API server is asked.
+   */
+  const char *messages;
 } nacp_survey_options;
 
 /**
@@ -2296,6 +2305,10 @@ typedef struct nacp_evaluate_options {
    * none.
    */
   const char *reference;
+  /**
+   * The text of a lock: how much of a run is pinned. NULL for what a lock of this machine could pin now.
+   */
+  const char *lock;
   /**
    * How long reading the machine, the checks of CUDA and the runs of the image may take together, in milliseconds; 0 for
    * a limit of each of its own.
@@ -3606,10 +3619,22 @@ nacp_status nacp_doctor_text(const char *diagnosis,
                              struct nacp_error *error);
 
 /**
+ * A diagnosis as a page of HTML that needs no other file and runs no script.
+ *
+ * @param diagnosis what nacp_doctor_json gave
+ * @param[out] html the page, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for a text that is no diagnosis
+ */
+nacp_status nacp_doctor_html(const char *diagnosis,
+                             struct nacp_string *html,
+                             struct nacp_error *error);
+
+/**
  * Explains the text of an error: an error of a daemon, of CUDA, or a whole log with several. Of a text longer than 256 KiB
  * the end is read.
  *
- * @param text the error as it was written
+ * @param text the error as it was written, or the id of an entry of the catalogue, such as "D08"
  * @param survey what nacp_survey_json gave of the machine on which it happened; NULL to read this machine now, in threads.
  *     It decides which of two failures with one text is the likelier, and which commands mend it.
  * @param[out] json what it means, freed by nacp_string_free
@@ -3626,7 +3651,8 @@ nacp_status nacp_explain_json(const char *text,
  * of an app with the digests of their images.
  *
  * @param survey what nacp_survey_json gave; NULL to read this machine now, in threads
- * @param app the app as YAML or JSON; NULL for the machine alone. This machine's daemon is asked for the images.
+ * @param app the app as YAML or JSON; NULL for the machine alone. This machine's daemon is asked for the images, unless a
+ *     survey is given, which may be of another machine.
  * @param[out] text the lock, freed by nacp_string_free
  * @param[out] error what went wrong; NULL if the caller does not care
  * @return NACP_E_INVALID_ARGUMENT for a text that is no survey or no app
@@ -4022,6 +4048,32 @@ nacp_status nacp_probe_cuda_text(struct nacp_string *text, struct nacp_error *er
  */
 nacp_status nacp_evaluate_json(const struct nacp_evaluate_options *options,
                                struct nacp_string *json,
+                               struct nacp_error *error);
+
+/**
+ * A decision as a table for a console.
+ *
+ * @param decision what nacp_evaluate_json gave
+ * @param columns how wide the console is; 0 for 100
+ * @param[out] text the table, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for a text that is no decision
+ */
+nacp_status nacp_decision_text(const char *decision,
+                               uint32_t columns,
+                               struct nacp_string *text,
+                               struct nacp_error *error);
+
+/**
+ * A decision as a page of HTML with one picture. It needs no other file and runs no script.
+ *
+ * @param decision what nacp_evaluate_json gave
+ * @param[out] html the page, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for a text that is no decision
+ */
+nacp_status nacp_decision_html(const char *decision,
+                               struct nacp_string *html,
                                struct nacp_error *error);
 
 /* ==== Where we run ==== */

@@ -129,7 +129,7 @@ fn the_files_with_unsafe_are_those_that_contributors_are_told() {
         Some(name) => name.trim_end_matches(".rs").to_owned(),
         None => format!("nacp-core/src/{path}"),
     };
-    let wanted: BTreeSet<String> = UNSAFE.iter().map(|path| named(&path)).collect();
+    let wanted: BTreeSet<String> = UNSAFE.iter().map(named).collect();
     assert_eq!(told.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), wanted);
     let (all, library) = (sources(&root().join("nacp-core/src"), &["rs"]), "cuda/library/");
     let holds = |path: &str| all.iter().any(|(name, source)| name == path && !unsafe_lines(source).is_empty());

@@ -53,8 +53,9 @@ fn each_end_has_its_cause() {
 fn with_daemon(answer: Option<(&str, &str)>) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     crate::snapshots::copy(&crate::snapshots::fixtures().join("hosts/docker-26-1"), folder.path());
+    let daemon = folder.path().join("answers/daemons/0");
+    std::fs::write(daemon.join("containers.json"), "[]").unwrap();
     if let Some((name, text)) = answer {
-        let daemon = folder.path().join("answers/daemons/0");
         for gone in ["version.json", "info.json", "containers.json"] {
             let _ = std::fs::remove_file(daemon.join(gone));
         }

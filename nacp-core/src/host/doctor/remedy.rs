@@ -138,7 +138,6 @@ mod tests {
         #[test]
         fn a_shell_reads_a_word_as_the_text_that_it_was(text in "[ -~é]{1,20}") {
             if let Some(word) = quoted(&text).filter(|_| !text.starts_with("~/")) {
-                #[expect(clippy::disallowed_methods, reason = "a shell reads what is quoted for it")]
                 let read = std::process::Command::new("sh").args(["-c", &format!("printf %s {word}")]).output();
                 let read = read.expect("a shell");
                 prop_assert_eq!(String::from_utf8(read.stdout).unwrap_or_default(), text);
