@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from nacp._host import Evidence, RuntimeOption, Standing
 from nacp._lock import Lock
 from nacp._report import LevelName, Report, UnitName
 from nacp._survey import Survey, children
-from nacp.exceptions import NotFound
+from nacp.exceptions import InvalidArgument, NotFound
 
 CriterionName = Literal["throughput", "overhead", "parity", "portability", "devops", "stability", "reproducibility"]
 RatingName = Literal["poor", "weak", "fair", "good", "strong"]
@@ -391,6 +392,14 @@ def evaluate(
     """
     if limit is not None:
         seconds("limit", limit)
+    for name, weight in (weights or {}).items():
+        if not math.isfinite(weight):
+            raise InvalidArgument(
+                f"not a weight: criterion={name!r} weight={weight}; give a finite number of 0 or more",
+                operation="python.evaluate",
+                context={"criterion": name, "weight": str(weight)},
+                hint="give a finite number of 0 or more",
+            )
     wanted = {
         "survey": None if of is None else of.to_json(),
         "root": None if root is None else os.fspath(root),

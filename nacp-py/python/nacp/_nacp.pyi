@@ -758,7 +758,8 @@ def evaluate(wanted: str) -> str:
 
 def explain(text: str, survey: str) -> str:
     """
-    What the text of an error means on a surveyed machine, as JSON, with all of it in words.
+    What the text of an error, or an entry of the catalogue by its id, means on a surveyed machine, as JSON, with all of it in
+    words, as Markdown and as a page.
     """
 
 def fields() -> list[str]:
