@@ -42,7 +42,8 @@ pub(super) const SIMULATED: &str =
 
 /// A part of a whole in percent; none as a question mark.
 pub(super) fn percent(part: f64) -> String {
-    format!("{:.0} %", part * 100.0)
+    // Rounded down, so that what is less than half never reads as half.
+    format!("{} %", (part * 100.0 + 1e-9).floor())
 }
 
 /// From this part of the weight on, a mean says something of an option, and a score of a criterion.
