@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use nacp_core::Program;
 use nacp_core::host::doctor::{Finding, Severity};
-use nacp_core::host::{GpuPathKind, Survey, diagnose};
+use nacp_core::host::{DaemonPlace, GpuPathKind, Survey, diagnose};
 
 fn main() -> ExitCode {
     // This program is also the child that touches the driver: a crash of the driver must not be its own.
@@ -65,9 +65,12 @@ impl Start {
         let Some(gpu) = survey.nvml.gpus.iter().max_by_key(|gpu| gpu.memory_total) else {
             return Self::WithoutGpu { why: "this machine shows no GPU" };
         };
-        let Some(daemon) = survey.daemon().and_then(|daemon| daemon.answer.found()) else {
+        let Some((daemon, place)) = survey.daemon().and_then(|it| Some((it.answer.found()?, it.place))) else {
             return Self::WithoutGpu { why: "no container daemon answers" };
         };
+        if matches!(place, DaemonPlace::DesktopLinux | DaemonPlace::DesktopVm) {
+            return Self::WithoutGpu { why: "the daemon is in a virtual machine that has no GPU" };
+        }
         let all = "nvidia.com/gpu=all".to_owned();
         let named = format!("nvidia.com/gpu={}", gpu.id);
         let has = |device: &String| survey.cdi.nvidia_devices().contains(device);
@@ -92,13 +95,18 @@ impl Start {
 mod tests {
     use std::path::Path;
 
-    use nacp_core::host::Root;
+    use nacp_core::host::survey::NvmlFailure;
+    use nacp_core::host::{Root, Seen};
 
     use super::*;
 
-    fn on(machine: &str) -> Start {
+    fn read(machine: &str) -> Survey {
         let hosts = Path::new(env!("CARGO_MANIFEST_DIR")).join("nacp-core/tests/fixtures/hosts");
-        Start::on(&Survey::builder().root(Root::open(hosts.join(machine)).unwrap()).read())
+        Survey::builder().root(Root::open(hosts.join(machine)).unwrap()).read()
+    }
+
+    fn on(machine: &str) -> Start {
+        Start::on(&read(machine))
     }
 
     fn with(arguments: &str, isolated: bool) -> Start {
@@ -113,7 +121,16 @@ mod tests {
         assert_eq!(on("bare-metal-docker"), with(&format!("--device nvidia.com/gpu={server}"), true));
         assert_eq!(on("bare-metal-docker-legacy"), with(&format!("--gpus device={server}"), true));
         assert_eq!(on("laptop-without-gpu"), Start::WithoutGpu { why: "this machine shows no GPU" });
-        let Start::Refused { because } = on("desktop-linux") else { panic!("Docker Desktop on Linux has no GPU") };
-        assert_eq!(because[0].id.to_string(), "D30");
+        let desktop = Start::WithoutGpu { why: "the daemon is in a virtual machine that has no GPU" };
+        assert_eq!(on("desktop-linux"), desktop);
+    }
+
+    #[test]
+    fn nothing_is_started_where_the_driver_does_not_work() {
+        let mut survey = read("bare-metal-docker");
+        survey.nvml.failure = Some(NvmlFailure { code: Some(18), ..NvmlFailure::default() });
+        survey.nvml.driver = Seen::Unreadable("driver/library version mismatch".into());
+        let Start::Refused { because } = Start::on(&survey) else { panic!("the driver's parts do not match") };
+        assert_eq!(because[0].id.to_string(), "D09");
     }
 }

@@ -71,7 +71,7 @@ fn only_what_is_broken_is_an_error() {
 fn commands_stand_on_lines_of_their_own_with_where_they_are_typed() {
     let text = finding(1, Severity::Broken, Confidence::Likely).to_string();
     let narrow = format!("{:40}", finding(1, Severity::Broken, Confidence::Likely));
-    assert!(narrow.contains("D01  broken, likely: a <b>title</b>\n     with | in it (GPU-1)\n"), "{narrow}");
+    assert!(narrow.contains("D01  broken, likely: a <b>title</b> with\n     | in it (GPU-1)\n"), "{narrow}");
     assert_eq!(
         text,
         "D01  broken, likely: a <b>title</b> with | in it (GPU-1)
