@@ -183,6 +183,13 @@ pub(super) fn inside(mut survey: Survey) -> Survey {
     survey
 }
 
+/// The same machine as a system container of it that has the daemon in itself.
+pub(super) fn inside_lxc(survey: Survey) -> Survey {
+    let mut survey = inside(survey);
+    survey.host.layers[0].kind = LayerKind::Container(ContainerRuntime::Lxc);
+    survey
+}
+
 /// What the first daemon says of itself.
 pub(super) fn info(survey: &mut Survey) -> &mut DaemonInfo {
     match &mut survey.host.daemons[0].answer {

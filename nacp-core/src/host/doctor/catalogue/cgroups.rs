@@ -1,7 +1,7 @@
 //! The control groups that decide which devices a container may open: lost, refused, or never set.
 
 use super::facts::{
-    asks_by_hook, before, contained, daemons, found_among, has_program, on_docker, said, said_also_running,
+    asks_by_hook, before, daemon_is_outside, daemons, found_among, has_program, on_docker, said, said_also_running,
     shares_files, together, unless_cured,
 };
 use super::ground::{Engine, Ground, also};
@@ -264,7 +264,7 @@ fn d24(survey: &Survey) -> Outcome {
         Seen::Unreadable(why) => return Outcome::Unknown(format!("{CONFIG}: {why}")),
         Seen::NotAsked => return Outcome::Unknown(format!("{CONFIG} was not read")),
     };
-    if config.no_cgroups != Some(true) || contained(survey) {
+    if config.no_cgroups != Some(true) || daemon_is_outside(survey) {
         return Outcome::Clear;
     }
     if !switched_off_for_root(survey) {
@@ -380,6 +380,8 @@ mod tests {
         let mut survey = bench::machine();
         no_cgroups(&mut survey, true);
         assert_eq!(mild(d24(&survey)), Some(Severity::Risk));
+        assert_eq!(mild(d24(&bench::inside_lxc(survey.clone()))), Some(Severity::Risk), "its daemon reads its file");
+        assert_eq!(d24(&bench::inside(survey.clone())), Outcome::Clear);
         bench::info(&mut survey).security = vec!["name=rootless".into()];
         assert_eq!(d24(&survey), Outcome::Clear);
         survey.containers = vec![running("")];

@@ -497,9 +497,12 @@ mod tests {
     #[test]
     fn a_system_container_is_the_machine_of_its_own_daemon_and_not_of_the_driver() {
         for kind in [crate::host::ContainerRuntime::Lxc, crate::host::ContainerRuntime::Nspawn] {
-            let mut survey = bench::inside(bench::machine());
+            let mut survey = bench::inside_lxc(bench::machine());
             survey.host.layers[0].kind = crate::host::LayerKind::Container(kind);
             assert_eq!(restart(&survey), ["here: sudo systemctl restart docker"]);
+            let note = |survey: &crate::host::Survey| (super::super::requests::D01.remedy)(survey).note;
+            assert!(!note(&survey).contains("inside of a container"), "{}", note(&survey));
+            assert!(note(&bench::inside(bench::machine())).contains("inside of a container"));
             let ground = Ground::of(&survey);
             assert_eq!(lines(&ground.machine(Remedy::new("x"), "sudo reboot")), ["host: sudo reboot"]);
             survey.host.daemons[0].place = DaemonPlace::Remote;

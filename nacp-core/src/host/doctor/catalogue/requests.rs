@@ -2,7 +2,7 @@
 
 use super::driver::install_driver;
 use super::facts::{
-    before, contained, daemons, found_among, gpu, has_program, on_docker, on_wsl, said, shares_files, together,
+    before, daemon_is_outside, daemons, found_among, gpu, has_program, on_docker, on_wsl, said, shares_files, together,
     unless_cured,
 };
 use super::ground::{Engine, Ground, also};
@@ -199,7 +199,7 @@ fn install_and_restart(survey: &Survey) -> Remedy {
         _ => ground.daemon(remedy, "docker run --rm --gpus all ubuntu nvidia-smi"),
     };
     let remedy = also(remedy, ground.restart_cost());
-    if contained(survey) { also(remedy, "None of it can be done from inside of a container.") } else { remedy }
+    if daemon_is_outside(survey) { also(remedy, "None of it can be done from inside of a container.") } else { remedy }
 }
 
 /// Names of device drivers that this version of Docker can have.

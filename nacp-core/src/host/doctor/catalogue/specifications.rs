@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::facts::{
-    asks_of_cdi, contained, found, found_among, gpu, on_wsl, owned, said, shares_files, shortened, together,
-    unless_cured,
+    asks_of_cdi, contained, daemon_is_outside, found, found_among, gpu, on_wsl, owned, said, shares_files, shortened,
+    together, unless_cured,
 };
 use super::ground::{Engine, Ground, also};
 use crate::host::doctor::remedy::quoted;
@@ -141,7 +141,7 @@ fn d04_remedy(survey: &Survey) -> Remedy {
             .note("To keep a program to one of several GPUs there, set CUDA_VISIBLE_DEVICES in its container.");
     }
     let closed = survey.cdi.specs.iter().find(|spec| spec.mode.is_some_and(|mode| mode & 0o004 == 0));
-    if let Some(spec) = closed.filter(|_| !contained(survey)) {
+    if let Some(spec) = closed.filter(|_| !daemon_is_outside(survey)) {
         let remedy = Remedy::new("let everybody read the CDI specification, and start the container again");
         let remedy = match quoted(&spec.path) {
             Some(path) => remedy.run(format!("sudo chmod 644 {path}")).run("nvidia-ctk cdi list"),

@@ -1,6 +1,8 @@
 //! The toolkit's own releases: which are not safe, which is broken, and what its configuration lets through.
 
-use super::facts::{Version, contained, daemons, found, found_among, gpu, on_docker, said, shares_files, together};
+use super::facts::{
+    Version, daemon_is_outside, daemons, found, found_among, gpu, on_docker, said, shares_files, together,
+};
 use super::ground::{Ground, Packages, also};
 use super::recreate::recreate;
 use crate::host::doctor::{Entry, FindingId, Outcome, Remedy, Severity, Symptom, Trace};
@@ -183,7 +185,7 @@ fn d49(survey: &Survey) -> Outcome {
         return Outcome::NotHere("on a Tegra system the runtime and its variable are how a container asks");
     }
     let refused = said(survey, &D49.symptoms[1..]);
-    if contained(survey) {
+    if daemon_is_outside(survey) {
         return found_among(survey, refused);
     }
     let config = match &survey.toolkit.config {
