@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{IMAGE, docker, get, plane, plane_on, removing, service, simulated, unique};
 use nacp_core::control::{AppStatus, ReplicaStatus, Step};
-use nacp_core::engine::{ContainerSpec, Engine, labels};
+use nacp_core::engine::{ContainerSpec, Engine, NoProgress, PullRequest, labels};
 use nacp_core::route::Router;
 use nacp_core::service::determinism::VARIABLES;
 use nacp_core::service::{App, Determinism, GpuNeed, Probe, Service};
@@ -316,7 +316,7 @@ async fn what_only_carries_our_labels_is_left_alone(engine: Arc<dyn Engine>) {
         let ours = engine.list(Some(&app.name)).await.unwrap().remove(0);
         // As a container does that was run from an image made of ours.
         let (name, image) = (unique("stranger"), IMAGE.to_owned());
-        let stranger = ContainerSpec { name, image, labels: ours.labels, ..ContainerSpec::default() };
+        let stranger = ContainerSpec { labels: ours.labels, ..ContainerSpec::new(name, image) };
         let id = engine.create(&stranger).await.unwrap();
         let again = plane.apply(&app).await;
         let deleted = plane.delete(&app.name).await;
@@ -469,6 +469,6 @@ async fn a_controller_killed_at_any_moment_leaves_what_the_next_one_completes() 
 #[tokio::test]
 async fn a_local_image_is_used_as_it_is() {
     let Some(engine) = docker().await else { return };
-    let image = engine.pull(IMAGE).await.unwrap();
+    let image = engine.pull(&PullRequest::new(IMAGE), &NoProgress).await.unwrap();
     assert!(!image.pulled && image.id.starts_with("sha256:"), "{image:?}");
 }

@@ -17,7 +17,9 @@ use std::time::Duration;
 use common::{IMAGE, get, unique};
 use daemon::{Answer, Daemon, frame};
 use futures_util::FutureExt;
-use nacp_core::engine::{ContainerId, ContainerSpec, ContainerState, Docker, Engine};
+use nacp_core::engine::{
+    ContainerId, ContainerSpec, ContainerState, Docker, Engine, NoProgress, PublishSpec, PullRequest,
+};
 use nacp_core::{Error, ErrorKind, Retry};
 use tokio::time::{pause, resume, sleep, timeout};
 
@@ -159,7 +161,10 @@ async fn an_answer_that_stalls_ends() {
         stalls("POST /containers/create", b"{", async move |docker| docker.create(&spec).await.err()).await,
         stalls("GET /containers/json", b"[", async |docker| docker.list(None).await.err()).await,
         stalls("GET /containers/", &frame("one\ntw"), async |docker| docker.logs(&id(), 9).await.err()).await,
-        stalls("POST /images/create", b"{}\n", async |docker| docker.pull("busybox").await.err()).await,
+        stalls("POST /images/create", b"{}\n", async |docker| {
+            docker.pull(&PullRequest::new("busybox"), &NoProgress).await.err()
+        })
+        .await,
     ];
     for error in &errors {
         assert_eq!((error.kind(), error.retry()), (ErrorKind::Timeout, Retry::Later), "{error}");
@@ -256,7 +261,7 @@ async fn a_name_that_is_taken_tells_by_whom() {
 #[tokio::test]
 async fn a_registry_out_of_reach_may_come_back() {
     let Some(engine) = common::docker().await else { return };
-    let error = engine.pull("127.0.0.1:1/nacp/no-such-image:1").await.unwrap_err();
+    let error = engine.pull(&PullRequest::new("127.0.0.1:1/nacp/no-such-image:1"), &NoProgress).await.unwrap_err();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::NotFound, Retry::Later), "{error}");
     assert_eq!(error.hint_text(), Some("the registry cannot be reached: check the network, or load the image"));
 }
@@ -264,10 +269,11 @@ async fn a_registry_out_of_reach_may_come_back() {
 #[tokio::test]
 async fn a_container_is_told_of_no_gpu_that_it_was_not_given() {
     let Some(engine) = common::docker().await else { return };
-    let mut spec = ContainerSpec { port: Some(8000), ..ContainerSpec::new(unique("greedy"), IMAGE) };
+    let mut spec =
+        ContainerSpec { publish: Some(PublishSpec::loopback(8000)), ..ContainerSpec::new(unique("greedy"), IMAGE) };
     spec.env.insert("NVIDIA_VISIBLE_DEVICES".to_owned(), "all".to_owned());
     spec.labels.insert("nacp.app".to_owned(), unique("greedy"));
-    engine.pull(IMAGE).await.unwrap();
+    engine.pull(&PullRequest::new(IMAGE), &NoProgress).await.unwrap();
     let id = engine.create(&spec).await.unwrap();
     let seen = async {
         engine.start(&id).await.unwrap();

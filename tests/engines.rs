@@ -11,7 +11,10 @@ use std::time::Duration;
 use common::{IMAGE, docker, get, simulated, unique};
 use futures_util::FutureExt;
 use nacp_core::ErrorKind;
-use nacp_core::engine::{Container, ContainerId, ContainerSpec, ContainerState, Engine, NamedContainer, labels};
+use nacp_core::engine::{
+    Container, ContainerId, ContainerSpec, ContainerState, Engine, NamedContainer, NoProgress, PublishSpec,
+    PullRequest, labels,
+};
 
 macro_rules! behaviours {
     ($($name:ident),* $(,)?) => {
@@ -78,7 +81,7 @@ fn spec(name: &str, app: &str) -> ContainerSpec {
     let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     ContainerSpec {
         labels: BTreeMap::from([label(labels::APP, &unique(app)), label("other", "a \"quoted\" value")]),
-        port: Some(8000),
+        publish: Some(PublishSpec::loopback(8000)),
         ..ContainerSpec::new(unique(name), IMAGE)
     }
 }
@@ -117,7 +120,7 @@ async fn named(engine: &Bench, id: &ContainerId, wanted: bool) -> Option<NamedCo
 }
 
 async fn created(engine: &Bench, spec: &ContainerSpec) -> ContainerId {
-    engine.pull(&spec.image).await.unwrap();
+    engine.pull(&PullRequest::new(&spec.image), &NoProgress).await.unwrap();
     let id = engine.create(spec).await.unwrap();
     engine.made.lock().unwrap().push(id.clone());
     id
@@ -161,7 +164,7 @@ async fn a_name_is_given_once(engine: &Bench) {
 }
 
 async fn an_image_that_is_nowhere_is_not_found(engine: &Bench) {
-    let error = engine.pull("127.0.0.1:1/nacp/no-such-image:1").await.unwrap_err();
+    let error = engine.pull(&PullRequest::new("127.0.0.1:1/nacp/no-such-image:1"), &NoProgress).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.get("image"), Some("127.0.0.1:1/nacp/no-such-image:1"));
     let missing = ContainerSpec { image: "nacp/no-such-image:1".to_owned(), ..spec("missing", "missing") };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::{IMAGE, docker, unique};
 use futures_util::FutureExt;
-use nacp_core::engine::{ContainerId, ContainerSpec, Engine, name_owners};
+use nacp_core::engine::{ContainerId, ContainerSpec, Engine, NoProgress, PublishSpec, PullRequest, name_owners};
 use nacp_core::gpu::Reading;
 use nacp_core::gpu::owner::{Owner, OwnerCache, ProcessState, Processes, Runtime};
 
@@ -40,8 +40,9 @@ fn container_id(owner: &Owner) -> Option<&String> {
 #[tokio::test]
 async fn a_process_in_a_container_is_told_with_the_name_that_its_engine_gave() {
     let Some(engine) = docker().await else { return };
-    let spec = ContainerSpec { port: Some(8000), ..ContainerSpec::new(unique("owner"), IMAGE) };
-    engine.pull(IMAGE).await.unwrap();
+    let spec =
+        ContainerSpec { publish: Some(PublishSpec::loopback(8000)), ..ContainerSpec::new(unique("owner"), IMAGE) };
+    engine.pull(&PullRequest::new(IMAGE), &NoProgress).await.unwrap();
     let id = engine.create(&spec).await.unwrap();
     let outcome = AssertUnwindSafe(attributed(&engine, &id, &spec.name)).catch_unwind().await;
     engine.remove(&id).await.unwrap();

@@ -10,7 +10,7 @@ use super::identity::{container_spec, promise};
 use super::plan::{Action, Plan, Step};
 use super::plane::ControlPlane;
 use super::wait::{Trouble, Waiting};
-use crate::engine::{Container, ContainerId};
+use crate::engine::{Container, ContainerId, Image, NoProgress, PullRequest};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::gpu::{GpuId, Snapshot};
 use crate::placement::Running;
@@ -83,7 +83,11 @@ impl ControlPlane {
             .filter_map(|action| app.services.get(&action.service))
             .map(|service| service.image.as_str())
             .collect();
-        try_join_all(images.into_iter().map(|image| self.engine().pull(image))).await.map(drop)
+        try_join_all(images.into_iter().map(|image| self.pull_one(image))).await.map(drop)
+    }
+
+    async fn pull_one(&self, image: &str) -> Result<Image> {
+        self.engine().pull(&PullRequest::new(image), &NoProgress).await
     }
 
     /// Removes what has to go and creates what is missing. It is done to its end even when nobody waits for it any

@@ -1,11 +1,9 @@
 //! Which container is which replica: names and labels, written and read back.
 
-use std::collections::BTreeMap;
-
-use crate::engine::{Container, ContainerSpec, labels};
+use crate::engine::{Container, ContainerSpec, MountSpec, PublishSpec, labels};
 use crate::gpu::GpuId;
 use crate::placement::{Placement, Running};
-use crate::service::{App, Probe, Service, Sharing};
+use crate::service::{App, MountSource, Probe, Service, Sharing};
 use crate::units::Bytes;
 
 /// The name of a replica's container. The point is in no name of an app or service, so no two replicas share a name;
@@ -30,7 +28,8 @@ pub(super) fn container_spec(
     let ids: Vec<_> = gpus.iter().map(GpuId::as_str).collect();
     let label = |key: &str, value: String| (key.to_owned(), value);
     let exclusive = service.gpu.as_ref().is_some_and(|need| need.sharing == Sharing::Exclusive);
-    let mut labels = BTreeMap::from([
+    let mut labels = service.labels.clone();
+    labels.extend([
         label(labels::APP, app.name.clone()),
         label(labels::SERVICE, name.clone()),
         label(labels::REPLICA, replica.to_string()),
@@ -45,17 +44,41 @@ pub(super) fn container_spec(
         let set: Vec<_> = set.iter().map(|it| format!("{}={}", it.name, it.value)).collect();
         labels.extend([label(labels::DETERMINISM, set.join(","))]);
     }
-    let volumes = service.volumes.iter().map(|(volume, path)| (format!("nacp.{}.{volume}", app.name), path.clone()));
+    let mounts = service.volumes.iter().map(|(volume, mount)| MountSpec {
+        path: mount.path.clone(),
+        source: mount.source.clone(),
+        name: match &mount.source {
+            MountSource::Volume => Some(format!("nacp.{}.{volume}", app.name)),
+            _ => None,
+        },
+        read_only: mount.read_only,
+    });
+    let publish = service.publish.unwrap_or_default();
     ContainerSpec {
-        name: container_name(&app.name, name, *replica),
-        image: service.image.clone(),
         command: service.command.clone(),
+        entrypoint: service.entrypoint.clone(),
+        working_dir: service.working_dir.clone(),
         env,
         labels,
         gpus: gpus.clone(),
         simulated_gpus,
-        port: service.port,
-        volumes: volumes.collect(),
+        publish: service.port.map(|port| PublishSpec { container: port, host: publish.host, port: publish.port }),
+        mounts: mounts.collect(),
+        networks: service.networks.iter().map(|network| format!("nacp.{}.{network}", app.name)).collect(),
+        alias: Some(name.clone()),
+        shm: service.shm,
+        ulimits: service.ulimits.clone(),
+        cpus: service.resources.cpus,
+        memory: service.resources.memory,
+        pids: service.resources.pids,
+        user: service.security.user.clone(),
+        root: service.security.root,
+        capabilities: service.security.capabilities.clone(),
+        new_privileges: service.security.new_privileges,
+        host_ipc: service.security.host_ipc,
+        stop_signal: service.stop_signal.clone(),
+        platform: service.platform.clone(),
+        ..ContainerSpec::new(container_name(&app.name, name, *replica), &service.image)
     }
 }
 

@@ -5,14 +5,24 @@
 //! containers say which replica each one is, so a new process adopts what an earlier one started.
 
 mod apply;
+mod backoff;
+mod event;
+mod gpus;
 mod identity;
+mod lease;
 mod plan;
 mod plane;
 mod probe;
 mod status;
+mod traffic;
 mod wait;
 
+pub use backoff::Backoff;
+pub use event::{Event, EventKind, Events, Listener};
+pub use gpus::{GpuView, Gpus};
+pub use lease::{Lease, Leases};
 pub use plan::{Action, Plan, Step, plan};
 pub use plane::ControlPlane;
 pub use probe::{HttpProber, Prober};
 pub use status::{AppStatus, ReplicaStatus};
+pub use traffic::{NoTraffic, Traffic};

@@ -176,8 +176,8 @@ fn replace(app: &App, placement: &Placement, there: &Container) -> Option<String
 fn waves(app: &App) -> Result<BTreeMap<&str, u32>> {
     let mut waves: BTreeMap<&str, u32> = BTreeMap::new();
     for name in app.start_order()? {
-        let needs = app.services.get(name).map_or(&[][..], |service| &service.depends_on);
-        let wave = needs.iter().filter_map(|need| waves.get(need.as_str())).max().map_or(0, |latest| latest + 1);
+        let needs = app.services.get(name).into_iter().flat_map(|service| service.depends_on.names());
+        let wave = needs.filter_map(|need| waves.get(need)).max().map_or(0, |latest| latest + 1);
         waves.insert(name, wave);
     }
     Ok(waves)

@@ -257,7 +257,7 @@ impl ControlPlane {
         let ready = match (probe, container.address) {
             _ if !running => false,
             (Ok(None), _) => true,
-            (Ok(Some(probe)), Some(address)) => self.prober.ask(address, &probe.http).await.is_ok(),
+            (Ok(Some(probe)), Some(address)) => self.prober.ask(address, http_path(&probe)).await.is_ok(),
             (Ok(Some(_)), None) | (Err(_), _) => false,
         };
         Some(ReplicaStatus {
@@ -275,5 +275,12 @@ impl ControlPlane {
             memory: promised.memory,
             gpu_injection: container.label(labels::GPU_INJECTION).map(str::to_owned),
         })
+    }
+}
+
+fn http_path(probe: &crate::service::Probe) -> &str {
+    match &probe.check {
+        crate::service::Check::Http(path) => path,
+        _ => "/",
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::probe::Prober;
 use crate::engine::{Container, ContainerId, ContainerState};
 use crate::error::{Error, ErrorKind};
-use crate::service::{App, Probe};
+use crate::service::{App, Check, Probe};
 
 /// A replica without a probe has this long until its container runs.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -58,7 +58,11 @@ impl Waiting<'_> {
             (ContainerState::Running, None, _) => not_yet("it has just been started".to_owned()),
             (ContainerState::Running, Some(_), None) => not_yet("its port is not published".to_owned()),
             (ContainerState::Running, Some(probe), Some(address)) => {
-                prober.ask(address, &probe.http).await.or_else(not_yet)
+                let path = match &probe.check {
+                    Check::Http(path) => path,
+                    _ => "/",
+                };
+                prober.ask(address, path).await.or_else(not_yet)
             }
             (state, ..) => not_yet(format!("its container is {state}")),
         }

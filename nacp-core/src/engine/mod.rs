@@ -5,24 +5,40 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::gpu::GpuId;
 
+mod container;
 #[cfg(feature = "docker")]
 mod docker;
 mod endpoint;
+mod event;
+mod exec;
+mod image;
+mod info;
 mod names;
+mod progress;
+mod spec;
+mod stats;
+mod verify;
 
+pub use container::{Container, ContainerId, ContainerState, Details};
 #[cfg(feature = "docker")]
 pub use docker::Docker;
 pub use endpoint::Endpoint;
+pub use event::{Change, EngineEvent, EngineEvents};
+pub use exec::{ExecOutput, LogLine, LogLines};
+pub use image::{Image, ImageDetails, PullRequest};
+pub use info::{EngineInfo, GpuOffer};
 pub use names::{NamedContainer, name_owners};
+pub use progress::{NoProgress, PullProgress, PullWatcher};
+pub use spec::{ContainerSpec, FileSpec, MountSpec, PublishSpec};
+pub use stats::ContainerStats;
+pub use verify::{Verification, verify};
 
 /// The labels that NACP puts on what it owns. Nothing without [`APP`](labels::APP) is ever touched.
 pub mod labels {
@@ -49,6 +65,10 @@ pub mod labels {
     pub const SIMULATED: &str = "nacp.simulated";
     /// How the GPUs get into the container: `cdi`, `nvidia-runtime`, or `none` with the reason.
     pub const GPU_INJECTION: &str = "nacp.gpu-injection";
+    /// A salted digest of the container's secrets, to tell that one has changed; absent where there are none.
+    pub const SECRETS: &str = "nacp.secrets";
+    /// `read-only`, or `writable` with the reason: whether the container's root can be written.
+    pub const ROOT: &str = "nacp.root";
 }
 
 /// Something that runs containers: Docker or Podman, a simulated engine, or a user's own.
@@ -69,14 +89,47 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// [`PermissionDenied`](crate::ErrorKind::PermissionDenied) when it does not answer.
     async fn info(&self) -> Result<EngineInfo>;
 
-    /// Makes sure that an image is there: uses the local one, or pulls it.
+    /// Makes sure that an image is there: uses the local one, or pulls it, as the request says. What arrives is told to
+    /// `watcher`.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) when it is neither here nor in its registry, to be tried again later
     /// when the registry cannot be reached; [`PermissionDenied`](crate::ErrorKind::PermissionDenied) when the registry
-    /// wants credentials; [`ResourceExhausted`](crate::ErrorKind::ResourceExhausted) when there is no room for it or
-    /// the registry answers no more requests for now.
-    async fn pull(&self, reference: &str) -> Result<Image>;
+    /// wants other credentials; [`ResourceExhausted`](crate::ErrorKind::ResourceExhausted) when there is no room for it
+    /// or the registry answers no more requests for now; [`Conflict`](crate::ErrorKind::Conflict) when the reference
+    /// names a digest and another content is here.
+    async fn pull(&self, request: &PullRequest, watcher: &dyn PullWatcher) -> Result<Image>;
+
+    /// Loads the images of an archive, as `docker save` writes it: for machines without a registry.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) for a file that is not there,
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for one that is no archive of images.
+    async fn load(&self, archive: &Path, watcher: &dyn PullWatcher) -> Result<Vec<Image>>;
+
+    /// What an image of this reference on the engine's machine says of itself; nothing where there is none.
+    ///
+    /// # Errors
+    /// As for [`info`](Self::info).
+    async fn image(&self, reference: &str) -> Result<Option<ImageDetails>>;
+
+    /// The digest, `sha256:…`, that a reference has in its registry now.
+    ///
+    /// # Errors
+    /// As for [`pull`](Self::pull).
+    async fn digest(&self, request: &PullRequest) -> Result<String>;
+
+    /// Makes sure that a network of this name is there, with these labels.
+    ///
+    /// # Errors
+    /// What the engine answers; one that is there already is no error.
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()>;
+
+    /// Removes the networks that carry this app's label and that no container uses.
+    ///
+    /// # Errors
+    /// What the engine answers; a network that is still used stays and is no error.
+    async fn remove_networks(&self, app: &str) -> Result<()>;
 
     /// Creates a container, stopped.
     ///
@@ -97,11 +150,23 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// [`NotFound`](crate::ErrorKind::NotFound).
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<()>;
 
-    /// Removes a container, ending it first where it runs.
+    /// Removes a container and the unnamed volumes that it has, ending it first where it runs.
     ///
     /// # Errors
     /// What the engine answers; a container that is gone already is no error.
     async fn remove(&self, id: &ContainerId) -> Result<()>;
+
+    /// Gives a container another name, running or not.
+    ///
+    /// # Errors
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the name is taken, [`NotFound`](crate::ErrorKind::NotFound).
+    async fn rename(&self, id: &ContainerId, name: &str) -> Result<()>;
+
+    /// What a container really got: its devices, mounts, limits and locks, as the engine reports them.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound).
+    async fn inspect(&self, id: &ContainerId) -> Result<Details>;
 
     /// The containers that carry the label `nacp.app`, of one app or of all, running or not, ordered by name. A state may
     /// lag a moment behind what the engine has just done.
@@ -123,144 +188,32 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound).
     async fn logs(&self, id: &ContainerId, lines: usize) -> Result<Vec<String>>;
-}
 
-/// What an engine is and what it offers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EngineInfo {
-    /// Whether its containers are made up.
-    pub simulated: bool,
-    /// What it calls itself, such as `Docker Engine`.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// The newest API version that it speaks, as its `/version` says.
-    pub api: Option<String>,
-    /// Where it was reached.
-    pub address: String,
-    /// How it can give a container a GPU.
-    pub gpu: GpuOffer,
-}
+    /// What a container writes from now on, line by line, with the last `lines` lines before; it ends with the container.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound).
+    async fn follow_logs(&self, id: &ContainerId, lines: usize) -> Result<LogLines>;
 
-/// How an engine can give a container a GPU, as far as it tells.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GpuOffer {
-    /// The CDI devices of the kind `nvidia.com/gpu` that it can resolve, such as `nvidia.com/gpu=GPU-…`.
-    pub cdi_devices: Vec<String>,
-    /// Whether it has a runtime named `nvidia`.
-    pub nvidia_runtime: bool,
-}
+    /// Runs a program in a running container and waits for its end, `limit` at most; then the wait ends, and what was
+    /// started may go on.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such container or program,
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the container does not run,
+    /// [`Timeout`](crate::ErrorKind::Timeout).
+    async fn exec(&self, id: &ContainerId, command: &[String], limit: Duration) -> Result<ExecOutput>;
 
-/// An image that is on this machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Image {
-    /// The reference that was asked for.
-    pub reference: String,
-    /// The engine's id of the image's content, `sha256:…`.
-    pub id: String,
-    /// Whether it was pulled just now.
-    pub pulled: bool,
-}
+    /// What a container uses of the machine now.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound), [`Conflict`](crate::ErrorKind::Conflict) when it does not run.
+    async fn stats(&self, id: &ContainerId) -> Result<ContainerStats>;
 
-/// A container's id, as the engine names it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ContainerId(pub String);
-
-impl fmt::Display for ContainerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.0.get(..12).unwrap_or(&self.0))
-    }
-}
-
-/// What a container is to be.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContainerSpec {
-    /// Its name; unique in the engine.
-    pub name: String,
-    /// The image.
-    pub image: String,
-    /// The arguments; empty for the image's own.
-    pub command: Vec<String>,
-    /// Environment variables. What the engine must set to give the container its GPUs, and no others, wins over them.
-    pub env: BTreeMap<String, String>,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
-    /// The GPUs that it gets, by UUID.
-    pub gpus: Vec<GpuId>,
-    /// Whether those GPUs are simulated: then an engine that does not know them gives none, and says so.
-    pub simulated_gpus: bool,
-    /// The port on which its program listens; published on a free port of the loopback address.
-    pub port: Option<u16>,
-    /// Named volumes and where they are mounted.
-    pub volumes: BTreeMap<String, String>,
-}
-
-impl ContainerSpec {
-    /// A container of this name and image: its image's own program, without GPUs, port, volumes or labels.
-    pub fn new(name: impl Into<String>, image: impl Into<String>) -> Self {
-        Self { name: name.into(), image: image.into(), ..Self::default() }
-    }
-}
-
-/// A container as the engine reports it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Container {
-    /// Its id.
-    pub id: ContainerId,
-    /// Its name.
-    pub name: String,
-    /// The image that it was created from.
-    pub image: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// What it is doing.
-    pub state: ContainerState,
-    /// Where its port is published, while it runs.
-    pub address: Option<SocketAddr>,
-}
-
-impl Container {
-    /// The value of a label.
-    pub fn label(&self, name: &str) -> Option<&str> {
-        self.labels.get(name).map(String::as_str)
-    }
-}
-
-/// What a container is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ContainerState {
-    /// It was created and never started.
-    Created,
-    /// Its program runs.
-    Running,
-    /// The engine is starting it again.
-    Restarting,
-    /// It is frozen.
-    Paused,
-    /// Its program has ended, with this code where the engine tells.
-    Exited(Option<i64>),
-    /// The engine is removing it, or failed to.
-    Dead,
-}
-
-impl ContainerState {
-    /// Whether its program is in memory, running or frozen, or is about to be again.
-    pub const fn is_active(self) -> bool {
-        matches!(self, Self::Running | Self::Restarting | Self::Paused)
-    }
-}
-
-impl fmt::Display for ContainerState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Created => f.pad("created"),
-            Self::Running => f.pad("running"),
-            Self::Restarting => f.pad("restarting"),
-            Self::Paused => f.pad("paused"),
-            Self::Exited(Some(code)) => f.pad(&format!("exited ({code})")),
-            Self::Exited(None) => f.pad("exited"),
-            Self::Dead => f.pad("dead"),
-        }
-    }
+    /// What happens to the containers that carry the label `nacp.app`, from now on. Events may be lost or come twice: whoever
+    /// listens looks again from time to time all the same. The stream ends when the engine hangs up.
+    ///
+    /// # Errors
+    /// As for [`info`](Self::info).
+    async fn watch(&self) -> Result<EngineEvents>;
 }

@@ -2,8 +2,11 @@
 
 use super::Running;
 use crate::gpu::{ComputeCapability, GpuState, MemoryUse, Unknown};
-use crate::service::{ComputeNeed, GpuNeed, Sharing};
+use crate::service::{GpuNeed, Sharing, VersionRange};
 use crate::units::Bytes;
+
+/// The least that a replica whose need is unknown is given.
+const LEAST: Bytes = Bytes::mib(1);
 
 /// What has been promised on one GPU, and what is left.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub(super) enum Misfit {
     #[error("its memory is unknown ({0})")]
     MemoryUnknown(Unknown),
     #[error("compute capability {has}, {need} needed")]
-    Compute { has: ComputeCapability, need: ComputeNeed },
+    Compute { has: ComputeCapability, need: VersionRange },
     #[error("its compute capability is unknown ({0})")]
     ComputeUnknown(Unknown),
     #[error("held by an exclusive replica")]
@@ -69,7 +72,9 @@ impl<'a> Room<'a> {
             let compute = &self.state.gpu.compute;
             match compute.known() {
                 None => return Err(Misfit::ComputeUnknown(compute.unknown().unwrap_or(Unknown::NotRead))),
-                Some(has) if !wanted.accepts(*has) => return Err(Misfit::Compute { has: *has, need: wanted }),
+                Some(has) if !wanted.accepts(has.major, has.minor) => {
+                    return Err(Misfit::Compute { has: *has, need: wanted });
+                }
                 Some(_) => {}
             }
         }
@@ -80,15 +85,15 @@ impl<'a> Room<'a> {
             return Err(Misfit::Shared(self.replicas));
         }
         let free = self.free().map_err(Misfit::MemoryUnknown)?;
-        if free < need.memory {
+        if free < need.memory.bytes().unwrap_or(LEAST) {
             let total = self.memory().map(|memory| memory.total).unwrap_or_default();
             return Err(Misfit::Memory { free, total });
         }
         Ok(free)
     }
 
-    pub(super) fn promise(&mut self, need: &GpuNeed) {
-        self.planned += need.memory;
+    pub(super) fn promise(&mut self, need: &GpuNeed, memory: Bytes) {
+        self.planned += memory;
         self.replicas += 1;
         self.exclusive |= need.sharing == Sharing::Exclusive;
     }

@@ -103,7 +103,7 @@ fn keep(app: &App, snapshot: &Snapshot, replica: &Running) -> Option<Placement> 
     let need = service.gpu.as_ref()?;
     let count = usize::try_from(need.count).ok()?;
     let same = replica.active
-        && replica.memory == need.memory
+        && need.memory.bytes().is_none_or(|memory| memory == replica.memory)
         && replica.gpus.len() == count
         && replica.exclusive == (need.sharing == Sharing::Exclusive)
         && replica.replica < service.replicas;
@@ -111,8 +111,9 @@ fn keep(app: &App, snapshot: &Snapshot, replica: &Running) -> Option<Placement> 
         let state = snapshot.gpus.iter().find(|state| state.gpu.id == *id);
         state.is_some_and(|state| {
             let answers = state.sample.memory.unknown() != Some(Unknown::GpuLost);
-            let capable =
-                need.compute.is_none_or(|wanted| state.gpu.compute.known().is_some_and(|has| wanted.accepts(*has)));
+            let capable = need
+                .compute
+                .is_none_or(|wanted| state.gpu.compute.known().is_some_and(|has| wanted.accepts(has.major, has.minor)));
             answers && capable
         })
     };
@@ -165,6 +166,7 @@ fn place(
     });
     fitting.truncate(count);
     let free = fitting.iter().map(|(_, candidate)| candidate.free).min().unwrap_or_default();
+    let memory = need.memory.bytes().unwrap_or(free);
     let choice = match fitting.iter().any(|(_, candidate)| elsewhere(candidate)) {
         false => "where it was before".to_owned(),
         true if rooms.len() == 1 => format!("{} of the only GPU", strategy.name()),
@@ -174,10 +176,10 @@ fn place(
     let chosen: Vec<usize> = fitting.iter().map(|(index, _)| *index).collect();
     let mut gpus = Vec::with_capacity(count);
     for index in chosen {
-        rooms[index].promise(need);
+        rooms[index].promise(need, memory);
         gpus.push(rooms[index].state.gpu.id.clone());
     }
-    Ok(Placement { service: service.to_owned(), replica, gpus, memory: need.memory, reason })
+    Ok(Placement { service: service.to_owned(), replica, gpus, memory, reason })
 }
 
 fn refuse(service: &str, replica: u32, need: &GpuNeed, fitting: usize, misfits: &[(&GpuId, Misfit)]) -> Error {

@@ -19,15 +19,33 @@
 //! # Ok::<(), nacp_core::Error>(())
 //! ```
 
-mod compute;
+mod app;
+mod depends;
 pub mod determinism;
 mod duration;
+mod gpu;
+mod mount;
 mod parse;
 mod place;
+mod probe;
+mod range;
+mod resources;
+mod secret;
+mod security;
 mod spec;
+mod strategy;
 mod validate;
 pub(crate) mod yaml;
 
-pub use compute::ComputeNeed;
+pub use app::App;
+pub use depends::{Condition, Dependencies};
 pub use determinism::Determinism;
-pub use spec::{App, GpuNeed, Probe, Service, Sharing};
+pub use gpu::{GpuMemory, GpuNeed, Sharing, Topology};
+pub use mount::{Mount, MountSource};
+pub use probe::{Check, Probe};
+pub use range::VersionRange;
+pub use resources::{Resources, Ulimit};
+pub use secret::{Secret, SecretValue};
+pub use security::{RootAccess, Security};
+pub use spec::{Api, Publish, Pull, Service};
+pub use strategy::{Restart, Strategy};

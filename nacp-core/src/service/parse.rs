@@ -25,7 +25,7 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
-    use crate::service::{ComputeNeed, Determinism, GpuNeed, Probe, Service};
+    use crate::service::{Determinism, GpuNeed, Probe, Service, VersionRange};
     use crate::units::Bytes;
 
     const ASSISTANT: &str = "\
@@ -49,7 +49,7 @@ services:
 
     #[test]
     fn a_file_and_the_builders_say_the_same() {
-        let need: ComputeNeed = ">=7.5".parse().unwrap();
+        let need: VersionRange = ">=7.5".parse().unwrap();
         let built = App::new("assistant")
             .service(
                 "llm",

@@ -1,76 +1,17 @@
-//! What to run: an app, its services and what each of them needs.
+//! One service of an app, and what identifies its containers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ComputeNeed, Determinism, duration};
-use crate::error::Result;
+use super::{
+    Condition, Dependencies, Determinism, GpuNeed, Mount, Probe, Resources, Restart, Secret, Security, Strategy,
+    Ulimit, duration,
+};
 use crate::units::Bytes;
-
-/// A set of services that belong together, as `nacp.yaml` describes them.
-///
-/// ```
-/// use nacp_core::Bytes;
-/// use nacp_core::service::{App, GpuNeed, Service};
-///
-/// let app = App::new("assistant")
-///     .service("llm", Service::new("ollama/ollama:0.16.1").model("phi3:mini").gpu(GpuNeed::memory(Bytes::gib(3))).port(11434))
-///     .service("embed", Service::new("example/embedder:2").replicas(2).depends_on("llm"));
-/// app.validate()?;
-/// assert_eq!(app.start_order()?, ["llm", "embed"]);
-/// # Ok::<(), nacp_core::Error>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct App {
-    /// The app's name: lower-case letters, digits and hyphens, 40 at most.
-    pub name: String,
-    /// The services by name; names follow the same rule.
-    pub services: BTreeMap<String, Service>,
-}
-
-impl App {
-    /// An app without services.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), services: BTreeMap::new() }
-    }
-
-    /// Adds a service, or replaces the one of that name.
-    #[must_use]
-    pub fn service(mut self, name: impl Into<String>, service: Service) -> Self {
-        self.services.insert(name.into(), service);
-        self
-    }
-
-    /// Reads an app from YAML or JSON text and validates it.
-    ///
-    /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) with line, column and, for an unknown field, the nearest
-    /// one that exists.
-    pub fn parse(text: &str) -> Result<Self> {
-        super::parse::app(text)
-    }
-
-    /// Checks everything that can be checked without a machine: names, ports, paths, times, replica counts,
-    /// dependencies. [`parse`](Self::parse) does it by itself; an app from builders needs the call.
-    ///
-    /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) with the path of the first field that is wrong.
-    pub fn validate(&self) -> Result<()> {
-        super::validate::app(self)
-    }
-
-    /// The services' names in the order in which they start: what a service depends on comes first.
-    ///
-    /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when the dependencies form a circle.
-    pub fn start_order(&self) -> Result<Vec<&str>> {
-        super::validate::start_order(self)
-    }
-}
 
 /// One service of an [`App`]: an image, what it serves and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,31 +23,79 @@ pub struct Service {
     /// The arguments of the image's program; empty for the image's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// The program that is run in place of the image's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// Where the program is started; the image's own folder if it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
     /// The model that it serves. Requests that name this model are routed here; the container sees it as `NACP_MODEL`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// What it speaks at its port; plain HTTP if it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<Api>,
     /// Environment variables. `CUDA_VISIBLE_DEVICES` and `NVIDIA_VISIBLE_DEVICES` are refused: NACP sets them from
     /// [`gpu`](Self::gpu).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Secrets by name: the container reads them from `/run/secrets/NAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Secret>,
     /// What each replica needs of the GPUs; absent for a service without a GPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<GpuNeed>,
     /// The port on which the program listens inside the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Where on the engine's machine that port is published; on a free port of the loopback address if it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Publish>,
     /// How to tell that a replica is ready for requests; absent when running is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Probe>,
-    /// Named volumes and where they are mounted.
+    /// How to tell that a replica that was ready is still alive; one that is not is restarted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Probe>,
+    /// What is mounted, by a name that is unique in the service.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub volumes: BTreeMap<String, String>,
-    /// How many copies run.
+    pub volumes: BTreeMap<String, Mount>,
+    /// Networks of the app's own in which its services find each other by their names.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub networks: BTreeSet<String>,
+    /// The size of `/dev/shm`; the engine's own, mostly 64 MiB, if it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shm: Option<Bytes>,
+    /// The kernel's limits by name, such as `nofile`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ulimits: BTreeMap<String, Ulimit>,
+    /// What it may use of the machine beside its GPUs.
+    #[serde(default, skip_serializing_if = "Resources::is_default")]
+    pub resources: Resources,
+    /// How far its containers are locked up.
+    #[serde(default, skip_serializing_if = "Security::is_default")]
+    pub security: Security,
+    /// What happens when a replica's program ends.
+    #[serde(default, skip_serializing_if = "Restart::is_default")]
+    pub restart: Restart,
+    /// How long a replica may take to end when it is asked to; 10 seconds if it is not set.
+    #[serde(default = "ten_seconds", skip_serializing_if = "is_ten_seconds", with = "duration")]
+    pub stop_grace: Duration,
+    /// The signal that asks it to end, such as `SIGINT`; the image's own if it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    /// How many copies run; 0 keeps the service defined and runs none.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub replicas: u32,
-    /// Which services must be ready before this one starts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub depends_on: Vec<String>,
+    /// How the replicas are replaced when the specification changes.
+    #[serde(default, skip_serializing_if = "Strategy::is_default")]
+    pub strategy: Strategy,
+    /// Which services this one waits for, and until when.
+    #[serde(default, skip_serializing_if = "Dependencies::is_empty")]
+    pub depends_on: Dependencies,
+    /// After how long without a request it may be swapped out when memory is scarce.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "duration::optional")]
+    pub idle: Option<Duration>,
     /// Services of higher priority choose their GPUs first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
@@ -114,14 +103,106 @@ pub struct Service {
     /// [`determinism`](super::determinism). A variable of [`env`](Self::env) stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub determinism: Option<Determinism>,
+    /// Labels of the user's own; names that begin with `nacp.` are refused.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The platform of the image, such as `linux/amd64`; the engine's own if it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// When the image is pulled.
+    #[serde(default, skip_serializing_if = "Pull::is_default")]
+    pub pull: Pull,
 }
 
-fn one() -> u32 {
+/// What a service speaks at its port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Api {
+    /// OpenAI's.
+    Openai,
+    /// Ollama's.
+    Ollama,
+    /// KServe's, version 2.
+    Kserve,
+    /// Any other over HTTP.
+    Http,
+}
+
+/// Where a service's port is published on the engine's machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Publish {
+    /// The address; loopback if it is not set. Any other lets other machines in.
+    #[serde(default = "loopback", skip_serializing_if = "IpAddr::is_loopback")]
+    pub host: IpAddr,
+    /// The port; a free one if it is not set. A fixed one allows one replica.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+impl Publish {
+    /// At this address, on a free port.
+    pub const fn at(host: IpAddr) -> Self {
+        Self { host, port: None }
+    }
+
+    /// Sets the port.
+    #[must_use]
+    pub const fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self::at(loopback())
+    }
+}
+
+/// When an image is pulled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Pull {
+    /// When it is not on the engine's machine.
+    #[default]
+    Missing,
+    /// Before each container is created.
+    Always,
+    /// Never: it must be there.
+    Never,
+}
+
+impl Pull {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn loopback() -> IpAddr {
+    IpAddr::from([127, 0, 0, 1])
+}
+
+const TEN_SECONDS: Duration = Duration::from_secs(10);
+
+fn ten_seconds() -> Duration {
+    TEN_SECONDS
+}
+
+fn is_ten_seconds(grace: &Duration) -> bool {
+    *grace == TEN_SECONDS
+}
+
+pub(super) fn one() -> u32 {
     1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_one(count: &u32) -> bool {
+pub(super) fn is_one(count: &u32) -> bool {
     *count == one()
 }
 
@@ -136,16 +217,35 @@ impl Service {
         Self {
             image: image.into(),
             command: Vec::new(),
+            entrypoint: Vec::new(),
+            working_dir: None,
             model: None,
+            api: None,
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             gpu: None,
             port: None,
+            publish: None,
             ready: None,
+            live: None,
             volumes: BTreeMap::new(),
+            networks: BTreeSet::new(),
+            shm: None,
+            ulimits: BTreeMap::new(),
+            resources: Resources::default(),
+            security: Security::default(),
+            restart: Restart::default(),
+            stop_grace: TEN_SECONDS,
+            stop_signal: None,
             replicas: 1,
-            depends_on: Vec::new(),
+            strategy: Strategy::default(),
+            depends_on: Dependencies::default(),
+            idle: None,
             priority: 0,
             determinism: None,
+            labels: BTreeMap::new(),
+            platform: None,
+            pull: Pull::default(),
         }
     }
 
@@ -191,10 +291,10 @@ impl Service {
         self
     }
 
-    /// Mounts a named volume.
+    /// Mounts a volume of this name at a path, or whatever the mount says.
     #[must_use]
-    pub fn volume(mut self, name: impl Into<String>, path: impl Into<String>) -> Self {
-        self.volumes.insert(name.into(), path.into());
+    pub fn volume(mut self, name: impl Into<String>, mount: impl Into<Mount>) -> Self {
+        self.volumes.insert(name.into(), mount.into());
         self
     }
 
@@ -207,8 +307,56 @@ impl Service {
 
     /// Adds a service that must be ready before this one starts.
     #[must_use]
-    pub fn depends_on(mut self, service: impl Into<String>) -> Self {
-        self.depends_on.push(service.into());
+    pub fn depends_on(self, service: impl Into<String>) -> Self {
+        self.waits_for(service, Condition::Ready)
+    }
+
+    /// Adds a service that this one waits for, until that condition holds.
+    #[must_use]
+    pub fn waits_for(mut self, service: impl Into<String>, condition: Condition) -> Self {
+        self.depends_on.0.insert(service.into(), condition);
+        self
+    }
+
+    /// Sets how to tell that a replica is still alive.
+    #[must_use]
+    pub fn live(mut self, probe: Probe) -> Self {
+        self.live = Some(probe);
+        self
+    }
+
+    /// Adds a secret: the container reads it from `/run/secrets/NAME`.
+    #[must_use]
+    pub fn secret(mut self, name: impl Into<String>, secret: Secret) -> Self {
+        self.secrets.insert(name.into(), secret);
+        self
+    }
+
+    /// Sets how the replicas are replaced when the specification changes.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// Sets what happens when a replica's program ends.
+    #[must_use]
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// Sets how far its containers are locked up.
+    #[must_use]
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// Sets what it may use of the machine beside its GPUs.
+    #[must_use]
+    pub fn resources(mut self, resources: Resources) -> Self {
+        self.resources = resources;
         self
     }
 
@@ -245,102 +393,18 @@ impl Service {
 
     /// The service with everything at its default that does not make up a container.
     fn container(&self) -> Self {
-        Self { replicas: one(), depends_on: Vec::new(), priority: 0, ..self.clone() }
-    }
-}
-
-/// What each replica of a service needs of the GPUs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct GpuNeed {
-    /// Memory on each GPU, in bytes; at least 1 MiB.
-    pub memory: Bytes,
-    /// How many GPUs.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub count: u32,
-    /// Whether other replicas may use the same GPU.
-    #[serde(default, skip_serializing_if = "Sharing::is_default")]
-    pub sharing: Sharing,
-    /// The least compute capability, written `>=8.0`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub compute: Option<ComputeNeed>,
-}
-
-impl GpuNeed {
-    /// One shared GPU with this much memory.
-    pub fn memory(memory: Bytes) -> Self {
-        Self { memory, count: 1, sharing: Sharing::Shared, compute: None }
-    }
-
-    /// Asks for several GPUs.
-    #[must_use]
-    pub fn count(mut self, count: u32) -> Self {
-        self.count = count;
-        self
-    }
-
-    /// Asks for GPUs that no other replica uses.
-    #[must_use]
-    pub fn exclusive(mut self) -> Self {
-        self.sharing = Sharing::Exclusive;
-        self
-    }
-
-    /// Asks for at least this compute capability.
-    #[must_use]
-    pub fn compute(mut self, need: ComputeNeed) -> Self {
-        self.compute = Some(need);
-        self
-    }
-}
-
-/// Whether a replica tolerates others on its GPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Sharing {
-    /// It shares the GPU as far as memory allows.
-    #[default]
-    Shared,
-    /// It has the GPU to itself among NACP's replicas.
-    Exclusive,
-}
-
-impl Sharing {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// How to tell that a replica is ready: `GET` on a path answers 200 to 399.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Probe {
-    /// The path, beginning with a slash, with a query if need be, as it stands in a request: a blank is `%20`.
-    pub http: String,
-    /// How long it may take after the start, written `90s` or `10m`; 1 second to 7 days, 1 minute if it is not set.
-    #[serde(default = "Probe::default_within", with = "duration")]
-    pub within: Duration,
-}
-
-impl Probe {
-    /// A probe of this path, within one minute.
-    pub fn http(path: impl Into<String>) -> Self {
-        Self { http: path.into(), within: Self::default_within() }
-    }
-
-    /// Sets how long it may take.
-    #[must_use]
-    pub fn within(mut self, limit: Duration) -> Self {
-        self.within = limit;
-        self
-    }
-
-    fn default_within() -> Duration {
-        Duration::from_secs(60)
+        Self {
+            replicas: one(),
+            depends_on: Dependencies::default(),
+            priority: 0,
+            strategy: Strategy::default(),
+            restart: Restart::default(),
+            idle: None,
+            stop_grace: TEN_SECONDS,
+            pull: Pull::default(),
+            live: None,
+            ..self.clone()
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 
-use super::{App, Service};
+use super::{App, Check, GpuMemory, Service};
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::units::Bytes;
 
@@ -34,19 +34,19 @@ fn check(app: &App, path: &str, service: &Service) -> Result<()> {
     if service.image.trim().is_empty() {
         return Err(invalid(&at("image"), "an image is needed"));
     }
-    if !(1..=REPLICA_LIMIT).contains(&service.replicas) {
+    if service.replicas > REPLICA_LIMIT {
         return Err(invalid(&at("replicas"), "the number of replicas is out of range")
             .with("value", service.replicas)
-            .hint(format!("choose 1 to {REPLICA_LIMIT}")));
+            .hint(format!("choose 0 to {REPLICA_LIMIT}")));
     }
     if service.port == Some(0) {
         return Err(invalid(&at("port"), "a port inside a container cannot be 0"));
     }
     if let Some(gpu) = &service.gpu {
-        if gpu.memory.0 == 0 {
+        if gpu.memory == GpuMemory::Bytes(Bytes::ZERO) {
             return Err(invalid(&at("gpu.memory"), "memory is needed").hint("write a size, for example 3.5GiB"));
         }
-        if gpu.memory < LEAST_MEMORY {
+        if gpu.memory.bytes().is_some_and(|bytes| bytes < LEAST_MEMORY) {
             let error = invalid(&at("gpu.memory"), "too little memory for anything on a GPU");
             return Err(error.with("value", gpu.memory).hint("did you forget the unit? write for example 3.5GiB"));
         }
@@ -59,21 +59,15 @@ fn check(app: &App, path: &str, service: &Service) -> Result<()> {
         return Err(invalid(&at("command"), "an argument cannot contain a NUL"));
     }
     if let Some(probe) = &service.ready {
-        if !probe.http.starts_with('/') {
-            return Err(invalid(&at("ready.http"), "a path begins with a slash").with("value", &probe.http));
-        }
-        // A fragment is cut off silently by the parser: it is not sent to servers.
-        if probe.http.parse::<PathAndQuery>().ok().is_none_or(|parsed| parsed.as_str() != probe.http) {
-            return Err(invalid(&at("ready.http"), "not a path of HTTP")
-                .with("value", format_args!("{:?}", probe.http))
-                .hint("write blanks and special characters as %20 and so on"));
+        if let Check::Http(path) = &probe.check {
+            http_path(&at("ready.http"), path)?;
         }
         if !(Duration::from_secs(1)..=Duration::from_secs(DAYS * 24 * 60 * 60)).contains(&probe.within) {
             return Err(invalid(&at("ready.within"), "the time to become ready is out of range")
                 .with("value", format_args!("{:?}", probe.within))
                 .hint(format!("choose 1s to {DAYS}d")));
         }
-        if service.port.is_none() {
+        if matches!(probe.check, Check::Http(_)) && service.port.is_none() {
             return Err(
                 invalid(&at("ready.http"), "a service without a port cannot be asked over HTTP").hint("add `port`")
             );
@@ -89,13 +83,13 @@ fn check(app: &App, path: &str, service: &Service) -> Result<()> {
     if let Some((variable, _)) = service.env.iter().find(|(_, value)| value.contains('\0')) {
         return Err(invalid(&format!("{path}.env.{variable}"), "a value cannot contain a NUL"));
     }
-    for (volume, target) in &service.volumes {
+    for (volume, mount) in &service.volumes {
         name(&at("volumes"), volume)?;
-        if !target.starts_with('/') {
-            return Err(invalid(&at("volumes"), "a volume is mounted at an absolute path").with("value", target));
+        if !mount.path.starts_with('/') {
+            return Err(invalid(&at("volumes"), "a volume is mounted at an absolute path").with("value", &mount.path));
         }
     }
-    for wanted in &service.depends_on {
+    for wanted in service.depends_on.names() {
         if !app.services.contains_key(wanted) {
             let error = invalid(&at("depends_on"), "no such service in this app").with("value", wanted);
             return Err(match nearest(wanted, app.services.keys().map(String::as_str)) {
@@ -103,6 +97,19 @@ fn check(app: &App, path: &str, service: &Service) -> Result<()> {
                 None => error,
             });
         }
+    }
+    Ok(())
+}
+
+fn http_path(field: &str, path: &str) -> Result<()> {
+    if !path.starts_with('/') {
+        return Err(invalid(field, "a path begins with a slash").with("value", path));
+    }
+    // A fragment is cut off silently by the parser: it is not sent to servers.
+    if path.parse::<PathAndQuery>().ok().is_none_or(|parsed| parsed.as_str() != path) {
+        return Err(invalid(field, "not a path of HTTP")
+            .with("value", format_args!("{path:?}"))
+            .hint("write blanks and special characters as %20 and so on"));
     }
     Ok(())
 }
@@ -135,7 +142,7 @@ pub(super) fn start_order(app: &App) -> Result<Vec<&str>> {
             continue;
         }
         state.insert(name, Visit::Open);
-        let mut open = vec![(name, service.depends_on.iter())];
+        let mut open = vec![(name, service.depends_on.names())];
         while let Some((name, needs)) = open.last_mut() {
             let Some(wanted) = needs.next() else {
                 state.insert(name, Visit::Done);
@@ -154,7 +161,7 @@ pub(super) fn start_order(app: &App) -> Result<Vec<&str>> {
                 }
                 None => {
                     state.insert(wanted, Visit::Open);
-                    open.push((wanted, service.depends_on.iter()));
+                    open.push((wanted, service.depends_on.names()));
                 }
             }
         }

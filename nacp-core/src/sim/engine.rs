@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use tokio::sync::Mutex;
 
 use super::{Service, ServiceOptions};
 use crate::engine::{
-    Container, ContainerId, ContainerSpec, ContainerState, Engine as Seam, EngineInfo, GpuOffer, Image, NamedContainer,
-    labels,
+    Container, ContainerId, ContainerSpec, ContainerState, ContainerStats, Details, Engine as Seam, EngineEvents,
+    EngineInfo, ExecOutput, GpuOffer, Image, ImageDetails, LogLines, NamedContainer, PullRequest, PullWatcher, labels,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::GpuId;
@@ -88,17 +89,65 @@ impl Seam for Engine {
             name: "simulated engine".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api: None,
+            min_api: None,
+            id: None,
             address: "in this process".to_owned(),
             gpu: GpuOffer::default(),
         })
     }
 
-    async fn pull(&self, reference: &str) -> Result<Image> {
+    async fn pull(&self, request: &PullRequest, _watcher: &dyn PullWatcher) -> Result<Image> {
+        let reference = request.reference.as_str();
         if self.has(reference) {
-            return Ok(Image { reference: reference.to_owned(), id: format!("simulated:{reference}"), pulled: false });
+            let id = format!("simulated:{reference}");
+            return Ok(Image { reference: reference.to_owned(), id, digest: None, pulled: false });
         }
         Err(Error::new(ErrorKind::NotFound, "engine.pull", "the simulated engine has no such image")
             .with("image", reference))
+    }
+
+    async fn load(&self, _archive: &Path, _watcher: &dyn PullWatcher) -> Result<Vec<Image>> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.load", "not yet"))
+    }
+
+    async fn image(&self, _reference: &str) -> Result<Option<ImageDetails>> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.image", "not yet"))
+    }
+
+    async fn digest(&self, _request: &PullRequest) -> Result<String> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.digest", "not yet"))
+    }
+
+    async fn create_network(&self, _name: &str, _labels: &BTreeMap<String, String>) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.create_network", "not yet"))
+    }
+
+    async fn remove_networks(&self, _app: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn rename(&self, _id: &ContainerId, _name: &str) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.rename", "not yet"))
+    }
+
+    async fn inspect(&self, _id: &ContainerId) -> Result<Details> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.inspect", "not yet"))
+    }
+
+    async fn follow_logs(&self, _id: &ContainerId, _lines: usize) -> Result<LogLines> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.follow_logs", "not yet"))
+    }
+
+    async fn exec(&self, _id: &ContainerId, _command: &[String], _limit: Duration) -> Result<ExecOutput> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.exec", "not yet"))
+    }
+
+    async fn stats(&self, _id: &ContainerId) -> Result<ContainerStats> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.stats", "not yet"))
+    }
+
+    async fn watch(&self) -> Result<EngineEvents> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.watch", "not yet"))
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
@@ -194,7 +243,8 @@ impl Held {
             image: self.spec.image.clone(),
             labels: self.spec.labels.clone(),
             state: self.state,
-            address: self.spec.port.and(self.service.as_ref()).map(Service::address),
+            address: self.spec.publish.and(self.service.as_ref()).map(Service::address),
+            created: None,
         }
     }
 }

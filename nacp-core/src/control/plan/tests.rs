@@ -30,6 +30,7 @@ fn there(app: &App, placement: &Placement, state: ContainerState) -> Container {
         labels: spec.labels,
         state,
         address: None,
+        created: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use bollard::models::{ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, PortBinding};
 
 use super::gpu::Access;
-use crate::engine::{ContainerSpec, labels};
+use crate::engine::{ContainerSpec, MountSpec, labels};
 use crate::gpu::GpuId;
 
 /// From this variable the runtime called `nvidia` reads which GPUs to give.
@@ -23,7 +23,7 @@ pub(super) fn body(spec: &ContainerSpec, access: Option<&Access>) -> ContainerCr
         labels.insert(labels::GPU_INJECTION.to_owned(), access.label().to_owned());
         grant(access, &mut host, &mut env);
     }
-    let exposed = spec.port.map(|port| format!("{port}/tcp"));
+    let exposed = spec.port().map(|port| format!("{port}/tcp"));
     host.port_bindings = exposed.clone().map(|port| {
         let binding = PortBinding { host_ip: Some(Ipv4Addr::LOCALHOST.to_string()), host_port: Some(String::new()) };
         HashMap::from([(port, Some(vec![binding]))])
@@ -40,13 +40,13 @@ pub(super) fn body(spec: &ContainerSpec, access: Option<&Access>) -> ContainerCr
 }
 
 fn mounts(spec: &ContainerSpec) -> Vec<Mount> {
-    let volume = |(name, path): (&String, &String)| Mount {
+    let volume = |mount: &MountSpec| Mount {
         typ: Some(MountType::VOLUME),
-        source: Some(name.clone()),
-        target: Some(path.clone()),
+        source: mount.name.clone(),
+        target: Some(mount.path.clone()),
         ..Mount::default()
     };
-    spec.volumes.iter().map(volume).collect()
+    spec.mounts.iter().map(volume).collect()
 }
 
 fn grant(access: &Access, host: &mut HostConfig, env: &mut HashMap<String, String>) {
@@ -81,20 +81,21 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::engine::PublishSpec;
 
     #[test]
     fn a_port_is_published_on_loopback_only() {
-        let spec = ContainerSpec { port: Some(8000), ..ContainerSpec::default() };
+        let spec = ContainerSpec { publish: Some(PublishSpec::loopback(8000)), ..ContainerSpec::new("n", "i") };
         let bindings = body(&spec, None).host_config.unwrap().port_bindings.unwrap();
         let binding = bindings["8000/tcp"].as_ref().unwrap();
         assert_eq!(binding[0].host_ip.as_deref(), Some("127.0.0.1"));
-        assert!(body(&ContainerSpec::default(), None).host_config.unwrap().port_bindings.is_none());
+        assert!(body(&ContainerSpec::new("n", "i"), None).host_config.unwrap().port_bindings.is_none());
     }
 
     #[test]
     fn each_way_to_a_gpu_asks_by_uuid() {
         let id: GpuId = "GPU-5bd9f9a4-1d2e-4c8f-9a61-0123456789ab".parse().unwrap();
-        let spec = ContainerSpec { gpus: vec![id.clone()], ..ContainerSpec::default() };
+        let spec = ContainerSpec { gpus: vec![id.clone()], ..ContainerSpec::new("n", "i") };
         let cdi = body(&spec, Some(&Access::Cdi(vec![format!("nvidia.com/gpu={id}")])));
         let request = cdi.host_config.unwrap().device_requests.unwrap().remove(0);
         assert_eq!((request.driver.as_deref(), request.count), (Some("cdi"), None));

@@ -18,6 +18,7 @@ pub(super) struct Summary {
     state: Option<String>,
     status: Option<String>,
     ports: Option<Vec<Port>>,
+    created: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -65,6 +66,7 @@ pub(super) fn container(summary: Summary) -> Option<Container> {
         labels: summary.labels.unwrap_or_default(),
         state: state(summary.state.as_deref().unwrap_or_default(), summary.status.as_deref().unwrap_or_default()),
         address: address.min(),
+        created: summary.created.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()),
     })
 }
 

@@ -3,8 +3,10 @@
 //! What the daemon can do is read from its own `/version` and `/info`: the client library sends its requests without an
 //! API version and does not negotiate one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +19,10 @@ use tokio::time::timeout;
 
 use address::Address;
 
-use super::{Container, ContainerId, ContainerSpec, Engine, EngineInfo, GpuOffer, Image, NamedContainer, labels};
+use super::{
+    Container, ContainerId, ContainerSpec, ContainerStats, Details, Engine, EngineEvents, EngineInfo, ExecOutput,
+    GpuOffer, Image, ImageDetails, LogLines, NamedContainer, PullRequest, PullWatcher, labels,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 mod address;
@@ -183,14 +188,17 @@ impl Engine for Docker {
             name: if podman { "Podman" } else { "Docker Engine" }.to_owned(),
             version: version.version.unwrap_or_else(|| "unknown".to_owned()),
             api: version.api_version,
+            min_api: version.min_api_version,
+            id: system.id.clone(),
             address: self.host.clone(),
             gpu: self.offer(&system),
         })
     }
 
-    async fn pull(&self, reference: &str) -> Result<Image> {
+    async fn pull(&self, request: &PullRequest, _watcher: &dyn PullWatcher) -> Result<Image> {
+        let reference = request.reference.as_str();
         let failed = |error| failure::call("engine.pull", error).with("image", reference);
-        let image = |id, pulled| Image { reference: reference.to_owned(), id, pulled };
+        let image = |id, pulled| Image { reference: reference.to_owned(), id, digest: None, pulled };
         if let Some(id) = self.image_id(reference).await.map_err(failed)? {
             return Ok(image(id, false));
         }
@@ -204,8 +212,52 @@ impl Engine for Docker {
         Ok(image(id, true))
     }
 
+    async fn load(&self, _archive: &Path, _watcher: &dyn PullWatcher) -> Result<Vec<Image>> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.load", "not yet"))
+    }
+
+    async fn image(&self, _reference: &str) -> Result<Option<ImageDetails>> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.image", "not yet"))
+    }
+
+    async fn digest(&self, _request: &PullRequest) -> Result<String> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.digest", "not yet"))
+    }
+
+    async fn create_network(&self, _name: &str, _labels: &BTreeMap<String, String>) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.create_network", "not yet"))
+    }
+
+    async fn remove_networks(&self, _app: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn rename(&self, _id: &ContainerId, _name: &str) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.rename", "not yet"))
+    }
+
+    async fn inspect(&self, _id: &ContainerId) -> Result<Details> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.inspect", "not yet"))
+    }
+
+    async fn follow_logs(&self, _id: &ContainerId, _lines: usize) -> Result<LogLines> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.follow_logs", "not yet"))
+    }
+
+    async fn exec(&self, _id: &ContainerId, _command: &[String], _limit: Duration) -> Result<ExecOutput> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.exec", "not yet"))
+    }
+
+    async fn stats(&self, _id: &ContainerId) -> Result<ContainerStats> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.stats", "not yet"))
+    }
+
+    async fn watch(&self) -> Result<EngineEvents> {
+        Err(Error::new(ErrorKind::Unsupported, "engine.watch", "not yet"))
+    }
+
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
-        if spec.port.is_some() && !self.address.is_here() {
+        if spec.publish.is_some() && !self.address.is_here() {
             return Err(failure::elsewhere(&self.host, spec));
         }
         let access = match spec.gpus.is_empty() {
@@ -282,12 +334,16 @@ impl Engine for Docker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::PublishSpec;
 
     // 192.0.2.7 belongs to nobody, and nobody is asked: the refusal comes before any call.
     #[tokio::test]
     async fn a_port_on_another_machine_is_refused() {
         let docker = Docker::at("tcp://192.0.2.7:2375").unwrap();
-        let spec = ContainerSpec { port: Some(8000), ..ContainerSpec::new("nacp-a-llm-0", "busybox") };
+        let spec = ContainerSpec {
+            publish: Some(PublishSpec::loopback(8000)),
+            ..ContainerSpec::new("nacp-a-llm-0", "busybox")
+        };
         let error = docker.create(&spec).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(
