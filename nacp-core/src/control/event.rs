@@ -1,19 +1,36 @@
 //! What happens while apps are brought up and kept: one shape for all three doors.
+//!
+//! An [`Event`] is one flat object in JSON. `event` names what happened, and the fields of that kind stand beside it.
+//! Times are in UTC as RFC 3339 writes them, and every duration is a number of seconds:
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use nacp_core::control::{Event, EventKind};
+//! let kind = EventKind::Ready { after: Duration::from_millis(1500) };
+//! let event = Event::new(jiff::Timestamp::UNIX_EPOCH, "demo", kind).of("llm", 0);
+//! assert_eq!(
+//!     serde_json::to_string(&event).unwrap(),
+//!     r#"{"at":"1970-01-01T00:00:00Z","app":"demo","service":"llm","replica":0,"event":"ready","after":1.5}"#
+//! );
+//! assert_eq!(event.to_string(), "00:00:00 demo/llm/0: ready after 1.5s");
+//! ```
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+mod queue;
+mod text;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
 
 use super::plan::Step;
 use crate::engine::PullProgress;
 use crate::gpu::GpuId;
 
-/// Something that happened while an app was brought up or kept, with its reason.
+pub use queue::{Events, Listener};
+
+/// Something that happened while an app was brought up or kept, with its reason. `Display` gives one line, whatever the
+/// programs in the containers wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
@@ -32,12 +49,33 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened; in JSON the field `event` names it.
+impl Event {
+    /// Something that happened to an app as a whole.
+    pub fn new(at: Timestamp, app: impl Into<String>, kind: EventKind) -> Self {
+        Self { at, app: app.into(), service: None, replica: None, kind }
+    }
+
+    /// The same, as something that happened to one replica.
+    #[must_use]
+    pub fn of(mut self, service: impl Into<String>, replica: u32) -> Self {
+        (self.service, self.replica) = (Some(service.into()), Some(replica));
+        self
+    }
+
+    /// The same, as something that happened to one service.
+    #[must_use]
+    pub fn of_service(mut self, service: impl Into<String>) -> Self {
+        self.service = Some(service.into());
+        self
+    }
+}
+
+/// What happened; in JSON the field `event` names it, in words such as `rolled_back`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
-    /// An image arrives.
+    /// An image arrives. Of one image only the newest of these waits for a slow listener.
     Pulling(PullProgress),
     /// Something is about to be done, for this reason.
     Doing {
@@ -60,11 +98,18 @@ pub enum EventKind {
         /// The name of its kind, such as `Timeout`.
         kind: String,
         /// After how long it is tried again; nothing when it is given up.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "seconds::optional")]
         again: Option<Duration>,
+    },
+    /// A replica runs and is not ready yet; told when what it answers has changed.
+    Waiting {
+        /// What its probe said last.
+        last: String,
     },
     /// A replica is ready for requests, so long after its start.
     Ready {
         /// How long it took.
+        #[serde(with = "seconds")]
         after: Duration,
     },
     /// A replica that was ready no longer is.
@@ -75,10 +120,12 @@ pub enum EventKind {
     /// A replica's program ended.
     Ended {
         /// With this code, where the engine tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<i64>,
         /// The last lines that it wrote.
         log: Vec<String>,
         /// After how long it is started again; nothing when it stays ended.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "seconds::optional")]
         again: Option<Duration>,
     },
     /// A new specification did not become ready; the old one comes back.
@@ -91,12 +138,24 @@ pub enum EventKind {
         /// The GPU.
         gpu: GpuId,
         /// Why it is not given; nothing when it is again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
     /// The container is weaker than it was asked to be, such as an isolation that is only cooperative.
     Weaker {
         /// What.
         what: String,
+    },
+    /// The engine does not answer; what runs goes on, and nothing is changed until it answers again.
+    EngineLost {
+        /// What went wrong.
+        message: String,
+    },
+    /// The engine answers again, so long after it was lost.
+    EngineBack {
+        /// How long it was away.
+        #[serde(with = "seconds")]
+        after: Duration,
     },
     /// Another program keeps this app; this one only reads until it is gone.
     Standby {
@@ -114,84 +173,47 @@ pub enum EventKind {
     },
 }
 
-/// How many events wait for a slow listener; then the oldest are dropped and counted.
-const CAPACITY: usize = 1024;
+/// Durations as numbers of seconds.
+mod seconds {
+    use std::time::Duration;
 
-/// Where events come from. Cloning is cheap; all clones are one source.
-#[derive(Clone, Debug, Default)]
-pub struct Events {
-    listeners: Arc<Mutex<Vec<Weak<Queue>>>>,
-}
+    use serde::{Deserialize, Deserializer, Serializer, de};
 
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: Mutex<Waiting>,
-    arrived: Notify,
-}
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64())
+    }
 
-#[derive(Debug, Default)]
-struct Waiting {
-    events: VecDeque<Event>,
-    lost: u64,
-}
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|_| de::Error::custom(format_args!("not a duration in seconds: value={seconds}")))
+    }
 
-impl Events {
-    /// Hands an event to everyone who listens. It never waits.
-    pub(super) fn tell(&self, event: &Event) {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| {
-            let Some(queue) = listener.upgrade() else { return false };
-            let mut waiting = queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if waiting.events.len() == CAPACITY {
-                waiting.events.pop_front();
-                waiting.lost += 1;
+    /// The same for a duration that may be absent.
+    pub(super) mod optional {
+        use std::time::Duration;
+
+        use serde::{Deserializer, Serializer};
+
+        #[expect(clippy::ref_option, reason = "serde hands over a reference")]
+        pub(in super::super) fn serialize<S: Serializer>(
+            duration: &Option<Duration>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match duration {
+                Some(duration) => super::serialize(duration, serializer),
+                None => serializer.serialize_none(),
             }
-            waiting.events.push_back(event.clone());
-            drop(waiting);
-            queue.arrived.notify_one();
-            true
-        });
-    }
-
-    /// Listens from now on.
-    pub fn listen(&self) -> Listener {
-        let queue = Arc::<Queue>::default();
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&queue));
-        Listener { queue }
-    }
-}
-
-/// Who listens to events. Dropping it ends that.
-pub struct Listener {
-    queue: Arc<Queue>,
-}
-
-impl Listener {
-    /// The next event that is there already; nothing when there is none.
-    pub fn try_next(&mut self) -> Option<Event> {
-        let mut waiting = self.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.lost > 0 {
-            let lost = std::mem::take(&mut waiting.lost);
-            let first = waiting.events.front()?;
-            let kind = EventKind::Lost { count: lost };
-            return Some(Event { at: first.at, app: first.app.clone(), service: None, replica: None, kind });
         }
-        waiting.events.pop_front()
-    }
 
-    /// Waits for the next event.
-    pub async fn next(&mut self) -> Event {
-        loop {
-            if let Some(event) = self.try_next() {
-                return event;
-            }
-            self.queue.arrived.notified().await;
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Duration>, D::Error> {
+            super::deserialize(deserializer).map(Some)
         }
     }
 }
 
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").finish_non_exhaustive()
-    }
-}
+#[cfg(test)]
+mod tests;
