@@ -80,6 +80,7 @@ mod engine;
 mod plan;
 
 mod apply;
+mod keep;
 
 mod replicas;
 
@@ -115,6 +116,7 @@ pub use gateway::*;
 pub use health::*;
 pub use host::*;
 pub use info::*;
+pub use keep::*;
 pub use metric::*;
 pub use metrics::*;
 pub use mig::*;

@@ -35,6 +35,7 @@ mod subscription;
 mod survey;
 mod telemetry;
 mod topology;
+mod work;
 
 #[pymodule(gil_used = false)]
 mod _nacp {
@@ -84,6 +85,8 @@ mod _nacp {
     use crate::telemetry::Telemetry;
     #[pymodule_export]
     use crate::topology::Topology;
+    #[pymodule_export]
+    use crate::work::Work;
 
     /// The version of the package.
     #[pymodule_export]

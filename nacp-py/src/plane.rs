@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nacp_core::clock::SystemClock;
-use nacp_core::control::{AppStatus, ControlPlane};
+use nacp_core::control::{AppStatus, ControlPlane, Wanted};
 use nacp_core::engine::{Docker, Engine};
 use nacp_core::gateway::{Gateway as CoreGateway, GatewayOptions};
 use nacp_core::{Error, ErrorKind, Result, error, observe, route, sim};
@@ -20,6 +20,7 @@ use crate::number::number;
 use crate::owner;
 use crate::router::{Endpoint, Router};
 use crate::runtime::{wait, wait_blocking, wait_for_task};
+use crate::work::Work;
 
 const ENGINES: [&str; 2] = ["docker", "simulated"];
 /// How long a call that failed or was stopped waits for the router; after that the router follows by itself.
@@ -105,6 +106,45 @@ impl Plane {
     fn apply(&self, py: Python<'_>, app: &App) -> PyResult<String> {
         let (this, app) = (Arc::clone(&self.followed), app.0.clone());
         self.followed.change(py, async move { json::text(&this.plane.apply(&app).await?) })
+    }
+
+    /// As `apply`, in the background: it tells what happens, and its result is the status as JSON.
+    fn start_apply(&self, py: Python<'_>, app: &App) -> PyResult<Work> {
+        guard(py, || {
+            let (this, app) = (Arc::clone(&self.followed), app.0.clone());
+            let listener = this.plane.events().listen();
+            Ok(Work::start(&app.name.clone(), listener, None, async move {
+                let outcome = this.plane.apply(&app).await;
+                let followed = this.follow().await;
+                let status = outcome?;
+                followed?;
+                json::text(&status)
+            })?)
+        })
+    }
+
+    /// Keeps an app as it is wanted until it is closed, and tells what happens. The router follows.
+    fn keep(&self, py: Python<'_>, app: &App) -> PyResult<Work> {
+        guard(py, || {
+            let (this, wanted) = (Arc::clone(&self.followed), Wanted::new(app.0.clone())?);
+            let (listener, mut changes, kept) =
+                (this.plane.events().listen(), this.plane.events().listen(), wanted.clone());
+            Ok(Work::start(&wanted.name(), listener, Some(wanted), async move {
+                let following = async {
+                    while let Some(event) = changes.next().await {
+                        if event.may_change_endpoints()
+                            && let Err(error) = this.follow().await
+                        {
+                            tracing::warn!(%error, "the router does not follow; the next change is tried again");
+                        }
+                    }
+                };
+                tokio::select! {
+                    ended = this.plane.keep(&kept) => match ended? {},
+                    () = following => Ok("null".to_owned()),
+                }
+            })?)
+        })
     }
 
     /// What of an app is there, as JSON.

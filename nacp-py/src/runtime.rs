@@ -43,6 +43,16 @@ pub(crate) fn forked(operation: &'static str, owner: u32) -> Error {
         .hint("start workers with multiprocessing.get_context(\"spawn\"), or use nacp in the child alone")
 }
 
+/// Starts work in the background.
+pub(crate) fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<JoinHandle<T>, Error> {
+    Ok(runtime()?.spawn(work))
+}
+
+/// Runs a short wait on this thread, which must not hold the GIL.
+pub(crate) fn on_runtime<T>(wait: impl Future<Output = T>) -> Result<T, Error> {
+    Ok(runtime()?.block_on(wait))
+}
+
 fn build() -> Result<Runtime, Error> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     Builder::new_multi_thread()
@@ -144,7 +154,7 @@ fn late(limit: Duration) -> Error {
     Error::new(ErrorKind::Timeout, "python.call", "the call goes on by itself").with("limit", format_args!("{limit:?}"))
 }
 
-fn lost(ended: tokio::task::JoinError) -> Error {
+pub(crate) fn lost(ended: tokio::task::JoinError) -> Error {
     match ended.try_into_panic() {
         Ok(payload) => panicked(&*payload),
         Err(_) => Error::new(ErrorKind::Cancelled, "python.call", "the runtime has ended"),

@@ -62,6 +62,20 @@ impl Event {
         self
     }
 
+    /// Whether the replicas that serve may be others now: when a router should look again.
+    pub const fn may_change_endpoints(&self) -> bool {
+        matches!(
+            self.kind,
+            EventKind::Ready { .. }
+                | EventKind::NotReady { .. }
+                | EventKind::Ended { .. }
+                | EventKind::Done { .. }
+                | EventKind::RolledBack { .. }
+                | EventKind::Converged
+                | EventKind::Lost { .. }
+        )
+    }
+
     /// The same, as something that happened to one service.
     #[must_use]
     pub fn of_service(mut self, service: impl Into<String>) -> Self {

@@ -51,6 +51,7 @@ from nacp._host import (
     detect,
     probe_cuda,
 )
+from nacp._keep import AppEvent, Kept, PullProgress
 from nacp._lock import Completeness, Drift, Lock, LockVerification, lock
 from nacp._metric import Metric, fields, metrics
 from nacp._nacp import VERSION as __version__
@@ -103,6 +104,7 @@ from nacp.exceptions import (
 __all__ = [
     "Action",
     "App",
+    "AppEvent",
     "AppStatus",
     "Call",
     "Cancelled",
@@ -157,6 +159,7 @@ __all__ = [
     "Host",
     "InternalError",
     "InvalidArgument",
+    "Kept",
     "Lagged",
     "Latency",
     "Layer",
@@ -181,6 +184,7 @@ __all__ = [
     "Process",
     "Processes",
     "Progress",
+    "PullProgress",
     "Recommendation",
     "Recorded",
     "Recording",

@@ -11,9 +11,11 @@ from typing import Literal
 from nacp import _nacp
 from nacp._app import App, native_app
 from nacp._decode import decode
+from nacp._keep import AppEvent, Kept, events_of, listener
 from nacp._nacp import Endpoint, Router
 from nacp._node import Node, discover
 from nacp._owner import Processes
+from nacp._progress import Asked
 from nacp._types import AppStatus, EngineInfo, GatewayStats, Plan
 
 
@@ -139,17 +141,56 @@ class ControlPlane:
         """
         return decode(Plan, json.loads(self._native.plan(native_app(app))))
 
-    def apply(self, app: App) -> AppStatus:
+    def apply(self, app: App, *, progress: Asked[AppEvent] = "auto") -> AppStatus:
         """Brings an app to what is wanted and waits until every replica is ready. Applying twice changes nothing.
 
         Ctrl-C ends the wait; what was started stays, and `delete` removes it.
 
+        Args:
+            app: The app.
+            progress: Who is told what happens: `auto` for lines in a terminal and a board in a notebook, a function
+                that takes each `AppEvent`, or False for nobody.
+
         Raises:
             ResourceExhausted: A replica fits on no GPU.
             NotFound: An image is not here and cannot be had.
+            ServiceFailed: A replica ended before it was ready, with its last lines of log.
             Timeout: A replica is not ready in its time, with its last lines of log.
+            Conflict: Another program keeps the app.
         """
-        return decode(AppStatus, json.loads(self._native.apply(native_app(app))))
+        told, end = listener(progress)
+        if told is None:
+            return decode(AppStatus, json.loads(self._native.apply(native_app(app))))
+        work = self._native.start_apply(native_app(app))
+        try:
+            for event in events_of(work):
+                told(event)
+        finally:
+            end()
+        return decode(AppStatus, json.loads(work.result() or "null"))
+
+    def keep(self, app: App, *, timeout: float | None = None) -> Kept:
+        """Keeps an app as it is wanted, in the background.
+
+        What ends is started again, what hangs is replaced, what a GPU loses is moved. One program at a time keeps an
+        app; a second one stands by until the first has ended.
+
+        >>> plane = nacp.ControlPlane(nacp.simulated_node(), engine="simulated")
+        >>> app = nacp.App("kept", services={"llm": nacp.Service("example/llm:1", port=8000)})
+        >>> with plane.keep(app) as kept:
+        ...     came = kept.wait_until("converged", timeout=30)
+        ...     kept.scale("llm", 2)
+        >>> came.event, plane.delete("kept") > 0
+        ('converged', True)
+
+        Args:
+            app: The app.
+            timeout: How many seconds `for` waits for the next event until it ends; None for as long as it takes.
+
+        Raises:
+            InvalidArgument: The timeout is below 0.
+        """
+        return Kept(self._native.keep(native_app(app)), timeout)
 
     def status(self, app: str) -> AppStatus:
         """What of an app is there now. An app of which nothing is there has no replicas."""

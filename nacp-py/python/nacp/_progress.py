@@ -7,11 +7,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal, TextIO, TypeAlias
+from typing import Any, Literal, Protocol, TextIO, TypeAlias, TypeVar
 
 from nacp._decode import Record
 from nacp._report import CheckReport
 from nacp.exceptions import InvalidArgument
+
+S = TypeVar("S")
+S_contra = TypeVar("S_contra", contravariant=True)
 
 WIDTH = 24
 
@@ -33,10 +36,32 @@ class CheckProgress(Record):
 
 
 Told: TypeAlias = Callable[[CheckProgress], object]
+Asked: TypeAlias = Literal["auto"] | bool | Callable[[S], object]
 
 
-def listener(progress: Literal["auto"] | bool | Told) -> tuple[Told | None, Callable[[], None]]:
-    """Who is told of each step, and what is done at the end.
+class Shows(Protocol[S_contra]):
+    """Shows one step after another, in its place."""
+
+    def tell(self, step: S_contra) -> None:
+        """Shows a step."""
+
+    def end(self) -> None:
+        """There will be no further step."""
+
+
+def listener(progress: Asked[CheckProgress]) -> tuple[Told | None, Callable[[], None]]:
+    """Who is told of each step of a check, and what is done at the end.
+
+    Raises:
+        InvalidArgument: `progress` is none of what it can be.
+    """
+    return shown(progress, operation="python.check", line=Line, board=Bar)
+
+
+def shown(
+    progress: Asked[S], *, operation: str, line: Callable[[TextIO], Shows[S]], board: Callable[[Any], Shows[S]]
+) -> tuple[Callable[[S], object] | None, Callable[[], None]]:
+    """Who is told of each step, and what is done at the end: a line in a terminal, a board in a notebook, the caller.
 
     Raises:
         InvalidArgument: `progress` is none of what it can be.
@@ -49,18 +74,18 @@ def listener(progress: Literal["auto"] | bool | Told) -> tuple[Told | None, Call
         hint = 'it is "auto", True, False, or a function'
         raise InvalidArgument(
             f"no such progress: parameter=progress value={progress!r}; {hint}",
-            operation="python.check",
+            operation=operation,
             context={"parameter": "progress", "value": repr(progress)},
             hint=hint,
         )
     display = notebook()
     if display is not None:
-        bar = Bar(display)
-        return bar.tell, bar.end
-    if progress is True or sys.stderr.isatty():
-        line = Line(sys.stderr)
-        return line.tell, line.end
-    return None, lambda: None
+        shows = board(display)
+    elif progress is True or sys.stderr.isatty():
+        shows = line(sys.stderr)
+    else:
+        return None, lambda: None
+    return shows.tell, shows.end
 
 
 def notebook() -> Any | None:
