@@ -16,6 +16,7 @@ mod probe;
 mod status;
 mod traffic;
 mod wait;
+mod wanted;
 
 pub use backoff::Backoff;
 pub use event::{Event, EventKind, Events, Listener};
@@ -26,3 +27,4 @@ pub use plane::ControlPlane;
 pub use probe::{HttpProber, Prober};
 pub use status::{AppStatus, ReplicaStatus};
 pub use traffic::{NoTraffic, Traffic};
+pub use wanted::Wanted;
