@@ -20,7 +20,7 @@ mod wait;
 pub use backoff::Backoff;
 pub use event::{Event, EventKind, Events, Listener};
 pub use gpus::{GpuView, Gpus};
-pub use lease::{Lease, Leases};
+pub use lease::{FileLeases, Lease, Leases, MemoryLeases};
 pub use plan::{Action, Plan, Step, plan};
 pub use plane::ControlPlane;
 pub use probe::{HttpProber, Prober};
