@@ -274,8 +274,5 @@ fn a_duration_that_is_none_is_refused() {
         assert!(serde_json::from_str::<Event>(&text).is_err(), "{wrong}");
     }
     let whole = r#"{"at":"1970-01-01T00:00:00Z","app":"a","event":"ready","after":2}"#;
-    assert_eq!(
-        serde_json::from_str::<Event>(whole).unwrap().kind,
-        EventKind::Ready { after: Duration::from_secs(2) }
-    );
+    assert_eq!(serde_json::from_str::<Event>(whole).unwrap().kind, EventKind::Ready { after: Duration::from_secs(2) });
 }
