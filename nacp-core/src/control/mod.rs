@@ -16,13 +16,15 @@ mod probe;
 mod status;
 mod traffic;
 mod wait;
+mod wanted;
 
 pub use backoff::Backoff;
 pub use event::{Event, EventKind, Events, Listener};
 pub use gpus::{GpuView, Gpus};
-pub use lease::{Lease, Leases};
+pub use lease::{FileLeases, Lease, Leases, MemoryLeases};
 pub use plan::{Action, Plan, Step, plan};
 pub use plane::ControlPlane;
 pub use probe::{HttpProber, Prober};
 pub use status::{AppStatus, ReplicaStatus};
 pub use traffic::{NoTraffic, Traffic};
+pub use wanted::Wanted;
