@@ -217,6 +217,9 @@ pub(crate) struct UpArgs {
     /// Only say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Stay, and start again what ends, until Ctrl-C; the services run on
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) keep: bool,
     /// Run on a simulated engine, whose services end with this command
     #[arg(long)]
     pub(crate) simulated: bool,
@@ -246,7 +249,7 @@ pub(crate) struct DownArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// Run this app first
+    /// Run this app first, and keep it while this command runs
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: Option<PathBuf>,
     /// The address to listen on; others than this machine's own need a key

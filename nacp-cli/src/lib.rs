@@ -24,6 +24,7 @@ mod context;
 mod exit;
 mod exporter;
 mod failure;
+mod happening;
 mod interrupt;
 mod signals;
 mod streams;

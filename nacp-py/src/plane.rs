@@ -132,10 +132,9 @@ impl Plane {
             Ok(Work::start(&wanted.name(), listener, Some(wanted), async move {
                 let following = async {
                     while let Some(event) = changes.next().await {
-                        if event.may_change_endpoints()
-                            && let Err(error) = this.follow().await
-                        {
-                            tracing::warn!(%error, "the router does not follow; the next change is tried again");
+                        if event.may_change_endpoints() {
+                            // The next change is told again.
+                            let _ = this.follow().await;
                         }
                     }
                 };

@@ -94,7 +94,7 @@ fn row(app: &str, replica: &ReplicaStatus) -> [String; 5] {
 }
 
 /// What a replica is doing, and whether it is made up.
-pub(super) fn state(replica: &ReplicaStatus) -> String {
+fn state(replica: &ReplicaStatus) -> String {
     let state = match replica.ready {
         true => "ready".to_owned(),
         false if replica.state == ContainerState::Running => "not ready".to_owned(),

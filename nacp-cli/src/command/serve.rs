@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use nacp_core::clock::SystemClock;
-use nacp_core::control::{AppStatus, ControlPlane};
+use nacp_core::control::{AppStatus, ControlPlane, Wanted};
 use nacp_core::gateway::{Gateway, GatewayOptions};
 use nacp_core::observe;
 use nacp_core::route::Router;
@@ -18,6 +18,7 @@ use crate::Exit;
 use crate::args::ServeArgs;
 use crate::context::{Context, NoGpus};
 use crate::failure::{Failure, Outcome};
+use crate::happening::tell;
 
 /// How often it is looked what runs.
 const LOOK: Duration = Duration::from_secs(1);
@@ -96,9 +97,19 @@ async fn serve(
     });
     let mut follow = std::pin::pin!(follow);
     let interrupt = context.interrupt.clone();
+    let wanted = wanted.map(|app| Wanted::new(app.clone())).transpose()?;
+    let mut happening = plane.events().listen();
+    let mut kept = std::pin::pin!(async {
+        match &wanted {
+            Some(wanted) => plane.keep(wanted).await,
+            None => std::future::pending().await,
+        }
+    });
     loop {
         tokio::select! {
             () = &mut follow => {}
+            ended = &mut kept => match ended? {},
+            Some(event) = happening.next() => tell(&event, context),
             () = interrupt.wait() => break,
             Some(now) = news.recv() => {
                 if now != before {

@@ -1,26 +1,24 @@
 //! `nacp up`: brings an app to what its file says.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nacp_core::control::{AppStatus, ControlPlane, Plan};
+use nacp_core::control::{AppStatus, ControlPlane, Plan, Wanted};
 use nacp_core::gpu::GpuId;
 use nacp_core::service::App;
 use nacp_core::{Error, ErrorKind};
 use serde_json::json;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 
-use super::run::{app, engine, node_for, replicas, runtime, state};
+use super::run::{app, engine, node_for, replicas, runtime};
 use crate::Exit;
 use crate::args::UpArgs;
 use crate::context::Context;
 use crate::failure::Outcome;
+use crate::happening::tell;
 use crate::table::table;
 
 /// The most time unless it is told: large images and models come over a network.
 const LIMIT: Duration = Duration::from_secs(3600);
-/// How often it is looked what has changed.
-const LOOK: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(args: &UpArgs, context: &mut Context<'_>) -> Outcome<Exit> {
     context.not_in_a_folder("up")?;
@@ -36,6 +34,9 @@ pub(crate) fn run(args: &UpArgs, context: &mut Context<'_>) -> Outcome<Exit> {
         context.show(&json!({ "app": status.app, "ready": status.ready(), "replicas": status.replicas }), |width| {
             replicas([&status], width)
         })?;
+        if args.keep {
+            return stay(&plane, &app, context).await;
+        }
         if args.simulated {
             context.tell("the engine is simulated: its services end with this command; nacp serve keeps them");
         }
@@ -70,7 +71,7 @@ fn would(plan: &Plan, simulated: bool, width: u16) -> String {
     table(width, ["do", "replica", "GPU", "why"], 3, rows)
 }
 
-/// Applies an app and tells on the way what changes. Nothing when the user has stopped the waiting.
+/// Applies an app and tells on the way what happens. Nothing when the user has stopped the waiting.
 pub(super) async fn bring_up(plane: &ControlPlane, app: &App, context: &mut Context<'_>) -> Outcome<Option<AppStatus>> {
     let origin = plane.node().origin().clone();
     if origin.simulated {
@@ -78,18 +79,19 @@ pub(super) async fn bring_up(plane: &ControlPlane, app: &App, context: &mut Cont
     }
     context.interrupt.catch();
     let (interrupt, limit) = (context.interrupt.clone(), context.limit_or(LIMIT));
+    let mut events = plane.events().listen();
     let mut applied = std::pin::pin!(plane.apply(app));
     // Of a limit that no clock can hold, as much as it can.
     let mut end = std::pin::pin!(sleep(limit));
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = BTreeMap::new();
     loop {
         tokio::select! {
+            biased;
+            Some(event) = events.next() => tell(&event, context),
             done = &mut applied => {
-                let status = done?;
-                tell_changes(&status, &mut told, context);
-                return Ok(Some(status));
+                while let Some(event) = events.try_next() {
+                    tell(&event, context);
+                }
+                return Ok(Some(done?));
             }
             () = interrupt.wait() => {
                 context.tell(left(app, "stopped"));
@@ -100,12 +102,25 @@ pub(super) async fn bring_up(plane: &ControlPlane, app: &App, context: &mut Cont
                 return Err(error.with("app", &app.name).with("limit", format_args!("{} s", limit.as_secs_f64()))
                     .hint(left(app, "it goes on")).retry_later().into());
             }
-            _ = look.tick() => {
-                // What the engine does not tell now it tells the next time.
-                if let Ok(status) = plane.status(&app.name).await {
-                    tell_changes(&status, &mut told, context);
-                }
+        }
+    }
+}
+
+/// Keeps an app and tells what happens to it, until the user stops it.
+async fn stay(plane: &ControlPlane, app: &App, context: &mut Context<'_>) -> Outcome<Exit> {
+    let wanted = Wanted::new(app.clone())?;
+    let interrupt = context.interrupt.clone();
+    let mut events = plane.events().listen();
+    let mut kept = std::pin::pin!(plane.keep(&wanted));
+    loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.next() => tell(&event, context),
+            () = interrupt.wait() => {
+                context.tell(left(app, "no longer kept"));
+                return Ok(if interrupt.is_polite() { Exit::Fine } else { Exit::Interrupted });
             }
+            ended = &mut kept => match ended? {},
         }
     }
 }
@@ -113,16 +128,4 @@ pub(super) async fn bring_up(plane: &ControlPlane, app: &App, context: &mut Cont
 /// What somebody should know who no longer waits.
 fn left(app: &App, what: &str) -> String {
     format!("{what}: what was started runs on; nacp status {0} shows it, nacp down {0} removes it", app.name)
-}
-
-/// One line for each replica whose state is another than the one that was told.
-fn tell_changes(status: &AppStatus, told: &mut BTreeMap<String, String>, context: &mut Context<'_>) {
-    for replica in &status.replicas {
-        let state = state(replica);
-        let name = format!("{}/{}/{}", status.app, replica.service, replica.replica);
-        if told.get(&name) != Some(&state) {
-            context.tell(format_args!("{name}: {state}"));
-            told.insert(name, state);
-        }
-    }
 }
