@@ -66,6 +66,9 @@ int main(void) {
     HANDLE(nacp_ctx, nacp_ctx_new(&bad, &out, error));
     HANDLE(nacp_node, nacp_discover(NULL, &out, error));
     HANDLE(nacp_events, nacp_events_open(NULL, &out, error));
+    HANDLE(nacp_kept, nacp_keep(NULL, "{name: a}", &out, error));
+    STRUCT(nacp_app_event, nacp_kept_next(NULL, 0, &out, error));
+    STRING(nacp_kept_event_json(NULL, &out, error));
     HANDLE(nacp_telemetry, nacp_telemetry_start(NULL, NULL, &out, error));
     HANDLE(nacp_subscription, nacp_telemetry_subscribe(NULL, &out, error));
     HANDLE(nacp_recording, nacp_telemetry_record(NULL, "x", NULL, &out, error));

@@ -63,6 +63,12 @@ fn what_is_wrong_on_a_machine_and_what_is_pinned_is_told_and_every_misuse_in_exa
 }
 
 #[test]
+fn an_app_that_is_kept_tells_what_happens_and_every_misuse_is_told_in_exact_words() {
+    let folder = shared_library();
+    assert_well(&mut Command::new(compile(&source("c_keep.c"), folder.path(), &[])), " checks, 0 failed");
+}
+
+#[test]
 fn nothing_is_leaked() {
     let folder = shared_library();
     let leaks = ["-pthread", "-fsanitize=leak"];
@@ -73,6 +79,8 @@ fn nothing_is_leaked() {
         assert_well(program.arg(folder.path()).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
     }
     let program = compile(&source("c_check.c"), folder.path(), &["-lm", "-pthread", "-fsanitize=leak"]);
+    assert_well(Command::new(program).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
+    let program = compile(&source("c_keep.c"), folder.path(), &leaks);
     assert_well(Command::new(program).env("LSAN_OPTIONS", "exitcode=23"), " checks, 0 failed");
     let leaks = ["-D_DEFAULT_SOURCE", "-pthread", "-fsanitize=leak"];
     let program = compile(&source("c_survey.c"), folder.path(), &leaks);

@@ -59,7 +59,7 @@ impl Work {
     }
 
     fn wanted(&self) -> Result<&Wanted> {
-        self.held()?;
+        drop(self.held()?);
         self.wanted.as_ref().ok_or_else(|| Error::new(ErrorKind::Conflict, "control.keep", "nothing is kept here"))
     }
 
