@@ -99,6 +99,16 @@ fn gpus(folder: &Path) -> PathBuf {
 }
 
 #[test]
+fn the_example_that_keeps_an_app_grows_and_takes_a_bad_update_back() {
+    let folder = shared_library();
+    let program = compile(&Path::new(ROOT).join("examples/c/keep.c"), folder.path(), &[]);
+    let output = run(&mut Command::new(&program));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    assert!(out.contains("rolled back") && out.ends_with("removed: 2\n"), "{out}");
+}
+
+#[test]
 fn the_example_about_gpus_shows_a_simulated_server_and_how_healthy_it_is() {
     let folder = shared_library();
     let program = gpus(folder.path());

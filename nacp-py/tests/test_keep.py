@@ -6,14 +6,19 @@ import asyncio
 import dataclasses
 import io
 import pickle
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import nacp
 from nacp import _keep
 from nacp._keep import Board, Lines
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "python" / "keep.py"
 
 
 def ready_replicas(plane: nacp.ControlPlane, app: str) -> int:
@@ -135,7 +140,7 @@ def test_a_cordoned_gpu_loses_its_replicas() -> None:
 def test_mistakes_are_named(plane: nacp.ControlPlane, app: nacp.App) -> None:
     with plane.keep(app) as kept:
         for call in (lambda: kept.scale("lm", 1), lambda: kept.drain("lm"), lambda: kept.undrain("lm")):
-            with pytest.raises(nacp.NotFound, match="did you mean `?llm`?"):
+            with pytest.raises(nacp.NotFound, match=r"did you mean `?llm`?"):
                 call()
         with pytest.raises(nacp.InvalidArgument, match="parameter=replicas"):
             kept.scale("llm", -1)
@@ -203,3 +208,10 @@ def test_a_terminal_gets_lines_and_one_that_is_written_over() -> None:
     lines.tell(pulling(2, 2))
     lines.end()
     assert out.getvalue().count("\n") == 1 and out.getvalue().count("\r") == 2
+
+
+def test_the_example_grows_and_takes_a_bad_update_back() -> None:
+    command = [sys.executable, str(EXAMPLE), "--simulated"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "rolled back" in done.stdout and "-- 2 ready\nremoved: 2" in done.stdout, done.stdout
