@@ -15,7 +15,23 @@ Importing it never fails for want of a driver, a GPU or Docker: what needs them 
 """
 
 from nacp import cuda, exceptions, gpu
-from nacp._app import App, GpuNeed, Probe, Service, plan
+from nacp._app import (
+    App,
+    Exported,
+    GpuNeed,
+    Imported,
+    Mount,
+    Note,
+    Probe,
+    Publish,
+    Resources,
+    Rolling,
+    Secret,
+    Security,
+    Service,
+    Ulimit,
+    plan,
+)
 from nacp._certificate import Certificate
 from nacp._cuda import check
 from nacp._decision import Cell, Decision, OptionScore, Recommendation, evaluate
@@ -139,6 +155,7 @@ __all__ = [
     "Evidence",
     "Examined",
     "Explanation",
+    "Exported",
     "Failed",
     "Finding",
     "Frame",
@@ -155,6 +172,7 @@ __all__ = [
     "HealthMonitor",
     "History",
     "Host",
+    "Imported",
     "InternalError",
     "InvalidArgument",
     "Lagged",
@@ -167,9 +185,11 @@ __all__ = [
     "Match",
     "MemoryUse",
     "Metric",
+    "Mount",
     "NacpError",
     "Node",
     "NotFound",
+    "Note",
     "OptionScore",
     "Origin",
     "Owner",
@@ -181,6 +201,7 @@ __all__ = [
     "Process",
     "Processes",
     "Progress",
+    "Publish",
     "Recommendation",
     "Recorded",
     "Recording",
@@ -191,9 +212,13 @@ __all__ = [
     "Report",
     "RequestCount",
     "ResourceExhausted",
+    "Resources",
+    "Rolling",
     "Router",
     "Sample",
     "Sampler",
+    "Secret",
+    "Security",
     "Service",
     "ServiceFailed",
     "SilentDevice",
@@ -206,6 +231,7 @@ __all__ = [
     "TelemetryStatus",
     "Timeout",
     "Topology",
+    "Ulimit",
     "Unchecked",
     "Undecided",
     "Unsupported",

@@ -166,8 +166,10 @@ impl Scalar<'_> {
             return true;
         }
         let begins = |letter: char| letter.is_ascii_alphabetic() || letter == '/' || letter == '_';
-        let within = |letter: char| letter.is_ascii_alphanumeric() || "_-./+@ :".contains(letter);
-        text.starts_with(begins)
+        let within = |letter: char| letter.is_ascii_alphanumeric() || "_-./+@ :=".contains(letter);
+        // A flag of a program: a hyphen that no blank follows begins no list.
+        let flag = text.strip_prefix('-').map(|rest| rest.strip_prefix('-').unwrap_or(rest));
+        flag.unwrap_or(text).starts_with(begins)
             && text.chars().all(within)
             && !text.ends_with([' ', ':'])
             && !text.contains(": ")
@@ -313,7 +315,7 @@ mod tests {
         ]);
         assert_eq!(
             value.to_string(),
-            "image: ollama/ollama:0.16.1\ncommand: [serve, \"--port\", \"80\"]\nvolumes:\n  - type: bind\n    source: /srv\n\
+            "image: ollama/ollama:0.16.1\ncommand: [serve, --port, \"80\"]\nvolumes:\n  - type: bind\n    source: /srv\n\
              empty: []\nenv:\n  A: \"on\"\n  B: two words\n"
         );
     }

@@ -50,9 +50,9 @@ pub(super) fn read(state: &mut State<'_>, node: &Node, service: &mut Service) ->
     security.new_privileges = privileges.unwrap_or(as_docker);
     let strict = drops_all && read_only == Some(true) && privileges.is_some();
     if !as_docker && !strict {
-        let message = "the container is locked up more than Docker does it: no capabilities, no new privileges, a root \
-                       that is read-only where the image allows it; loosen `security` for an image that needs more";
-        state.note(NoteKind::Changed, node, message);
+        let message = "containers are locked up more than Docker does it: no capabilities, no new privileges, a \
+                       root that is read-only where the image allows it; loosen `security` for an image that needs more";
+        state.note_once("security", NoteKind::Changed, node, message);
     }
     if let Some(mode) = node.get("ipc") {
         match mode.text()?.as_str() {

@@ -161,7 +161,12 @@ fn limits(node: &Node, service: &mut Service) -> Result<()> {
 fn ending(state: &mut State<'_>, node: &Node, service: &mut Service) -> Result<()> {
     service.restart = Restart::Never;
     match node.get("restart") {
-        None => {}
+        None if node.get("deploy").is_some_and(|deploy| deploy.get("restart_policy").is_some()) => {}
+        None => {
+            let message = "Compose starts nothing again that does not say `restart`, so nacp does not either: write \
+                           restart: always for what is to stay";
+            state.note_once("restart", NoteKind::Assumed, node, message);
+        }
         Some(policy) => {
             let text = policy.text()?;
             let (word, times) = text.split_once(':').unwrap_or((&text, ""));
@@ -218,7 +223,11 @@ fn depends_on(state: &mut State<'_>, node: &Node, service: &mut Service) -> Resu
                 state.note(NoteKind::Dropped, options, "there is no such service, and it is not required");
                 continue;
             };
-            state.note(NoteKind::Changed, options, "the service is waited for, also when it does not come up");
+            state.note(
+                NoteKind::Changed,
+                options,
+                "nacp knows no optional dependency: without the other service this one does not start",
+            );
         }
         if let Some(restart) = options.get("restart").filter(|it| it.value != Value::Bool(false)) {
             state.note(NoteKind::Dropped, restart, "this service is not restarted when the other one is");

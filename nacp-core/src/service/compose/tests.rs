@@ -152,7 +152,7 @@ fn service() -> impl Strategy<Value = Service> {
     let port = of(1u16..9999);
     (what_it_runs(), what_it_may(), port, of(gpu()), mounts(), prop::collection::btree_set(name(), 0..2)).prop_flat_map(
         |(runs, may, port, gpu, volumes, networks)| {
-            let host = prop_oneof![Just("127.0.0.1"), Just("0.0.0.0"), Just("192.168.0.2")];
+            let host = prop_oneof![Just("127.0.0.1"), Just("0.0.0.0"), Just("::1"), Just("192.168.0.2")];
             let publish = of((host, of(1024u16..9999)));
             (of(probe(port)), of(probe(port)), publish, of(Just(Api::Openai))).prop_map(
                 move |(ready, live, publish, api)| {
