@@ -72,7 +72,7 @@ impl App {
 
     /// The app as people write it.
     fn to_yaml(&self, py: Python<'_>) -> PyResult<String> {
-        guard(py, || service::compose::to_yaml(&self.0))
+        guard(py, || Ok(service::compose::to_yaml(&self.0)?))
     }
 
     /// The services' names in the order in which they start.

@@ -14,7 +14,6 @@ from nacp._decode import Record, decode
 from nacp._node import Node
 from nacp._types import Placement
 
-
 ConditionName = Literal["started", "ready", "completed"]
 StrategyName = Literal["rolling", "blue_green"]
 
@@ -392,9 +391,10 @@ class App:
         env: Mapping[str, str] | None = None,
         as_docker: bool = False,
     ) -> Imported:
-        """Reads a Docker Compose file. What has no counterpart is told in the notes.
+        r"""Reads a Docker Compose file. What has no counterpart is told in the notes.
 
-        >>> app, notes = nacp.App.from_compose("services:\\n  llm:\\n    image: example/llm:1\\n    gpus: all\\n", name="chat")
+        >>> text = "services:\n  llm:\n    image: example/llm:1\n    gpus: all\n"
+        >>> app, notes = nacp.App.from_compose(text, name="chat")
         >>> app.services["llm"].gpu.memory, notes[-1].kind
         ('auto', 'assumed')
 

@@ -13,14 +13,17 @@ use crate::service::App;
 /// Fields of a whole file that are read or mean nothing for what runs.
 const FIELDS: [&str; 8] = ["configs", "include", "models", "name", "networks", "secrets", "services", "volumes"];
 
+/// Gives the text for a name.
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// What a compose file is read with.
 #[derive(Clone, Copy)]
 pub struct Import<'a> {
     text: &'a str,
     name: Option<&'a str>,
     folder: Option<&'a str>,
-    environment: Option<&'a dyn Fn(&str) -> Option<String>>,
-    files: Option<&'a dyn Fn(&str) -> Option<String>>,
+    environment: Option<Lookup<'a>>,
+    files: Option<Lookup<'a>>,
     as_docker: bool,
 }
 

@@ -334,7 +334,7 @@ fn deploy(service: &Service) -> Option<Yaml> {
         let update = [("parallelism", Yaml::from(parallel)), ("order", order.into())];
         deploy.push(("update_config".into(), Yaml::map(update)));
     }
-    (!deploy.is_empty()).then(|| Yaml::Map(deploy))
+    (!deploy.is_empty()).then_some(Yaml::Map(deploy))
 }
 
 /// What Compose does otherwise.

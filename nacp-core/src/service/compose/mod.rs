@@ -96,6 +96,6 @@ pub fn import(text: &str, name: Option<&str>, env: &dyn Fn(&str) -> Option<Strin
 /// # Errors
 /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) with the line that is none of this.
 pub fn dotenv(text: &str) -> Result<Vec<(String, String)>> {
-    let variables = variables::file(text, false).map_err(|line| env::malformed(line))?;
+    let variables = variables::file(text, false).map_err(env::malformed)?;
     Ok(variables.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }

@@ -86,7 +86,7 @@ pub(super) fn size(node: &Node) -> Result<Bytes> {
 /// A size as Compose reads it exactly.
 pub(super) fn size_text(size: Bytes) -> String {
     for (unit, bytes) in [("g", 1u64 << 30), ("m", 1 << 20), ("k", 1 << 10)] {
-        if size.0 != 0 && size.0 % bytes == 0 {
+        if size.0 != 0 && size.0.is_multiple_of(bytes) {
             return format!("{}{unit}", size.0 / bytes);
         }
     }
@@ -141,7 +141,7 @@ fn parse_time(text: &str) -> Option<Duration> {
 pub(super) fn time_text(time: Duration) -> String {
     let nanos = time.as_nanos();
     for (unit, each) in [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)] {
-        if nanos % each == 0 {
+        if nanos.is_multiple_of(each) {
             return format!("{}{unit}", nanos / each);
         }
     }

@@ -56,7 +56,7 @@ fn sized(node: Option<&mut Yaml>) {
 /// A size with the largest unit that gives a whole number.
 fn size(bytes: Bytes) -> String {
     for (unit, each) in [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
-        if bytes.0 != 0 && bytes.0 % each == 0 {
+        if bytes.0 != 0 && bytes.0.is_multiple_of(each) {
             return format!("{}{unit}", bytes.0 / each);
         }
     }
