@@ -66,6 +66,13 @@ pub(crate) enum Command {
     Lock(LockArgs),
     /// Tell what is not as nacp.lock has it
     Verify(VerifyArgs),
+    /// Write an app that a Docker Compose file describes, and tell what is otherwise
+    ///
+    /// Variables come from the environment and from the file .env beside it. What has no counterpart is told line by line
+    /// on the standard error.
+    Import(ImportArgs),
+    /// Write an app in the form of another tool
+    Export(ExportArgs),
     /// Run the services of an app on the GPUs, in containers
     Up(UpArgs),
     /// Show what runs
@@ -207,6 +214,47 @@ pub(crate) struct Forms {
     /// Write it as a page, too
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportArgs {
+    /// The compose file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The app's name; that in the file or of its folder if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Write the app to this file, such as nacp.yaml
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace that file where it is there
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
+    /// Give containers the rights that Docker gives where the file says nothing
+    #[arg(long)]
+    pub(crate) as_docker: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    #[command(subcommand)]
+    pub(crate) to: ExportTo,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportTo {
+    /// Write a Docker Compose file
+    Compose(ExportFileArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportFileArgs {
+    /// The app
+    #[arg(default_value = "nacp.yaml", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Write to this file
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

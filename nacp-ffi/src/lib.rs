@@ -75,6 +75,8 @@ mod certificate;
 
 // What runs.
 
+mod app;
+
 mod engine;
 
 mod plan;
@@ -102,6 +104,7 @@ mod sigpipe;
 mod sigpipe;
 mod text;
 
+pub use app::*;
 pub use apply::*;
 pub use certificate::*;
 pub use check::*;

@@ -89,6 +89,9 @@ int main(void) {
     STRING(nacp_apply_json(NULL, "name: a", 0, &out, error));
     STRING(nacp_status_json(NULL, "a", &out, error));
     STRING(nacp_logs(NULL, "a", "b", 0, 1, &out, error));
+    STRING(nacp_app_check_json(NULL, &out, error));
+    STRING(nacp_compose_import_json(NULL, "a", "/", &out, error));
+    STRING(nacp_compose_export_json("name: a", &out, error));
     STRING(nacp_plan_json(NULL, "name: a", &out, error));
     STRING(nacp_engine_json(NULL, &out, error));
     STRING(nacp_node_snapshot_json(NULL, &out, error));

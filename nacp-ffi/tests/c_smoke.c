@@ -117,6 +117,46 @@ static void nodes(const nacp_ctx *ctx) {
     nacp_node_free(NULL);
 }
 
+static const char *const COMPOSE = "services:\n"
+                                   "  llm:\n"
+                                   "    image: example/llm:1\n"
+                                   "    volumes: ['./models:/models']\n"
+                                   "    gpus: all\n"
+                                   "    x-nacp: { gpu: { memory: 1GiB } }\n";
+
+static void texts(void) {
+    nacp_string json = {0};
+    WORKS(nacp_app_check_json(APP, &json, &error));
+    CHECK(strstr(json.data, "\"memory\":1073741824") != NULL);
+    nacp_string_free(&json);
+    FAILS(nacp_app_check_json("name: smoke\nservices:\n  llm:\n    imgae: x\n", &json, &error),
+          NACP_E_INVALID_ARGUMENT, "unknown field: line=4 column=5 field=imgae; did you mean image?");
+    FAILS(nacp_app_check_json(NULL, &json, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=app");
+    FAILS(nacp_app_check_json(APP, NULL, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=json");
+
+    WORKS(nacp_compose_import_json(COMPOSE, NULL, "/srv/chat", &json, &error));
+    CHECK(strstr(json.data, "\"app\":{\"name\":\"chat\",") != NULL);
+    CHECK(strstr(json.data, "\"host\":\"/srv/chat/models\"") != NULL);
+    CHECK(strstr(json.data, "\"kind\":\"changed\",\"field\":\"services.llm.gpus\",\"line\":5,") != NULL);
+    nacp_string_free(&json);
+    FAILS(nacp_compose_import_json(COMPOSE, "chat", NULL, &json, &error), NACP_E_INVALID_ARGUMENT,
+          "the folder of the file is not known: line=4 column=15 field=services.llm.volumes[0] value=./models; "
+          "tell it, or write the path from the root");
+    CHECK_TEXT(error.operation, "compose.import");
+    FAILS(nacp_compose_import_json(NULL, NULL, NULL, &json, &error), NACP_E_INVALID_ARGUMENT,
+          "a parameter is NULL: parameter=text");
+    FAILS(nacp_compose_import_json(COMPOSE, NULL, "/srv/chat", NULL, &error), NACP_E_INVALID_ARGUMENT,
+          "a parameter is NULL: parameter=json");
+
+    WORKS(nacp_compose_export_json(APP, &json, &error));
+    CHECK(strstr(json.data, "\"text\":\"name: smoke\\n") != NULL && strstr(json.data, "\"notes\":[{") != NULL);
+    nacp_string_free(&json);
+    FAILS(nacp_compose_export_json("name: [", &json, &error), NACP_E_INVALID_ARGUMENT,
+          "not a valid app: line=1 column=7 field=name reason=a single value is needed");
+    FAILS(nacp_compose_export_json(NULL, &json, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=app");
+    FAILS(nacp_compose_export_json(APP, NULL, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=json");
+}
+
 static void plans(const nacp_ctx *ctx) {
     nacp_plan *plan = NULL;
     FAILS(nacp_plan_app(ctx, NULL, &plan, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=app");
@@ -337,6 +377,7 @@ int main(void) {
     machine();
     nacp_ctx *ctx = context("simulated:rtx3050ti-laptop-wsl2");
     nodes(ctx);
+    texts();
     plans(ctx);
     apps(ctx);
     routes(ctx);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import nacp
+from nacp import _app
 
 Lost = Callable[[Any, Any], list[str]]
 
@@ -111,3 +113,56 @@ def test_the_core_is_asked_for_every_field_by_the_name_that_it_has_in_a_sample()
     assert set(nacp.fields()) == get_type_hints(nacp.Sample).keys() - {"id", "unknown"}
     assert {metric.field for metric in nacp.metrics()} <= set(nacp.fields())
     assert len({metric.name for metric in nacp.metrics()}) == len(nacp.metrics()) > 40
+
+
+SERVICE = CORE.parent / "service"
+# The class of each struct of the app's specification; those that are written in two forms stand in the file as `Long`.
+SPECIFICATION = {
+    "GpuNeed": ("gpu", "GpuNeed"),
+    "Mount": ("mount", "Long"),
+    "Probe": ("probe", "Written"),
+    "Publish": ("spec", "Publish"),
+    "Resources": ("resources", "Resources"),
+    "Rolling": ("strategy", "Rolling"),
+    "Security": ("security", "Security"),
+    "Service": ("spec", "Service"),
+    "Ulimit": ("resources", "Ulimit"),
+}
+
+
+def described(file: str, name: str) -> list[str]:
+    """The fields of a struct of the specification, in their order."""
+    code = (SERVICE / f"{file}.rs").read_text()
+    body = re.search(rf"struct {name} \{{\n(.*?)\n\}}", code, re.DOTALL)
+    assert body, name
+    return re.findall(r"^    (?:pub )?(\w+): ", body[1], re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", SPECIFICATION)
+def test_every_field_of_a_specification_can_be_given(name: str) -> None:
+    given = [part.name for part in dataclasses.fields(getattr(nacp, name))]
+    assert given == described(*SPECIFICATION[name])
+
+
+@pytest.mark.parametrize(
+    ("file", "enum", "words"),
+    [
+        ("depends", "Condition", set(get_args(_app.ConditionName))),
+        ("gpu", "Sharing", {"shared", "exclusive"}),
+        ("gpu", "Topology", {"any", "nvlink", "numa"}),
+        ("secret", "Secret", {part.name for part in dataclasses.fields(nacp.Secret)}),
+        ("security", "RootAccess", {"auto", "read-only", "writable"}),
+        ("spec", "Api", {"openai", "ollama", "kserve", "http"}),
+        ("spec", "Pull", {"missing", "always", "never"}),
+        ("strategy", "Named", set(get_args(_app.StrategyName))),
+        ("strategy", "Restart", {"always", "on-failure", "never"}),
+        ("compose/wrong", "NoteKind", set(get_args(get_type_hints(nacp.Note)["kind"]))),
+    ],
+)
+def test_every_word_of_a_specification_is_known(file: str, enum: str, words: set[str]) -> None:
+    code = (SERVICE / f"{file}.rs").read_text()
+    found = re.search(rf"((?:#\[[^\n]*\n)*)(?:pub )?enum {enum} \{{\n(.*?)\n\}}", code, re.DOTALL)
+    assert found, enum
+    variants = re.findall(r"^    (\w+)(?:,| \{|\()", found[2], re.MULTILINE)
+    between = "-" if "kebab-case" in found[1] else "_"
+    assert {snake(variant).replace("_", between) for variant in variants} == words

@@ -6,7 +6,9 @@ mod decide;
 mod doctor;
 mod down;
 mod explain;
+mod export;
 mod gpus;
+mod import;
 mod lock;
 mod logs;
 mod metrics;
@@ -29,6 +31,8 @@ pub(crate) fn run(command: Command, context: &mut Context<'_>) -> Outcome<Exit> 
         Command::Decide(args) => decide::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),
+        Command::Import(args) => import::run(&args, context),
+        Command::Export(args) => export::run(&args, context),
         Command::Lock(args) => lock::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Up(args) => up::run(&args, context),

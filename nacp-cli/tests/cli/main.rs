@@ -2,6 +2,7 @@
 
 mod common;
 mod completions;
+mod compose;
 mod docker;
 mod exits;
 mod json;

@@ -14,7 +14,7 @@ fn help() {
     }
 }
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "gpus",
     "check",
     "decide",
@@ -22,6 +22,8 @@ const COMMANDS: [&str; 14] = [
     "explain",
     "lock",
     "verify",
+    "import",
+    "export",
     "up",
     "status",
     "logs",

@@ -20,6 +20,7 @@
 //! ```
 
 mod app;
+pub mod compose;
 mod depends;
 pub mod determinism;
 mod duration;

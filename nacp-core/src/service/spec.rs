@@ -135,7 +135,7 @@ pub enum Api {
 #[non_exhaustive]
 pub struct Publish {
     /// The address; loopback if it is not set. Any other lets other machines in.
-    #[serde(default = "loopback", skip_serializing_if = "IpAddr::is_loopback")]
+    #[serde(default = "loopback", skip_serializing_if = "is_loopback")]
     pub host: IpAddr,
     /// The port; a free one if it is not set. A fixed one allows one replica.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,6 +185,11 @@ impl Pull {
 
 fn loopback() -> IpAddr {
     IpAddr::from([127, 0, 0, 1])
+}
+
+/// Whether it is the address that is taken where none is set; `::1` is another one.
+fn is_loopback(host: &IpAddr) -> bool {
+    *host == loopback()
 }
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);

@@ -15,7 +15,23 @@ Importing it never fails for want of a driver, a GPU or Docker: what needs them 
 """
 
 from nacp import cuda, exceptions, gpu
-from nacp._app import App, GpuNeed, Probe, Service, plan
+from nacp._app import (
+    App,
+    Exported,
+    GpuNeed,
+    Imported,
+    Mount,
+    Note,
+    Probe,
+    Publish,
+    Resources,
+    Rolling,
+    Secret,
+    Security,
+    Service,
+    Ulimit,
+    plan,
+)
 from nacp._certificate import Certificate
 from nacp._cuda import check
 from nacp._decision import Cell, Decision, OptionScore, Recommendation, evaluate
@@ -141,6 +157,7 @@ __all__ = [
     "Evidence",
     "Examined",
     "Explanation",
+    "Exported",
     "Failed",
     "Finding",
     "Frame",
@@ -157,6 +174,7 @@ __all__ = [
     "HealthMonitor",
     "History",
     "Host",
+    "Imported",
     "InternalError",
     "InvalidArgument",
     "Kept",
@@ -170,9 +188,11 @@ __all__ = [
     "Match",
     "MemoryUse",
     "Metric",
+    "Mount",
     "NacpError",
     "Node",
     "NotFound",
+    "Note",
     "OptionScore",
     "Origin",
     "Owner",
@@ -185,6 +205,7 @@ __all__ = [
     "Processes",
     "Progress",
     "PullProgress",
+    "Publish",
     "Recommendation",
     "Recorded",
     "Recording",
@@ -195,9 +216,13 @@ __all__ = [
     "Report",
     "RequestCount",
     "ResourceExhausted",
+    "Resources",
+    "Rolling",
     "Router",
     "Sample",
     "Sampler",
+    "Secret",
+    "Security",
     "Service",
     "ServiceFailed",
     "SilentDevice",
@@ -210,6 +235,7 @@ __all__ = [
     "TelemetryStatus",
     "Timeout",
     "Topology",
+    "Ulimit",
     "Unchecked",
     "Undecided",
     "Unsupported",
