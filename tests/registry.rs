@@ -5,14 +5,11 @@ mod common;
 mod local;
 
 use std::fs;
-use std::io::Write;
-use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use common::{docker, unique};
-use futures_util::FutureExt;
 use local::Registry;
 use nacp_core::engine::{Docker, Engine, NoProgress, PullProgress, PullRequest, PullWatcher};
 use nacp_core::service::Pull;
@@ -217,10 +214,9 @@ async fn a_private_image_comes_with_what_docker_login_keeps() {
         let auths = match password {
             Some(password) => {
                 let text = format!("{user}:{password}");
-                let auth = Command::new("base64").arg("-w0").stdin(std::process::Stdio::piped());
-                let mut child = auth.stdout(std::process::Stdio::piped()).spawn().unwrap();
-                child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-                let auth = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+                let script = r#"printf %s "$1" | base64 -w0"#;
+                let auth = Command::new("sh").args(["-c", script, "sh", &text]).output().unwrap().stdout;
+                let auth = String::from_utf8(auth).unwrap();
                 format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.host)
             }
             None => "{}".to_owned(),
