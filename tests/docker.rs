@@ -20,6 +20,7 @@ use futures_util::FutureExt;
 use nacp_core::engine::{
     ContainerId, ContainerSpec, ContainerState, Docker, Engine, NoProgress, PublishSpec, PullRequest,
 };
+use nacp_core::service::Pull;
 use nacp_core::{Error, ErrorKind, Retry};
 use tokio::time::{pause, resume, sleep, timeout};
 
@@ -256,6 +257,51 @@ async fn a_name_that_is_taken_tells_by_whom() {
         "a container of this name is there already: container=mine id=0123456789ab; \
          it is not NACP's: remove it or rename it"
     );
+}
+
+#[tokio::test]
+async fn one_image_is_pulled_once_for_all_who_want_it_and_a_failure_is_told_to_each() {
+    for good in [true, false] {
+        let daemon = Daemon::start(move |request| match request {
+            _ if request.starts_with("POST /images/create") && !good => {
+                Answer::whole(500, r#"{"message":"unauthorized: authentication required"}"#)
+            }
+            _ if request.starts_with("POST /images/create") => {
+                Answer::whole(200, "{\"status\":\"Pulling fs layer\",\"progressDetail\":{},\"id\":\"a\"}\n")
+            }
+            _ if request.starts_with("GET /images/") => Answer::whole(200, r#"{"Id":"sha256:1"}"#),
+            _ => Daemon::usual(request),
+        });
+        let docker = Docker::connect_to(&daemon.host).await.unwrap();
+        let request = PullRequest::new("nacp/x:1").when(Pull::Always);
+        let wanted = (0..8).map(|_| docker.pull(&request, &NoProgress));
+        let told = futures_util::future::join_all(wanted).await;
+        let pulls = daemon.requests().iter().filter(|request| request.starts_with("POST /images/create")).count();
+        assert_eq!(pulls, 1);
+        for told in told {
+            match told {
+                Ok(image) => assert!(good && image.pulled),
+                Err(error) => assert_eq!((good, error.kind()), (false, ErrorKind::PermissionDenied), "{error}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_content_than_the_one_that_was_pulled_is_a_conflict() {
+    let wanted = format!("sha256:{}", "1".repeat(64));
+    let daemon = Daemon::start(|request| match request {
+        _ if request.starts_with("POST /images/create") => Answer::whole(200, "{}\n"),
+        _ if request.starts_with("GET /images/") => {
+            Answer::whole(200, &format!(r#"{{"Id":"sha256:2","RepoDigests":["nacp/x@sha256:{}"]}}"#, "3".repeat(64)))
+        }
+        _ => Daemon::usual(request),
+    });
+    let docker = Docker::connect_to(&daemon.host).await.unwrap();
+    let error = docker.pull(&PullRequest::new(format!("nacp/x:1@{wanted}")), &NoProgress).await.unwrap_err();
+    assert_eq!((error.kind(), error.get("wanted")), (ErrorKind::Conflict, Some(wanted.as_str())), "{error}");
+    let none = docker.pull(&PullRequest::new("nacp/x:"), &NoProgress).await.unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::InvalidArgument);
 }
 
 #[tokio::test]

@@ -100,6 +100,8 @@ mod cdi;
 #[cfg(any(feature = "cuda", feature = "nvml"))]
 mod child;
 pub mod clock;
+#[cfg_attr(not(feature = "doctor"), allow(dead_code, reason = "each of its users may be left out"))]
+mod contexts;
 pub mod control;
 #[cfg(feature = "cuda")]
 pub mod cuda;

@@ -10,19 +10,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the core and the modules that it may use.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("error", &[]),
     ("units", &["error"]),
     ("clock", &["error"]),
     ("listen", &["error"]),
     ("cdi", &[]),
+    ("contexts", &[]),
     ("child", &["error", "clock"]),
     ("gpu", &["error", "units", "clock", "child"]),
     ("cuda", &["error", "units", "clock", "child", "gpu"]),
-    ("host", &["error", "units", "clock", "cdi", "child", "gpu", "cuda", "service"]),
+    ("host", &["error", "units", "clock", "cdi", "contexts", "child", "gpu", "cuda", "service"]),
     ("service", &["error", "units", "gpu"]),
     ("placement", &["error", "units", "clock", "gpu", "service"]),
-    ("engine", &["error", "units", "clock", "cdi", "gpu"]),
+    ("engine", &["error", "units", "clock", "cdi", "contexts", "gpu", "service"]),
     ("control", &["error", "units", "clock", "gpu", "service", "placement", "engine"]),
     ("route", &["error", "units", "clock", "gpu", "engine"]),
     ("gateway", &["error", "units", "clock", "listen", "gpu", "engine", "route"]),

@@ -19,6 +19,12 @@ pub struct EngineInfo {
     pub id: Option<String>,
     /// Where it was reached.
     pub address: String,
+    /// The context of the command `docker` that named it, where one did.
+    pub context: Option<String>,
+    /// Whether it is a Podman, whose answers differ from Docker's here and there.
+    pub podman: bool,
+    /// Whether it runs without the rights of root.
+    pub rootless: bool,
     /// How it can give a container a GPU.
     pub gpu: GpuOffer,
 }

@@ -92,6 +92,9 @@ impl Seam for Engine {
             min_api: None,
             id: None,
             address: "in this process".to_owned(),
+            context: None,
+            podman: false,
+            rootless: false,
             gpu: GpuOffer::default(),
         })
     }

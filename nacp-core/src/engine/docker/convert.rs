@@ -70,12 +70,6 @@ fn grant(access: &Access, host: &mut HostConfig, env: &mut HashMap<String, Strin
     }
 }
 
-/// The reference with a tag: without one the daemon would pull every tag of the repository.
-pub(super) fn with_tag(reference: &str) -> String {
-    let last = reference.rsplit('/').next().unwrap_or(reference);
-    if last.contains([':', '@']) { reference.to_owned() } else { format!("{reference}:latest") }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -123,18 +117,6 @@ mod tests {
         let others = [Access::Cdi(vec![]), Access::CdiAll(vec![id.clone()]), Access::Simulated(vec![id])];
         for access in others.map(Some).into_iter().chain([None]) {
             assert_eq!(told(access), ["NVIDIA_VISIBLE_DEVICES=void"]);
-        }
-    }
-
-    #[test]
-    fn only_an_untagged_reference_gets_a_tag() {
-        for (given, tagged) in [
-            ("busybox", "busybox:latest"),
-            ("host:5000/busybox", "host:5000/busybox:latest"),
-            ("busybox:1", "busybox:1"),
-            ("busybox@sha256:00", "busybox@sha256:00"),
-        ] {
-            assert_eq!(with_tag(given), tagged);
         }
     }
 }

@@ -13,78 +13,140 @@ use async_trait::async_trait;
 use bollard::errors::Error as Api;
 use bollard::models::{SystemInfo, SystemVersion};
 use bollard::query_parameters as query;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
 use address::Address;
+use context::{Choice, Surroundings, Way};
+use tls::Tls;
+use version::{Feature, Version};
 
 use super::{
     Container, ContainerId, ContainerSpec, ContainerStats, Details, Engine, EngineEvents, EngineInfo, ExecOutput,
-    GpuOffer, Image, ImageDetails, LogLines, NamedContainer, PullRequest, PullWatcher, labels,
+    Image, ImageDetails, LogLines, NamedContainer, PullRequest, PullWatcher, labels,
 };
 use crate::error::{Error, ErrorKind, Result};
 
 mod address;
 mod cdi;
+mod context;
 mod convert;
+mod credentials;
 mod failure;
 mod gpu;
+mod image;
 mod list;
+mod load;
 mod logs;
+mod offer;
+mod progress;
+mod pull;
 mod raw;
+mod reference;
+mod ssh;
+mod tls;
+mod transport;
+mod version;
 
 /// Every call to the daemon, its whole answer included, ends within this time, pulls and stops aside.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
-/// A pull that brings nothing for so long is given up. It has no limit as a whole: images are large.
-const PULL_SILENCE: Duration = Duration::from_secs(120);
 /// A container that is being removed is gone within this time.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(10);
 /// How often to look whether it is.
 const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
-const DEFAULT_HOST: &str = if cfg!(windows) { "npipe:////./pipe/docker_engine" } else { "unix:///var/run/docker.sock" };
-
 /// A Docker daemon, or a Podman service that speaks its API.
 ///
 /// Every call ends within a minute, [`stop`](Engine::stop) after its grace besides. A [`pull`](Engine::pull) may last
-/// as long as it brings something and ends after two minutes of silence. NACP sends a registry no credentials: pull a
-/// private image with `docker pull` before.
+/// as long as it brings something and ends after two minutes of silence; a [`load`](Engine::load) may too. A registry is
+/// sent the credentials that `docker login` has kept, its helpers included; they are in no log and no error.
 pub struct Docker {
     client: bollard::Docker,
     address: Address,
     host: String,
+    context: Option<String>,
+    version: Version,
+    pulls: pull::Pulls,
 }
 
 impl Docker {
-    /// The daemon that `DOCKER_HOST` names, or the one on the default socket. The contexts of the command `docker` are
-    /// not read: where `docker context use` chose another daemon, set `DOCKER_HOST` to its address.
+    /// The daemon that the command `docker` would use: the one that `DOCKER_HOST` names, else the context that
+    /// `DOCKER_CONTEXT` or `docker context use` has chosen, else the first that answers in the usual places of Docker,
+    /// Docker Desktop and Podman.
     ///
     /// # Errors
     /// [`EngineUnavailable`](ErrorKind::EngineUnavailable) when nothing answers there,
-    /// [`PermissionDenied`](ErrorKind::PermissionDenied) when this user may not use it.
+    /// [`PermissionDenied`](ErrorKind::PermissionDenied) when this user may not use it or one side does not trust the
+    /// other's certificate, [`NotFound`](ErrorKind::NotFound) when there is no such context or no certificates,
+    /// [`Unsupported`](ErrorKind::Unsupported) when it is older than Docker 19.03.
     pub async fn connect() -> Result<Self> {
-        let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
-        Self::connect_to(host.as_deref().unwrap_or(DEFAULT_HOST)).await
+        match Surroundings::of_this_process().choose()? {
+            Choice::Named(way) => Self::reach(way).await,
+            Choice::Usual(ways) => Self::first(ways).await,
+        }
     }
 
-    /// The daemon at this address: `unix:///path/to.sock` or `tcp://host:port`. A daemon of another machine creates no
-    /// container with a port, which would be published on that machine's loopback address alone.
+    /// The daemon at this address: `unix:///path/to.sock`, `npipe:////./pipe/name`, `tcp://host:port`,
+    /// `https://host:port` or `ssh://user@host`. TLS is spoken with `https`, and with `tcp` where `DOCKER_TLS_VERIFY` is
+    /// set; its certificates are those of the folder that `DOCKER_CERT_PATH` names. A daemon of another machine creates
+    /// no container with a port, which would be published on that machine's loopback address alone.
     ///
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn connect_to(host: &str) -> Result<Self> {
-        let docker = Self::at(host).map_err(|error| failure::connect(host, error))?;
-        docker.version().await?;
+        Self::reach(Surroundings::of_this_process().way(host)?).await
+    }
+
+    /// The daemon at this address, `tcp://host:port`, behind TLS with the certificates of a folder: `ca.pem`, whom to
+    /// trust, and `cert.pem` with `key.pem`, who this side is. Without `ca.pem` those count whom this machine trusts.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn connect_tls(host: &str, certificates: &Path) -> Result<Self> {
+        Self::reach(context::way(host, Some(Tls::from_folder(certificates)?), None)?).await
+    }
+
+    /// The daemon of a context, as `docker context ls` names it.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect); [`NotFound`](ErrorKind::NotFound) tells the nearest name.
+    pub async fn connect_context(name: &str) -> Result<Self> {
+        let surroundings = Surroundings::of_this_process();
+        match name {
+            "default" => Self::first(surroundings.usual()).await,
+            _ => Self::reach(surroundings.context(name)?).await,
+        }
+    }
+
+    /// The first of these that answers; what is told of the others goes into the error.
+    async fn first(ways: Vec<Way>) -> Result<Self> {
+        let mut refusals = Vec::new();
+        for way in ways {
+            let host = way.host.clone();
+            match Self::reach(way).await {
+                Ok(docker) => return Ok(docker),
+                Err(error) => refusals.push((host, error)),
+            }
+        }
+        Err(failure::nobody(refusals))
+    }
+
+    async fn reach(way: Way) -> Result<Self> {
+        let mut docker = Self::along(way)?;
+        docker.version = Version::from(&docker.version().await?);
+        docker
+            .version
+            .require(Feature::DeviceRequests, "engine.connect")
+            .map_err(|error| error.with("host", &docker.host))?;
         Ok(docker)
     }
 
-    /// The client for this address, before it has reached anybody.
-    fn at(host: &str) -> Result<Self, Api> {
-        let client = bollard::Docker::connect_with_host(host)?;
-        let address = Address::parse(host).ok_or_else(|| Api::UnsupportedURISchemeError { uri: host.to_owned() })?;
-        // The client's own limit ends with the head of the answer; `limited` has the whole answer under one.
-        Ok(Self { client: client.with_timeout(Duration::MAX), address, host: host.to_owned() })
+    /// The client for this way, before it has reached anybody.
+    fn along(way: Way) -> Result<Self> {
+        let Way { host, address, context } = way;
+        let client = transport::client(&address).map_err(|error| failure::connect(&host, error))?;
+        Ok(Self { client, address, host, context, version: Version::default(), pulls: pull::Pulls::default() })
     }
 
     /// Whether an image of this reference is on the engine's machine. Nothing is pulled.
@@ -92,17 +154,8 @@ impl Docker {
     /// # Errors
     /// As for [`info`](Engine::info).
     pub async fn has_image(&self, reference: &str) -> Result<bool> {
-        let found = self.image_id(reference).await;
-        found.map(|id| id.is_some()).map_err(|error| failure::call("engine.has_image", error).with("image", reference))
-    }
-
-    /// The id of a local image.
-    async fn image_id(&self, reference: &str) -> Result<Option<String>, Api> {
-        match limited(CALL_LIMIT, self.client.inspect_image(reference)).await {
-            Ok(found) => Ok(Some(found.id.unwrap_or_else(|| "unknown".to_owned()))),
-            Err(error) if failure::status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let found = self.inspected(reference).await;
+        found.map(|it| it.is_some()).map_err(|error| failure::call("engine.has_image", error).with("image", reference))
     }
 
     async fn version(&self) -> Result<SystemVersion> {
@@ -112,37 +165,6 @@ impl Docker {
 
     async fn system(&self) -> Result<SystemInfo> {
         limited(CALL_LIMIT, self.client.info()).await.map_err(|error| failure::connect(&self.host, error))
-    }
-
-    /// How this daemon can give a container a GPU: the CDI devices that it reports (API 1.50 and later) or that the
-    /// specification files on this machine name, and the runtime called `nvidia`.
-    fn offer(&self, system: &SystemInfo) -> GpuOffer {
-        let reported = system.discovered_devices.iter().flatten().filter_map(|device| device.id.clone());
-        let mut cdi_devices: Vec<_> = reported.filter(|id| id.starts_with(crate::cdi::KIND)).collect();
-        if cdi_devices.is_empty() && matches!(self.address, Address::Local(_)) {
-            cdi_devices = cdi::devices(system.cdi_spec_dirs.iter().flatten());
-        }
-        cdi_devices.sort();
-        cdi_devices.dedup();
-        let nvidia_runtime = system.runtimes.iter().flatten().any(|(name, _)| name == "nvidia");
-        GpuOffer { cdi_devices, nvidia_runtime }
-    }
-
-    async fn fetch(&self, reference: &str) -> Result<()> {
-        let options = query::CreateImageOptionsBuilder::new().from_image(&convert::with_tag(reference)).build();
-        let mut progress = std::pin::pin!(self.client.create_image(Some(options), None, None));
-        loop {
-            match timeout(PULL_SILENCE, progress.next()).await {
-                Err(_) => {
-                    return Err(Error::new(ErrorKind::Timeout, "engine.pull", "the pull has come to a standstill")
-                        .with("image", reference)
-                        .with("silent_for", format_args!("{}s", PULL_SILENCE.as_secs()))
-                        .retry_later());
-                }
-                Ok(None) => return Ok(()),
-                Ok(Some(step)) => drop(step.map_err(|error| failure::pull(reference, error))?),
-            }
-        }
     }
 
     /// The containers that the daemon lists at this path, ordered by name.
@@ -181,47 +203,23 @@ impl fmt::Debug for Docker {
 #[async_trait]
 impl Engine for Docker {
     async fn info(&self) -> Result<EngineInfo> {
-        let (version, system) = (self.version().await?, self.system().await?);
-        let podman = version.components.iter().flatten().any(|component| component.name.contains("Podman"));
-        Ok(EngineInfo {
-            simulated: false,
-            name: if podman { "Podman" } else { "Docker Engine" }.to_owned(),
-            version: version.version.unwrap_or_else(|| "unknown".to_owned()),
-            api: version.api_version,
-            min_api: version.min_api_version,
-            id: system.id.clone(),
-            address: self.host.clone(),
-            gpu: self.offer(&system),
-        })
+        Ok(self.described(self.version().await?, &self.system().await?))
     }
 
-    async fn pull(&self, request: &PullRequest, _watcher: &dyn PullWatcher) -> Result<Image> {
-        let reference = request.reference.as_str();
-        let failed = |error| failure::call("engine.pull", error).with("image", reference);
-        let image = |id, pulled| Image { reference: reference.to_owned(), id, digest: None, pulled };
-        if let Some(id) = self.image_id(reference).await.map_err(failed)? {
-            return Ok(image(id, false));
-        }
-        self.fetch(reference).await?;
-        let missing = || {
-            Error::new(ErrorKind::NotFound, "engine.pull", "the image is gone again")
-                .with("image", reference)
-                .retry_later()
-        };
-        let id = self.image_id(reference).await.map_err(failed)?.ok_or_else(missing)?;
-        Ok(image(id, true))
+    async fn pull(&self, request: &PullRequest, watcher: &dyn PullWatcher) -> Result<Image> {
+        self.pulled(request, watcher).await
     }
 
-    async fn load(&self, _archive: &Path, _watcher: &dyn PullWatcher) -> Result<Vec<Image>> {
-        Err(Error::new(ErrorKind::Unsupported, "engine.load", "not yet"))
+    async fn load(&self, archive: &Path, watcher: &dyn PullWatcher) -> Result<Vec<Image>> {
+        self.loaded(archive, watcher).await
     }
 
-    async fn image(&self, _reference: &str) -> Result<Option<ImageDetails>> {
-        Err(Error::new(ErrorKind::Unsupported, "engine.image", "not yet"))
+    async fn image(&self, reference: &str) -> Result<Option<ImageDetails>> {
+        self.image_details(reference).await
     }
 
-    async fn digest(&self, _request: &PullRequest) -> Result<String> {
-        Err(Error::new(ErrorKind::Unsupported, "engine.digest", "not yet"))
+    async fn digest(&self, request: &PullRequest) -> Result<String> {
+        self.registry_digest(request).await
     }
 
     async fn create_network(&self, _name: &str, _labels: &BTreeMap<String, String>) -> Result<()> {
@@ -339,7 +337,7 @@ mod tests {
     // 192.0.2.7 belongs to nobody, and nobody is asked: the refusal comes before any call.
     #[tokio::test]
     async fn a_port_on_another_machine_is_refused() {
-        let docker = Docker::at("tcp://192.0.2.7:2375").unwrap();
+        let docker = Docker::along(context::way("tcp://192.0.2.7:2375", None, None).unwrap()).unwrap();
         let spec = ContainerSpec {
             publish: Some(PublishSpec::loopback(8000)),
             ..ContainerSpec::new("nacp-a-llm-0", "busybox")

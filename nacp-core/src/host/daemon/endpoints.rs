@@ -1,7 +1,6 @@
 //! Where container daemons may listen, and which of them the command `docker` would use.
 
-use serde_json::Value;
-
+use crate::contexts::{self, Context};
 use crate::host::{Root, Seen};
 
 /// A place where a daemon may listen.
@@ -16,8 +15,6 @@ pub(super) struct Candidate {
 
 const DOCKER_SOCKET: &str = "unix:///var/run/docker.sock";
 const DOCKER_PIPE: &str = "npipe:////./pipe/docker_engine";
-/// Where Docker Desktop hands its daemon to the other distributions of WSL2.
-const DESKTOP_PROXY: &str = "/mnt/wsl/docker-desktop/shared-sockets/guest-services/docker.proxy.sock";
 
 /// Every place that this machine names, the one that `docker` would use first. Contexts and sockets that lead to the same
 /// place are one.
@@ -61,16 +58,14 @@ fn named(root: &Root) -> Vec<Candidate> {
     let Some(folder) = set("DOCKER_CONFIG").or_else(|| Some(format!("{}/.docker", root.home()?))) else {
         return found;
     };
-    let current = set("DOCKER_CONTEXT").or_else(|| {
-        let config: Value = serde_json::from_str(root.text(&format!("{folder}/config.json")).found()?).ok()?;
-        Some(config["currentContext"].as_str()?.to_owned())
-    });
-    for context in contexts(root, &folder) {
+    let current =
+        set("DOCKER_CONTEXT").or_else(|| contexts::current(root.text(&format!("{folder}/config.json")).found()?));
+    for (context, tls) in listed(root, &folder) {
         // A host in the environment counts more than any context.
         let chosen = host.is_none() && current.as_deref() == Some(context.name.as_str());
         let not_asked = if is_local(&context.host) {
             None
-        } else if context.tls {
+        } else if tls {
             Some("it wants TLS: its context has certificates".to_owned())
         } else if !chosen {
             Some("it is on another machine, and its context is not the current one".to_owned())
@@ -83,56 +78,28 @@ fn named(root: &Root) -> Vec<Candidate> {
     found
 }
 
-struct Context {
-    name: String,
-    host: String,
-    tls: bool,
-}
-
-/// Docker's contexts: a folder of a hash for each, with its name within.
-fn contexts(root: &Root, folder: &str) -> Vec<Context> {
+/// Docker's contexts, and whether each has certificates: a folder of a hash for each, with its name within.
+fn listed(root: &Root, folder: &str) -> Vec<(Context, bool)> {
     let Seen::Found(hashes) = root.list(&format!("{folder}/contexts/meta")) else { return Vec::new() };
     let read = |hash: &String| {
-        let text = root.text(&format!("{folder}/contexts/meta/{hash}/meta.json"));
-        let meta: Value = serde_json::from_str(text.found()?).ok()?;
-        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let host = text(&meta["Endpoints"]["docker"]["Host"])?;
-        let tls = root.exists(&format!("{folder}/contexts/tls/{hash}/docker"));
-        Some(Context { name: text(&meta["Name"])?, host, tls })
+        let context = contexts::context(root.text(&format!("{folder}/contexts/meta/{hash}/meta.json")).found()?)?;
+        Some((context, root.exists(&format!("{folder}/contexts/tls/{hash}/docker"))))
     };
     hashes.iter().filter_map(read).collect()
 }
 
 /// Where daemons listen unless they are told.
 fn usual(root: &Root) -> Vec<Candidate> {
-    if root.os() == Some("windows") {
-        let pipes = [
-            ("docker_engine", "default pipe"),
-            ("dockerDesktopLinuxEngine", "pipe of Docker Desktop"),
-            ("podman-machine-default", "pipe of Podman"),
-        ];
-        let pipes = pipes.map(|(pipe, by)| candidate(root, &format!("npipe:////./pipe/{pipe}"), by));
-        return pipes.into_iter().filter(|candidate| is_there(root, &candidate.endpoint)).collect();
-    }
+    let windows = root.os() == Some("windows");
     let runtime = root.variable("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).or_else(|| {
         let user = root.stat("/proc/self").found()?.uid?;
         Some(format!("/run/user/{user}"))
     });
-    let home = root.home();
-    let below = |folder: &Option<String>, path: &str| folder.as_ref().map(|folder| format!("{folder}/{path}"));
-    let sockets = [
-        (Some("/var/run/docker.sock".to_owned()), "default socket"),
-        (below(&runtime, "docker.sock"), "rootless socket"),
-        (below(&home, ".docker/run/docker.sock"), "socket of Docker Desktop"),
-        (below(&home, ".docker/desktop/docker.sock"), "socket of Docker Desktop"),
-        (Some(DESKTOP_PROXY.to_owned()), "proxy of Docker Desktop"),
-        (Some("/run/podman/podman.sock".to_owned()), "podman socket"),
-        (below(&runtime, "podman/podman.sock"), "podman socket"),
-    ];
-    let sockets = sockets.into_iter().filter_map(|(path, by)| Some(candidate(root, &format!("unix://{}", path?), by)));
-    let known = sockets.filter(|candidate| is_there(root, &candidate.endpoint)).collect::<Vec<_>>();
+    let places = contexts::usual(windows, runtime.as_deref(), root.home().as_deref());
+    let places = places.into_iter().map(|(endpoint, by)| candidate(root, &endpoint, by));
+    let known = places.filter(|candidate| is_there(root, &candidate.endpoint)).collect::<Vec<_>>();
     let others = root.recorded_daemons().into_iter().map(|endpoint| candidate(root, &endpoint, "recording"));
-    known.into_iter().chain(others).collect()
+    known.into_iter().chain(if windows { Vec::new() } else { others.collect() }).collect()
 }
 
 /// Whether it makes sense to ask there. A pipe of Windows is asked whether it is there.

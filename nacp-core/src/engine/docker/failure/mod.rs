@@ -7,11 +7,15 @@ use bollard::errors::Error as Api;
 
 use crate::error::{Error, ErrorKind};
 
+mod connect;
 mod container;
+mod load;
 mod pull;
 
+pub(super) use connect::{connect, no_address, nobody};
 pub(super) use container::{elsewhere, start, taken, uncreated, under_way};
-pub(super) use pull::pull;
+pub(super) use load::{archive, archive_without_images, load, no_archive};
+pub(super) use pull::{Asked, other_content, pull};
 
 /// The HTTP status that the daemon answered with, if it answered.
 pub(super) fn status(error: &Api) -> Option<u16> {
@@ -42,6 +46,10 @@ fn message(error: &Api) -> String {
 }
 
 fn io_kind(error: &Api) -> Option<io::ErrorKind> {
+    // Its own source is the I/O error's.
+    if let Api::IOError { err } = error {
+        return Some(err.kind());
+    }
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<io::Error>() {
@@ -50,39 +58,6 @@ fn io_kind(error: &Api) -> Option<io::ErrorKind> {
         cause = error.source();
     }
     matches!(error, Api::SocketNotFoundError(_)).then_some(io::ErrorKind::NotFound)
-}
-
-/// The daemon could not be reached at all.
-pub(super) fn connect(host: &str, error: Api) -> Error {
-    let unavailable = |message: &str| {
-        Error::new(ErrorKind::EngineUnavailable, "engine.connect", message).with("host", host).retry_later()
-    };
-    let described = match (&error, io_kind(&error)) {
-        (Api::UnsupportedURISchemeError { .. }, _) => {
-            Error::new(ErrorKind::InvalidArgument, "engine.connect", "not an address of a container engine")
-                .with("host", host)
-                .hint("write unix:///path/to.sock or tcp://host:port")
-        }
-        (_, Some(io::ErrorKind::PermissionDenied)) => Error::new(
-            ErrorKind::PermissionDenied,
-            "engine.connect",
-            "no permission to use the container engine's socket",
-        )
-        .with("host", host)
-        .hint("add this user to the group `docker`, or set DOCKER_HOST to an engine of this user's own"),
-        (_, Some(io::ErrorKind::NotFound)) => unavailable("no container engine's socket is there")
-            .hint("install and start Docker Engine or Podman, or set DOCKER_HOST"),
-        (_, Some(io::ErrorKind::ConnectionRefused)) => {
-            unavailable("the container engine is not running").hint("start it")
-        }
-        (Api::RequestTimeoutError, _) => {
-            Error::new(ErrorKind::Timeout, "engine.connect", "the container engine does not answer")
-                .with("host", host)
-                .retry_later()
-        }
-        _ => unavailable("the container engine cannot be reached").with("reason", quoted(&error)),
-    };
-    described.caused_by(error)
 }
 
 /// Any other call that failed.
@@ -132,12 +107,6 @@ mod tests {
         assert_eq!(call("engine.list", Api::RequestTimeoutError).kind(), ErrorKind::Timeout);
         let broken = Api::from(io::Error::from(io::ErrorKind::ConnectionReset));
         assert_eq!(call("engine.list", broken).kind(), ErrorKind::EngineUnavailable);
-    }
-
-    #[test]
-    fn an_address_that_is_none_is_the_callers_mistake() {
-        let error = connect("ftp://x", Api::UnsupportedURISchemeError { uri: "ftp://x".into() });
-        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     }
 
     #[test]

@@ -65,26 +65,39 @@ fn cause(error: &Api) -> Option<Cause> {
     told.map(|(cause, _)| *cause).or((status(error) == Some(404)).then_some(Cause::Missing))
 }
 
-/// A pull that failed.
-pub(in crate::engine::docker) fn pull(reference: &str, error: Api) -> Error {
+/// What was asked of a registry.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine::docker) struct Asked<'a> {
+    /// The image's reference, as the caller has it.
+    pub(in crate::engine::docker) image: &'a str,
+    pub(in crate::engine::docker) registry: &'a str,
+    /// Whether credentials were sent.
+    pub(in crate::engine::docker) named: bool,
+}
+
+/// A pull that failed, or a question about an image that is in a registry.
+pub(in crate::engine::docker) fn pull(asked: &Asked<'_>, operation: &'static str, error: Api) -> Error {
+    let Asked { image, registry, named } = *asked;
     let Some(cause) = cause(&error) else {
-        return call("engine.pull", error).with("image", reference);
+        return call(operation, error).with("image", image);
     };
-    let failed = |kind, message: &str| {
-        Error::new(kind, "engine.pull", message).with("image", reference).with("engine", quoted(&error))
-    };
+    let failed =
+        |kind, message: &str| Error::new(kind, operation, message).with("image", image).with("engine", quoted(&error));
     let nowhere = || failed(ErrorKind::NotFound, "the image is not on this machine and cannot be pulled");
+    let login = match named {
+        true => format!("the credentials that `docker login {registry}` has kept do not allow it"),
+        false => format!("log in with `docker login {registry}`: NACP sends what it keeps"),
+    };
     let described = match cause {
         Cause::NoRoom => failed(ErrorKind::ResourceExhausted, "there is no room for the image")
             .hint("free space on the disk where the engine keeps its images"),
         Cause::TooMany => failed(ErrorKind::ResourceExhausted, "the registry answers no more requests for now")
-            .hint("try again later, or `docker login` and `docker pull` the image")
+            .hint(format!("try again later, or log in with `docker login {registry}`"))
             .retry_later(),
-        Cause::MissingOrPrivate => {
-            nowhere().hint("check the name and tag; NACP sends no credentials, so `docker pull` a private image before")
+        Cause::MissingOrPrivate => nowhere().hint(format!("check the name and tag; if it is private, {login}")),
+        Cause::Unauthorized => {
+            failed(ErrorKind::PermissionDenied, "the registry does not give out the image").hint(login)
         }
-        Cause::Unauthorized => failed(ErrorKind::PermissionDenied, "the registry does not give out the image")
-            .hint("NACP sends no credentials: `docker login` and `docker pull` the image before"),
         Cause::OtherPlatform => failed(ErrorKind::Unsupported, "the image is not made for this machine's processor")
             .hint("choose an image for this platform"),
         Cause::Missing => nowhere().hint("check the name and tag, or build or load it"),
@@ -95,6 +108,15 @@ pub(in crate::engine::docker) fn pull(reference: &str, error: Api) -> Error {
     described.caused_by(error)
 }
 
+/// The reference names a digest, and another content is here.
+pub(in crate::engine::docker) fn other_content(image: &str, wanted: &str, here: &str) -> Error {
+    Error::new(ErrorKind::Conflict, "engine.pull", "the image on this machine is not the one with this digest")
+        .with("image", image)
+        .with("wanted", wanted)
+        .with("here", here)
+        .hint("remove it or pull the one that is meant; or change the digest if this one is meant")
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -102,6 +124,23 @@ mod tests {
     use super::super::tests::answer;
     use super::*;
     use crate::error::Retry;
+
+    fn asked(image: &str) -> Asked<'_> {
+        Asked { image, registry: "ghcr.io", named: false }
+    }
+
+    #[test]
+    fn whoever_is_not_let_in_reads_whether_he_was_known() {
+        let told = |named| {
+            let asked = Asked { named, ..asked("ghcr.io/a/b:1") };
+            pull(&asked, "engine.pull", answer(500, "unauthorized: authentication required"))
+        };
+        assert_eq!(told(false).hint_text(), Some("log in with `docker login ghcr.io`: NACP sends what it keeps"));
+        assert_eq!(
+            told(true).hint_text(),
+            Some("the credentials that `docker login ghcr.io` has kept do not allow it")
+        );
+    }
 
     #[test]
     fn each_cause_has_its_kind_and_says_whether_to_try_again() {
@@ -130,26 +169,29 @@ mod tests {
             (400, "invalid reference format", ErrorKind::InvalidArgument, Retry::Never),
             (500, "something else", ErrorKind::EngineUnavailable, Retry::Later),
         ] {
-            let error = pull("nacp/x:1", answer(status, text));
+            let error = pull(&asked("nacp/x:1"), "engine.pull", answer(status, text));
             assert_eq!((error.kind(), error.retry()), (kind, retry), "{error}");
             assert_eq!(error.get("image"), Some("nacp/x:1"));
             assert!(!error.to_string().contains('\n'), "{error}");
         }
         let streamed = Api::DockerStreamError { error: "no space left on device".to_owned() };
-        assert_eq!(pull("nacp/x:1", streamed).kind(), ErrorKind::ResourceExhausted);
+        assert_eq!(pull(&asked("nacp/x:1"), "engine.pull", streamed).kind(), ErrorKind::ResourceExhausted);
     }
 
     #[test]
     fn a_silent_or_broken_engine_is_not_a_missing_image() {
-        assert_eq!(pull("x", Api::RequestTimeoutError).kind(), ErrorKind::Timeout);
+        assert_eq!(pull(&asked("x"), "engine.pull", Api::RequestTimeoutError).kind(), ErrorKind::Timeout);
         for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionRefused] {
-            assert_eq!(pull("x", io::Error::from(kind).into()).kind(), ErrorKind::EngineUnavailable);
+            assert_eq!(
+                pull(&asked("x"), "engine.pull", io::Error::from(kind).into()).kind(),
+                ErrorKind::EngineUnavailable
+            );
         }
     }
 
     #[test]
     fn the_hint_tells_what_to_do() {
-        let error = pull("nacp/x:1", answer(500, "dial tcp: \"r\": no such host"));
+        let error = pull(&asked("nacp/x:1"), "engine.pull", answer(500, "dial tcp: \"r\": no such host"));
         assert_eq!(
             error.to_string(),
             r#"the image is not on this machine and cannot be pulled: image=nacp/x:1 engine="dial tcp: \"r\": no such host"; "#

@@ -1,0 +1,50 @@
+//! What the daemon is and what it offers, from what it tells of itself.
+
+use bollard::models::{SystemInfo, SystemVersion};
+
+use super::address::Address;
+use super::version::{Feature, Version, is_podman};
+use super::{Docker, cdi};
+use crate::engine::{EngineInfo, GpuOffer};
+
+impl Docker {
+    pub(super) fn described(&self, version: SystemVersion, system: &SystemInfo) -> EngineInfo {
+        let podman = is_podman(&version);
+        let rootless = system.security_options.iter().flatten().any(|option| option.contains("name=rootless"));
+        EngineInfo {
+            simulated: false,
+            name: if podman { "Podman" } else { "Docker Engine" }.to_owned(),
+            gpu: self.offer_of(&Version::from(&version), system),
+            version: version.version.unwrap_or_else(|| "unknown".to_owned()),
+            api: version.api_version,
+            min_api: version.min_api_version,
+            id: system.id.clone().filter(|id| !id.is_empty()),
+            address: self.host.clone(),
+            context: self.context.clone(),
+            podman,
+            rootless,
+        }
+    }
+
+    /// How this daemon can give a container a GPU.
+    pub(super) fn offer(&self, system: &SystemInfo) -> GpuOffer {
+        self.offer_of(&self.version, system)
+    }
+
+    /// The CDI devices that the daemon reports (API 1.50 and later) or that the specification files on this machine name,
+    /// where it acts on CDI devices at all, and the runtime called `nvidia`.
+    fn offer_of(&self, version: &Version, system: &SystemInfo) -> GpuOffer {
+        let reported = system.discovered_devices.iter().flatten().filter_map(|device| device.id.clone());
+        let mut cdi_devices: Vec<_> = reported.filter(|id| id.starts_with(crate::cdi::KIND)).collect();
+        if cdi_devices.is_empty() && matches!(self.address, Address::Local(_)) {
+            cdi_devices = cdi::devices(system.cdi_spec_dirs.iter().flatten());
+        }
+        if !version.has(Feature::Cdi) {
+            cdi_devices.clear();
+        }
+        cdi_devices.sort();
+        cdi_devices.dedup();
+        let nvidia_runtime = system.runtimes.iter().flatten().any(|(name, _)| name == "nvidia");
+        GpuOffer { cdi_devices, nvidia_runtime }
+    }
+}
