@@ -4,7 +4,7 @@ use bollard::models::{SystemInfo, SystemVersion};
 
 use super::address::Address;
 use super::version::{Feature, Version, is_podman};
-use super::{Docker, cdi};
+use super::{Docker, cdi, gpu};
 use crate::engine::{EngineInfo, GpuOffer};
 
 impl Docker {
@@ -45,6 +45,7 @@ impl Docker {
         cdi_devices.sort();
         cdi_devices.dedup();
         let nvidia_runtime = system.runtimes.iter().flatten().any(|(name, _)| name == "nvidia");
-        GpuOffer { cdi_devices, nvidia_runtime }
+        let nvidia_driver = matches!(self.address, Address::Local(_)) && gpu::hook_is_here();
+        GpuOffer { cdi_devices, nvidia_runtime, nvidia_driver }
     }
 }

@@ -9,11 +9,13 @@ use crate::error::{Error, ErrorKind};
 
 mod connect;
 mod container;
+mod exec;
 mod load;
 mod pull;
 
 pub(super) use connect::{connect, no_address, nobody};
-pub(super) use container::{elsewhere, start, taken, uncreated, under_way};
+pub(super) use container::{elsewhere, files, is_used, not_there, same_name, start, taken, uncreated, under_way};
+pub(super) use exec::{exec, is_no_program, no_program};
 pub(super) use load::{archive, archive_without_images, load, no_archive};
 pub(super) use pull::{Asked, other_content, pull};
 
