@@ -15,8 +15,8 @@ mod plane;
 mod prober;
 mod secrets;
 mod status;
-mod traffic;
 mod wait;
+mod wanted;
 
 pub use backoff::Backoff;
 pub use event::{Event, EventKind, Events, Listener};
@@ -27,4 +27,4 @@ pub use plane::ControlPlane;
 pub use prober::{Prober, SystemProber, Target};
 pub use secrets::Secrets;
 pub use status::{AppStatus, ReplicaStatus};
-pub use traffic::{NoTraffic, Traffic};
+pub use wanted::Wanted;

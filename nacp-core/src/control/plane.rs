@@ -1,18 +1,24 @@
 //! The control plane, as a program uses it.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::{join_all, select, try_join_all};
 use tokio::sync::Mutex;
 
+use super::backoff::Backoff;
+use super::event::Events;
+use super::gpus::Gpus;
 use super::identity::{identify, promise, stored};
+use super::lease::Leases;
 use super::plan::Plan;
 use super::prober::{Prober, SystemProber, Target};
 use super::status::{AppStatus, ReplicaStatus};
+use super::wanted::Wanted;
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{Container, ContainerState, Endpoint, Engine, labels};
+use crate::engine::{Container, ContainerState, Endpoint, Engine, NoTraffic, Traffic, labels};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Node, Snapshot};
 use crate::placement::{self, BestFit, Strategy};
@@ -20,6 +26,9 @@ use crate::service::App;
 
 /// How often an app's containers are listed and removed until none is left.
 const DELETE_ROUNDS: u32 = 5;
+
+/// How often everything is looked at again when nothing has happened.
+const RESYNC: Duration = Duration::from_secs(30);
 
 /// Runs apps on the GPUs of a node through a container engine.
 ///
@@ -48,6 +57,12 @@ pub struct ControlPlane {
     strategy: Arc<dyn Strategy>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) prober: Arc<dyn Prober>,
+    pub(super) gpus: Option<Arc<dyn Gpus>>,
+    pub(super) leases: Option<Arc<dyn Leases>>,
+    pub(super) traffic: Arc<dyn Traffic>,
+    pub(super) backoff: Backoff,
+    pub(super) seed: u64,
+    pub(super) events: Events,
     /// Held by whoever creates or removes containers.
     pub(super) changes: Arc<Mutex<()>>,
 }
@@ -61,6 +76,12 @@ impl ControlPlane {
             strategy: Arc::new(BestFit),
             clock: Arc::new(SystemClock::new()),
             prober: Arc::new(SystemProber::new()),
+            gpus: None,
+            leases: None,
+            traffic: Arc::new(NoTraffic),
+            backoff: Backoff::default(),
+            seed: 0,
+            events: Events::default(),
             changes: Arc::default(),
         }
     }
@@ -84,6 +105,67 @@ impl ControlPlane {
     pub fn with_prober(mut self, prober: Arc<dyn Prober>) -> Self {
         self.prober = prober;
         self
+    }
+
+    /// Reads the GPUs here; from the node otherwise.
+    #[must_use]
+    pub fn with_gpus(mut self, gpus: Arc<dyn Gpus>) -> Self {
+        self.gpus = Some(gpus);
+        self
+    }
+
+    /// Takes the lease of an app here before it changes anything of it.
+    #[must_use]
+    pub fn with_leases(mut self, leases: Arc<dyn Leases>) -> Self {
+        self.leases = Some(leases);
+        self
+    }
+
+    /// Asks here how many requests are in flight before it stops a replica; otherwise nothing is known of requests.
+    #[must_use]
+    pub fn with_traffic(mut self, traffic: Arc<dyn Traffic>) -> Self {
+        self.traffic = traffic;
+        self
+    }
+
+    /// Waits so long before what failed is tried again; [`Backoff::default`] otherwise.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Draws everything random from this seed; two runs over the same world with the same seed do the same.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// What happens from now on: to be listened to.
+    pub fn events(&self) -> Events {
+        self.events.clone()
+    }
+
+    /// Keeps an app as it is wanted until it is dropped: looks what the engine has, does what is missing, tells it as
+    /// [`events`](Self::events), and sleeps until something happens. What this program did not finish before it was
+    /// dropped or killed, the next one finishes. While another program keeps the same app, this one only waits.
+    ///
+    /// # Errors
+    /// None that may pass by itself: those are told and tried again. [`PermissionDenied`](ErrorKind::PermissionDenied)
+    /// when the engine refuses this user.
+    pub async fn keep(&self, wanted: &Wanted) -> Result<Infallible> {
+        let mut following = wanted.follow();
+        loop {
+            let desired = wanted.desired();
+            if !desired.paused
+                && let Err(error) = self.converge(&desired.effective()).await
+            {
+                tracing::warn!(app = %desired.app.name, %error, "it is tried again");
+            }
+            let changed = std::pin::pin!(following.changed());
+            select(changed, self.clock.sleep(RESYNC)).await;
+        }
     }
 
     /// The node whose GPUs are used.

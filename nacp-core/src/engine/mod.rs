@@ -24,6 +24,7 @@ mod names;
 mod progress;
 mod spec;
 mod stats;
+mod traffic;
 mod verify;
 
 pub use container::{Container, ContainerId, ContainerState, Details};
@@ -38,6 +39,7 @@ pub use names::{NamedContainer, name_owners};
 pub use progress::{NoProgress, PullProgress, PullWatcher};
 pub use spec::{ContainerSpec, FileSpec, MountSpec, PublishSpec};
 pub use stats::ContainerStats;
+pub use traffic::{NoTraffic, Traffic};
 pub use verify::{Verification, verify};
 
 /// The labels that NACP puts on what it owns. Nothing without [`APP`](labels::APP) is ever touched.
