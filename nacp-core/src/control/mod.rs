@@ -20,7 +20,7 @@ mod wanted;
 
 pub use backoff::Backoff;
 pub use event::{Event, EventKind, Events, Listener};
-pub use gpus::{GpuView, Gpus};
+pub use gpus::{GpuView, Gpus, NodeGpus};
 pub use lease::{FileLeases, Lease, Leases, MemoryLeases};
 pub use plan::{Action, Plan, Step, plan};
 pub use plane::ControlPlane;
