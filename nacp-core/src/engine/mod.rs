@@ -37,8 +37,10 @@ pub use image::{Image, ImageDetails, PullRequest};
 pub use info::{EngineInfo, GpuOffer};
 pub use names::{NamedContainer, name_owners};
 pub use progress::{NoProgress, PullProgress, PullWatcher};
+pub(crate) use spec::lies_in;
 pub use spec::{ContainerSpec, FileSpec, MountSpec, PublishSpec};
 pub use stats::ContainerStats;
+pub(crate) use verify::plain;
 pub use traffic::{NoTraffic, Traffic};
 pub use verify::{Verification, verify};
 
