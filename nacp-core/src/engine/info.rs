@@ -30,4 +30,7 @@ pub struct GpuOffer {
     pub cdi_devices: Vec<String>,
     /// Whether it has a runtime named `nvidia`.
     pub nvidia_runtime: bool,
+    /// Whether it has a device driver named `nvidia`, as far as can be seen from here: an engine does not tell.
+    #[serde(default)]
+    pub nvidia_driver: bool,
 }

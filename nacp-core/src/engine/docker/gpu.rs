@@ -1,7 +1,9 @@
 //! How a container gets its GPUs: the choice between what the daemon offers.
 
+use std::path::Path;
+
 use crate::cdi::KIND;
-use crate::engine::GpuOffer;
+use crate::engine::EngineInfo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::GpuId;
 
@@ -14,6 +16,8 @@ pub(super) enum Access {
     CdiAll(Vec<GpuId>),
     /// The runtime called `nvidia`, which reads the GPUs from the container's environment.
     Runtime(Vec<GpuId>),
+    /// The device driver called `nvidia`, by UUID: an engine since 29.2 resolves it through CDI first.
+    Driver(Vec<GpuId>),
     /// No device, because the GPUs are simulated and the daemon does not know them.
     Simulated(Vec<GpuId>),
 }
@@ -25,45 +29,97 @@ impl Access {
             Self::Cdi(_) => "cdi",
             Self::CdiAll(_) => "cdi all, isolation is cooperative",
             Self::Runtime(_) => "nvidia-runtime",
+            Self::Driver(_) => "nvidia-driver",
             Self::Simulated(_) => "none, the GPU is simulated",
         }
     }
 }
 
-/// Chooses the strictest way that the daemon offers: by UUID through CDI, then the nvidia runtime, then WSL2's one
-/// CDI device. An index or a count is never used: the engines do not schedule by them.
-pub(super) fn choose(offer: &GpuOffer, gpus: &[GpuId], simulated: bool) -> Result<Access> {
-    let names: Vec<_> = gpus.iter().map(|id| format!("{KIND}={id}")).collect();
-    if names.iter().all(|name| offer.cdi_devices.contains(name)) {
-        return Ok(Access::Cdi(names));
+/// Podman hands out CDI devices that it is asked for over this API since this version; before, it leaves the request out
+/// and answers that all is well.
+const PODMAN: (u32, u32) = (5, 4);
+
+/// Chooses the strictest way that the daemon offers: by UUID through CDI, then the nvidia runtime, then the device driver,
+/// then WSL2's one CDI device. An index or a count is never used: the engines do not schedule by them.
+///
+/// # Errors
+/// [`Unsupported`](ErrorKind::Unsupported) with what there is, which of the GPUs it does not know, and how to mend it.
+pub(super) fn choose(engine: &EngineInfo, gpus: &[GpuId], simulated: bool) -> Result<Access> {
+    let (offer, podman) = (&engine.gpu, engine.name == "Podman");
+    let named = |id: &GpuId| offer.cdi_devices.contains(&format!("{KIND}={id}"));
+    let old = podman && version(&engine.version).is_none_or(|version| version < PODMAN);
+    if !old && gpus.iter().all(named) {
+        return Ok(Access::Cdi(gpus.iter().map(|id| format!("{KIND}={id}")).collect()));
     }
     if simulated {
         return Ok(Access::Simulated(gpus.to_vec()));
     }
-    if offer.nvidia_runtime {
+    if old {
+        return Err(refused("this Podman drops requests for GPUs without a word", gpus)
+            .with("version", &engine.version)
+            .hint("update Podman to 5.4 or newer, or use Docker Engine"));
+    }
+    if !podman && offer.nvidia_runtime {
         return Ok(Access::Runtime(gpus.to_vec()));
+    }
+    if !podman && offer.nvidia_driver {
+        return Ok(Access::Driver(gpus.to_vec()));
     }
     if offer.cdi_devices.iter().any(|name| name == "nvidia.com/gpu=all") {
         return Ok(Access::CdiAll(gpus.to_vec()));
     }
-    let wanted: Vec<_> = gpus.iter().map(GpuId::as_str).collect();
-    Err(Error::new(ErrorKind::Unsupported, "engine.create", "the engine cannot give a container this GPU")
-        .with("gpus", wanted.join(","))
+    let unknown: Vec<_> = gpus.iter().filter(|id| !named(id)).map(GpuId::as_str).collect();
+    let error = refused("the engine cannot give a container this GPU", gpus);
+    let error = if unknown.len() < gpus.len() { error.with("unknown", unknown.join(",")) } else { error };
+    Err(error
         .with("cdi_devices", format_args!("[{}]", offer.cdi_devices.join(",")))
         .with("nvidia_runtime", offer.nvidia_runtime)
         .hint("install the NVIDIA Container Toolkit and run `nvidia-ctk cdi generate`, then restart the engine"))
 }
 
+fn refused(message: &str, gpus: &[GpuId]) -> Error {
+    let wanted: Vec<_> = gpus.iter().map(GpuId::as_str).collect();
+    Error::new(ErrorKind::Unsupported, "engine.create", message).with("gpus", wanted.join(","))
+}
+
+/// The first two numbers of a version.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split(|letter: char| !letter.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// Whether the hook of the device driver `nvidia` is on this machine: a daemon does not tell whether it has the driver.
+pub(super) fn hook_is_here() -> bool {
+    let folders = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/sbin", "/usr/local/nvidia/toolkit"];
+    let hooks = ["nvidia-container-runtime-hook", "nvidia-cdi-hook"];
+    folders.iter().any(|folder| hooks.iter().any(|hook| Path::new(folder).join(hook).is_file()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::GpuOffer;
 
     fn id(last: char) -> GpuId {
         format!("GPU-5bd9f9a4-1d2e-4c8f-9a61-0123456789a{last}").parse().unwrap()
     }
 
-    fn offer(devices: &[&str], nvidia_runtime: bool) -> GpuOffer {
-        GpuOffer { cdi_devices: devices.iter().map(|device| format!("{KIND}={device}")).collect(), nvidia_runtime }
+    fn offer(devices: &[&str], nvidia_runtime: bool) -> EngineInfo {
+        engine("Docker Engine", "26.1.5", devices, nvidia_runtime)
+    }
+
+    fn engine(name: &str, version: &str, devices: &[&str], nvidia_runtime: bool) -> EngineInfo {
+        let cdi_devices = devices.iter().map(|device| format!("{KIND}={device}")).collect();
+        EngineInfo {
+            simulated: false,
+            name: name.to_owned(),
+            version: version.to_owned(),
+            api: None,
+            min_api: None,
+            id: None,
+            address: "unix:///x".to_owned(),
+            gpu: GpuOffer { cdi_devices, nvidia_runtime, ..GpuOffer::default() },
+        }
     }
 
     #[test]
@@ -98,5 +154,45 @@ mod tests {
              cdi_devices=[nvidia.com/gpu=0] nvidia_runtime=false; install the NVIDIA Container Toolkit and run \
              `nvidia-ctk cdi generate`, then restart the engine"
         );
+    }
+    #[test]
+    fn the_device_driver_comes_before_the_one_device_of_wsl() {
+        let mut all = offer(&["all"], false);
+        all.gpu.nvidia_driver = true;
+        assert_eq!(choose(&all, &[id('a')], false).unwrap(), Access::Driver(vec![id('a')]));
+        all.gpu.nvidia_runtime = true;
+        assert_eq!(choose(&all, &[id('a')], false).unwrap(), Access::Runtime(vec![id('a')]));
+    }
+
+    #[test]
+    fn a_partition_is_asked_for_by_its_own_name() {
+        let mig: GpuId = "MIG-5bd9f9a4-1d2e-4c8f-9a61-0123456789ab".parse().unwrap();
+        let known = offer(&[mig.as_str()], false);
+        assert_eq!(choose(&known, &[mig.clone()], false).unwrap(), Access::Cdi(vec![format!("{KIND}={mig}")]));
+    }
+
+    #[test]
+    fn of_several_gpus_those_that_the_engine_does_not_know_are_named() {
+        let error = choose(&offer(&[id('a').as_str()], false), &[id('a'), id('b')], false).unwrap_err();
+        assert_eq!(error.get("unknown"), Some(id('b').as_str()));
+    }
+
+    #[test]
+    fn a_podman_that_drops_requests_is_not_asked() {
+        let (known, none) = ([id('a').to_string()], id('a'));
+        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        for version in ["4.3.1", "5.3.9", "unknown"] {
+            let old = engine("Podman", version, &known, true);
+            let error = choose(&old, &[id('a')], false).unwrap_err();
+            assert_eq!((error.kind(), error.get("version")), (ErrorKind::Unsupported, Some(version)));
+            assert_eq!(error.hint_text(), Some("update Podman to 5.4 or newer, or use Docker Engine"));
+            assert_eq!(choose(&old, &[id('a')], true).unwrap(), Access::Simulated(vec![id('a')]));
+        }
+        for version in ["5.4.0", "5.10.1", "6.0.0-dev"] {
+            let new = engine("Podman", version, &known, true);
+            assert!(matches!(choose(&new, &[none.clone()], false).unwrap(), Access::Cdi(_)));
+            let ignored = engine("Podman", version, &[], true);
+            assert_eq!(choose(&ignored, &[none.clone()], false).unwrap_err().kind(), ErrorKind::Unsupported);
+        }
     }
 }

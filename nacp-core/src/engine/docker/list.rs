@@ -1,7 +1,7 @@
 //! A container as the daemon lists it.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Deserialize;
 
@@ -50,24 +50,42 @@ impl Holder {
     }
 }
 
-/// The container; nothing for an entry without an id.
-pub(super) fn container(summary: Summary) -> Option<Container> {
+/// The container; nothing for an entry without an id. `host` is the daemon's machine, where that is another one and has an
+/// address of its own.
+pub(super) fn container(summary: Summary, host: Option<IpAddr>) -> Option<Container> {
     let id = ContainerId(summary.id?);
     let name = summary.names.into_iter().flatten().next().map(|name| name.trim_start_matches('/').to_owned());
     let ports = summary.ports.into_iter().flatten();
     let address = ports.filter_map(|port| {
-        let ip = port.ip.and_then(|ip| ip.parse::<IpAddr>().ok()).filter(IpAddr::is_loopback)?;
-        Some(SocketAddr::new(ip, port.public_port?))
+        let public = port.public_port.filter(|port| *port > 0)?;
+        let ip = match port.ip.as_deref() {
+            // Podman writes nothing for every address.
+            None | Some("") => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Some(ip) => ip.parse().ok()?,
+        };
+        Some(SocketAddr::new(reached(ip, host), public))
     });
+    let state = state(summary.state.as_deref().unwrap_or_default(), summary.status.as_deref().unwrap_or_default());
     Some(Container {
         name: name.unwrap_or_else(|| id.to_string()),
         id,
         image: summary.image.unwrap_or_default(),
         labels: summary.labels.unwrap_or_default(),
-        state: state(summary.state.as_deref().unwrap_or_default(), summary.status.as_deref().unwrap_or_default()),
-        address: address.min(),
+        // Podman tells a port before it is published.
+        address: address.min().filter(|_| state.is_active()),
+        state,
         created: summary.created.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()),
     })
+}
+
+/// Where a port that is published at this address is reached: on loopback for every address, or at the daemon's machine.
+fn reached(ip: IpAddr, host: Option<IpAddr>) -> IpAddr {
+    match (ip.is_unspecified(), host) {
+        (false, _) => ip,
+        (true, Some(host)) => host,
+        (true, None) if ip.is_ipv6() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        (true, None) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+    }
 }
 
 /// The state in Docker's words or Podman's, with the exit code from the status text, such as
@@ -107,12 +125,31 @@ mod tests {
 
     #[test]
     fn nothing_but_the_id_must_be_there() {
-        let read = |text| container(serde_json::from_str(text).unwrap());
+        let read = |text| container(serde_json::from_str(text).unwrap(), None);
         let bare = read(r#"{"Id":"0123456789abcdef","Names":null,"Labels":null,"Ports":null,"State":null,"New":[1]}"#);
         assert_eq!(bare.unwrap().name, "0123456789ab");
         assert_eq!(read("{}"), None);
         let ports = r#"{"Id":"a","Names":["/n"],"Ports":[{"IP":"192.0.2.7","PublicPort":1},{"PrivatePort":2},
             {"IP":"127.0.0.1","PublicPort":3}],"State":"running"}"#;
         assert_eq!(read(ports).unwrap().address, Some(SocketAddr::from(([127, 0, 0, 1], 3))));
+    }
+
+    #[test]
+    fn a_port_is_told_where_it_is_reached() {
+        let lan: IpAddr = [192, 0, 2, 7].into();
+        for (ip, host, reached) in [
+            (r#""127.0.0.1""#, None, "127.0.0.1:3"),
+            (r#""192.0.2.9""#, None, "192.0.2.9:3"),
+            (r#""0.0.0.0""#, None, "127.0.0.1:3"),
+            (r#""::""#, None, "[::1]:3"),
+            ("null", None, "127.0.0.1:3"),
+            (r#""0.0.0.0""#, Some(lan), "192.0.2.7:3"),
+        ] {
+            let text = format!(r#"{{"Id":"a","Ports":[{{"IP":{ip},"PublicPort":3}}],"State":"running"}}"#);
+            let container = container(serde_json::from_str(&text).unwrap(), host).unwrap();
+            assert_eq!(container.address.unwrap().to_string(), reached);
+        }
+        let unstarted = r#"{"Id":"a","Ports":[{"IP":"127.0.0.1","PublicPort":34859}],"State":"created"}"#;
+        assert_eq!(container(serde_json::from_str(unstarted).unwrap(), None).unwrap().address, None);
     }
 }

@@ -27,6 +27,12 @@ impl Tail {
         self.bytes.drain(..excess);
     }
 
+    /// All that is kept.
+    pub(super) fn text(mut self) -> String {
+        self.shorten();
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
     /// The last `count` lines, without the line that was cut in two.
     pub(super) fn lines(mut self, count: usize) -> Vec<String> {
         self.shorten();

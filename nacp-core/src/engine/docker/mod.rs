@@ -13,8 +13,7 @@ use async_trait::async_trait;
 use bollard::errors::Error as Api;
 use bollard::models::{SystemInfo, SystemVersion};
 use bollard::query_parameters as query;
-use futures_util::{StreamExt, TryStreamExt};
-use serde::de::IgnoredAny;
+use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use address::Address;
@@ -28,11 +27,22 @@ use crate::error::{Error, ErrorKind, Result};
 mod address;
 mod cdi;
 mod convert;
+mod create;
+mod exec;
 mod failure;
+mod files;
 mod gpu;
+mod inspect;
+mod life;
+mod lines;
 mod list;
 mod logs;
+mod network;
 mod raw;
+mod security;
+mod stats;
+mod stream;
+mod watch;
 
 /// Every call to the daemon, its whole answer included, ends within this time, pulls and stops aside.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
@@ -125,7 +135,8 @@ impl Docker {
         cdi_devices.sort();
         cdi_devices.dedup();
         let nvidia_runtime = system.runtimes.iter().flatten().any(|(name, _)| name == "nvidia");
-        GpuOffer { cdi_devices, nvidia_runtime }
+        let nvidia_driver = matches!(self.address, Address::Local(_)) && gpu::hook_is_here();
+        GpuOffer { cdi_devices, nvidia_runtime, nvidia_driver }
     }
 
     async fn fetch(&self, reference: &str) -> Result<()> {
@@ -141,27 +152,6 @@ impl Docker {
                 }
                 Ok(None) => return Ok(()),
                 Ok(Some(step)) => drop(step.map_err(|error| failure::pull(reference, error))?),
-            }
-        }
-    }
-
-    /// The containers that the daemon lists at this path, ordered by name.
-    async fn listed(&self, path: &str) -> Result<Vec<Container>, Api> {
-        let found = limited(CALL_LIMIT, raw::get::<Vec<_>>(&self.address, path)).await?;
-        let mut containers: Vec<_> = found.into_iter().filter_map(list::container).collect();
-        containers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(containers)
-    }
-
-    /// Waits until a container is gone.
-    #[expect(clippy::disallowed_methods, reason = "only looking again tells when the daemon is done")]
-    async fn gone(&self, id: &ContainerId) -> Result<(), Api> {
-        let path = format!("/containers/{}/json", raw::encoded(&id.0));
-        loop {
-            match raw::get::<IgnoredAny>(&self.address, &path).await {
-                Ok(_) => tokio::time::sleep(REMOVAL_PAUSE).await,
-                Err(error) if failure::status(&error) == Some(404) => return Ok(()),
-                Err(error) => return Err(error),
             }
         }
     }
@@ -224,89 +214,52 @@ impl Engine for Docker {
         Err(Error::new(ErrorKind::Unsupported, "engine.digest", "not yet"))
     }
 
-    async fn create_network(&self, _name: &str, _labels: &BTreeMap<String, String>) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "engine.create_network", "not yet"))
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+        self.make_network(name, labels).await
     }
 
-    async fn remove_networks(&self, _app: &str) -> Result<()> {
-        Ok(())
-    }
-
-    async fn rename(&self, _id: &ContainerId, _name: &str) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "engine.rename", "not yet"))
-    }
-
-    async fn inspect(&self, _id: &ContainerId) -> Result<Details> {
-        Err(Error::new(ErrorKind::Unsupported, "engine.inspect", "not yet"))
-    }
-
-    async fn follow_logs(&self, _id: &ContainerId, _lines: usize) -> Result<LogLines> {
-        Err(Error::new(ErrorKind::Unsupported, "engine.follow_logs", "not yet"))
-    }
-
-    async fn exec(&self, _id: &ContainerId, _command: &[String], _limit: Duration) -> Result<ExecOutput> {
-        Err(Error::new(ErrorKind::Unsupported, "engine.exec", "not yet"))
-    }
-
-    async fn stats(&self, _id: &ContainerId) -> Result<ContainerStats> {
-        Err(Error::new(ErrorKind::Unsupported, "engine.stats", "not yet"))
-    }
-
-    async fn watch(&self) -> Result<EngineEvents> {
-        Err(Error::new(ErrorKind::Unsupported, "engine.watch", "not yet"))
+    async fn remove_networks(&self, app: &str) -> Result<()> {
+        self.unmake_networks(app).await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
-        if spec.publish.is_some() && !self.address.is_here() {
-            return Err(failure::elsewhere(&self.host, spec));
-        }
-        let access = match spec.gpus.is_empty() {
-            true => None,
-            false => Some(gpu::choose(&self.offer(&self.system().await?), &spec.gpus, spec.simulated_gpus)?),
-        };
-        let options = query::CreateContainerOptionsBuilder::new().name(&spec.name).build();
-        let creation = self.client.create_container(Some(options), convert::body(spec, access.as_ref()));
-        match limited(CALL_LIMIT, creation).await {
-            Ok(created) => Ok(ContainerId(created.id)),
-            Err(error) => {
-                let path = format!("/containers/{}/json", raw::encoded(&spec.name));
-                let holder = match failure::taken(&error) {
-                    true => limited(CALL_LIMIT, raw::get(&self.address, &path)).await.ok(),
-                    false => None,
-                };
-                Err(failure::uncreated(spec, holder.as_ref(), error))
-            }
-        }
+        self.make(spec).await
     }
 
     async fn start(&self, id: &ContainerId) -> Result<()> {
-        let started = self.client.start_container(&id.0, None::<query::StartContainerOptions>);
-        match limited(CALL_LIMIT, started).await {
-            Ok(()) => Ok(()),
-            Err(error) if failure::status(&error) == Some(304) => Ok(()),
-            Err(error) => Err(failure::start(id, error)),
-        }
+        self.launch(id).await
     }
 
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<()> {
-        let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
-        let options = query::StopContainerOptionsBuilder::new().t(seconds).build();
-        let stopped = self.client.stop_container(&id.0, Some(options));
-        match limited(grace.saturating_add(CALL_LIMIT), stopped).await {
-            Ok(()) => Ok(()),
-            Err(error) if failure::status(&error) == Some(304) => Ok(()),
-            Err(error) => Err(failure::call("engine.stop", error).with("container", id)),
-        }
+        self.end(id, grace).await
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<()> {
-        let options = query::RemoveContainerOptionsBuilder::new().force(true).build();
-        let removed = match limited(CALL_LIMIT, self.client.remove_container(&id.0, Some(options))).await {
-            Err(error) if failure::status(&error) == Some(404) => Ok(()),
-            Err(error) if failure::under_way(&error) => limited(REMOVAL_LIMIT, self.gone(id)).await,
-            removed => removed,
-        };
-        removed.map_err(|error| failure::call("engine.remove", error).with("container", id))
+        self.erase(id).await
+    }
+
+    async fn rename(&self, id: &ContainerId, name: &str) -> Result<()> {
+        self.call_it(id, name).await
+    }
+
+    async fn inspect(&self, id: &ContainerId) -> Result<Details> {
+        self.look("engine.inspect", id).await.map(inspect::details)
+    }
+
+    async fn follow_logs(&self, id: &ContainerId, lines: usize) -> Result<LogLines> {
+        self.listen(id, lines).await
+    }
+
+    async fn exec(&self, id: &ContainerId, command: &[String], limit: Duration) -> Result<ExecOutput> {
+        self.run(id, command, limit).await
+    }
+
+    async fn stats(&self, id: &ContainerId) -> Result<ContainerStats> {
+        self.usage(id).await
+    }
+
+    async fn watch(&self) -> Result<EngineEvents> {
+        self.events().await
     }
 
     async fn list(&self, app: Option<&str>) -> Result<Vec<Container>> {
@@ -321,13 +274,8 @@ impl Engine for Docker {
         Ok(running.into_iter().map(NamedContainer::from).collect())
     }
 
-    /// At most the last mebibyte.
     async fn logs(&self, id: &ContainerId, lines: usize) -> Result<Vec<String>> {
-        let options = query::LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
-        let chunks = self.client.logs(&id.0, Some(options));
-        let kept = chunks.try_fold(logs::Tail::default(), async |tail, chunk| Ok(tail.with(&chunk.into_bytes())));
-        let kept = limited(CALL_LIMIT, kept).await;
-        Ok(kept.map_err(|error| failure::call("engine.logs", error).with("container", id))?.lines(lines))
+        self.last_words(id, lines).await
     }
 }
 

@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::{Request, header};
+use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -35,13 +35,18 @@ pub(super) async fn get<T: DeserializeOwned>(address: &Address, path: &str) -> R
         Either::Right((_, exchange)) => exchange.await?,
     };
     if !status.is_success() {
-        let message = match serde_json::from_slice::<Refusal>(&body) {
-            Ok(refusal) => refusal.message,
-            Err(_) => String::from_utf8_lossy(&body).into_owned(),
-        };
-        return Err(Api::DockerResponseServerError { status_code: status.as_u16(), message });
+        return Err(refusal(status, &body));
     }
     Ok(serde_json::from_slice(&body)?)
+}
+
+/// What the daemon answers instead of what it was asked for.
+pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Api {
+    let message = match serde_json::from_slice::<Refusal>(body) {
+        Ok(refusal) => refusal.message,
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    Api::DockerResponseServerError { status_code: status.as_u16(), message }
 }
 
 /// Text as one part of an address.

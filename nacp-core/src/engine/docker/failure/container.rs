@@ -17,12 +17,63 @@ pub(in crate::engine::docker) fn uncreated(spec: &ContainerSpec, holder: Option<
     if taken(&error) {
         return name_taken(spec, holder).caused_by(error);
     }
-    match status(&error) {
-        Some(404) => Error::new(ErrorKind::NotFound, "engine.create", "the image is not on this machine")
+    let text = said(&error);
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let failed = |kind, message: &str| {
+        Error::new(kind, "engine.create", message).with("container", &spec.name).with("engine", quoted(&error))
+    };
+    let described = if has(&["does not match the specified platform"]) {
+        failed(ErrorKind::Unsupported, "the image on this machine is for another platform")
             .with("image", &spec.image)
-            .caused_by(error),
-        _ => call("engine.create", error).with("container", &spec.name),
-    }
+            .hint("pull it for the platform that is asked for")
+    } else if has(&["bind source path does not exist"]) {
+        failed(ErrorKind::InvalidArgument, "a folder that is to be mounted is not on the engine's machine")
+            .hint("create it there or correct `host`")
+    } else if has(&["network not found"]) {
+        failed(ErrorKind::NotFound, "there is no such network")
+    } else if has(&INVALID) {
+        failed(ErrorKind::InvalidArgument, "the engine refuses the request")
+    } else if status(&error) == Some(404) {
+        Error::new(ErrorKind::NotFound, "engine.create", "the image is not on this machine").with("image", &spec.image)
+    } else {
+        return call("engine.create", error).with("container", &spec.name);
+    };
+    described.caused_by(error)
+}
+
+/// What Podman says, with the status of a failure of its own, of a request that can never succeed.
+const INVALID: [&str; 4] = ["unknown capability", "invalid signal", "invalid ulimit", "Minimum memory limit allowed"];
+
+/// A network or volume that a container is to be connected with and that is not there.
+pub(in crate::engine::docker) fn not_there(spec: &ContainerSpec, kind: &'static str, name: &str) -> Error {
+    let error = Error::new(ErrorKind::NotFound, "engine.create", format!("there is no such {kind}"))
+        .with(kind, name)
+        .with("container", &spec.name);
+    error.hint(match kind {
+        "volume" => format!("create it with `docker volume create {name}`, or let the app have a volume of its own"),
+        _ => "create it before the containers that are to be in it".to_owned(),
+    })
+}
+
+/// Files that could not be put into a container.
+pub(in crate::engine::docker) fn files(spec: &ContainerSpec, folder: &str, error: Api) -> Error {
+    call("engine.create", error)
+        .with("container", &spec.name)
+        .with("folder", folder)
+        .hint("the container has been removed again; choose another folder for its files")
+}
+
+/// Whether a container could not be renamed because that is its name already.
+pub(in crate::engine::docker) fn same_name(error: &Api) -> bool {
+    said(error).contains("Renaming a container with the same name as its current name")
+}
+
+/// Whether a network could not be removed because it is used.
+pub(in crate::engine::docker) fn is_used(error: &Api) -> bool {
+    let text = said(error);
+    ["has active endpoints", "has associated containers", "network is being used", "has active containers"]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 fn name_taken(spec: &ContainerSpec, holder: Option<&Holder>) -> Error {
@@ -73,6 +124,12 @@ pub(in crate::engine::docker) fn start(id: &ContainerId, error: Api) -> Error {
     } else if has(&["nvidia-container-"]) {
         failed(ErrorKind::Unsupported, "the NVIDIA Container Toolkit cannot give the container its GPU")
             .hint("check that `nvidia-smi` works and that the NVIDIA Container Toolkit is whole")
+    } else if has(&["unable to find user", "unable to find group"]) {
+        failed(ErrorKind::InvalidArgument, "the container's user is not in its image")
+            .hint("write the user as numbers, such as 1000:1000")
+    } else if has(&["rlimit"]) {
+        failed(ErrorKind::Unsupported, "the engine cannot set the kernel's limits for the container")
+            .hint("ask for lower limits, or let the engine itself have higher ones")
     } else if has(&["error mounting"]) {
         failed(ErrorKind::Unsupported, "the engine cannot mount a file or volume into the container")
             .hint("if the NVIDIA driver has been updated, run `nvidia-ctk cdi generate` again")
@@ -120,6 +177,8 @@ mod tests {
             (500, "mkdir /run/x: no space left on device", ErrorKind::ResourceExhausted),
             (500, "open /sys/fs/cgroup/x: no such file or directory", ErrorKind::EngineUnavailable),
             (500, "Bind for 127.0.0.1:1 failed: port is already allocated", ErrorKind::Conflict),
+            (500, "error setting rlimits for ready process: operation not permitted", ErrorKind::Unsupported),
+            (500, "unable to find user app: no matching entries in passwd file", ErrorKind::InvalidArgument),
         ] {
             let error = start(&ContainerId("c".into()), answer(status, &format!("{runc}{text}")));
             assert_eq!((error.kind(), error.retry()), (kind, Retry::Never), "{error}");
@@ -153,6 +212,33 @@ mod tests {
                  run `nvidia-ctk cdi generate` again and restart the engine"
             )
         );
+    }
+
+    #[test]
+    fn each_failure_to_create_has_its_kind() {
+        let spec = ContainerSpec::new("n", "i:1");
+        for (status, text, kind) in [
+            (404, "No such image: i:1", ErrorKind::NotFound),
+            (
+                404,
+                "image with reference i:1 was found but does not match the specified platform",
+                ErrorKind::Unsupported,
+            ),
+            (
+                400,
+                "invalid mount config for type \"bind\": bind source path does not exist: /x",
+                ErrorKind::InvalidArgument,
+            ),
+            (500, "container create: unable to find network with name or ID x: network not found", ErrorKind::NotFound),
+            (500, "container create: \"CAP_NOPE\": unknown capability", ErrorKind::InvalidArgument),
+            (500, "fill out specgen: invalid signal: SIGNOPE", ErrorKind::InvalidArgument),
+            (400, "Minimum memory limit allowed is 6MB", ErrorKind::InvalidArgument),
+            (500, "it broke", ErrorKind::EngineUnavailable),
+        ] {
+            let error = uncreated(&spec, None, answer(status, text));
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.get("container") == Some("n") || error.get("image") == Some("i:1"), "{error}");
+        }
     }
 
     #[test]

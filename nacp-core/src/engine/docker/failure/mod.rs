@@ -8,9 +8,11 @@ use bollard::errors::Error as Api;
 use crate::error::{Error, ErrorKind};
 
 mod container;
+mod exec;
 mod pull;
 
-pub(super) use container::{elsewhere, start, taken, uncreated, under_way};
+pub(super) use container::{elsewhere, files, is_used, not_there, same_name, start, taken, uncreated, under_way};
+pub(super) use exec::{exec, is_no_program, no_program};
 pub(super) use pull::pull;
 
 /// The HTTP status that the daemon answered with, if it answered.
