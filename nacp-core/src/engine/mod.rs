@@ -24,6 +24,7 @@ mod names;
 mod progress;
 mod spec;
 mod stats;
+mod traffic;
 mod verify;
 
 pub use container::{Container, ContainerId, ContainerState, Details};
@@ -39,6 +40,7 @@ pub use progress::{NoProgress, PullProgress, PullWatcher};
 pub(crate) use spec::lies_in;
 pub use spec::{ContainerSpec, FileSpec, MountSpec, PublishSpec};
 pub use stats::ContainerStats;
+pub use traffic::{NoTraffic, Traffic};
 pub(crate) use verify::plain;
 pub use verify::{Verification, verify};
 
