@@ -30,6 +30,14 @@ pub struct nacp_engine_info {
     pub api: [c_char; 16],
     /// Where it was reached.
     pub address: [c_char; 256],
+    /// The oldest API version that it still speaks; empty when it does not tell.
+    pub min_api: [c_char; 16],
+    /// The context of the command docker by which it was found; empty for another way.
+    pub context: [c_char; 64],
+    /// 1 when it is Podman, else 0.
+    pub podman: u32,
+    /// 1 when it runs without the rights of root, else 0.
+    pub rootless: u32,
 }
 
 // SAFETY: the struct is `repr(C)`, begins with its size, and consists of numbers.
@@ -64,6 +72,9 @@ pub unsafe extern "C" fn nacp_engine_describe(
         text::copy(&engine.version, &mut info.version);
         text::copy(engine.api.as_deref().unwrap_or_default(), &mut info.api);
         text::copy(&engine.address, &mut info.address);
+        text::copy(engine.min_api.as_deref().unwrap_or_default(), &mut info.min_api);
+        text::copy(engine.context.as_deref().unwrap_or_default(), &mut info.context);
+        (info.podman, info.rootless) = (u32::from(engine.podman), u32::from(engine.rootless));
         out.fill(&info);
         Ok(())
     })

@@ -167,6 +167,8 @@ class GpuOffer(Record):
     """The CDI devices of the kind `nvidia.com/gpu` that it can resolve."""
     nvidia_runtime: bool
     """Whether it has a runtime named `nvidia`."""
+    nvidia_driver: bool
+    """Whether it has the device driver named `nvidia`, as far as that can be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +183,18 @@ class EngineInfo(Record):
     """Its version."""
     api: str | None
     """The newest API version that it speaks."""
+    min_api: str | None
+    """The oldest API version that it still speaks."""
+    id: str | None
+    """What tells this engine from every other, where it says."""
     address: str
     """Where it was reached."""
+    context: str | None
+    """The context of the command `docker` by which it was found."""
+    podman: bool
+    """Whether it is Podman."""
+    rootless: bool
+    """Whether it runs without the rights of root."""
     gpu: GpuOffer
     """How it can give a container a GPU."""
 
