@@ -193,7 +193,7 @@ fn check_name(name: &str) -> Result<()> {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a string does not fail.
-        drop(write!(text, "{byte:02x}"));
+        let _never_fails = write!(text, "{byte:02x}");
         text
     })
 }

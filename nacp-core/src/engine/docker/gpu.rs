@@ -45,7 +45,7 @@ const PODMAN: (u32, u32) = (5, 4);
 /// # Errors
 /// [`Unsupported`](ErrorKind::Unsupported) with what there is, which of the GPUs it does not know, and how to mend it.
 pub(super) fn choose(engine: &EngineInfo, gpus: &[GpuId], simulated: bool) -> Result<Access> {
-    let (offer, podman) = (&engine.gpu, engine.name == "Podman");
+    let (offer, podman) = (&engine.gpu, engine.podman);
     let named = |id: &GpuId| offer.cdi_devices.contains(&format!("{KIND}={id}"));
     let old = podman && version(&engine.version).is_none_or(|version| version < PODMAN);
     if !old && gpus.iter().all(named) {
@@ -118,6 +118,9 @@ mod tests {
             min_api: None,
             id: None,
             address: "unix:///x".to_owned(),
+            context: None,
+            podman: name == "Podman",
+            rootless: false,
             gpu: GpuOffer { cdi_devices, nvidia_runtime, ..GpuOffer::default() },
         }
     }

@@ -14,7 +14,7 @@ impl Docker {
         EngineInfo {
             simulated: false,
             name: if podman { "Podman" } else { "Docker Engine" }.to_owned(),
-            gpu: self.offer_of(&Version::from(&version), system),
+            gpu: self.offer(&Version::from(&version), system),
             version: version.version.unwrap_or_else(|| "unknown".to_owned()),
             api: version.api_version,
             min_api: version.min_api_version,
@@ -26,14 +26,9 @@ impl Docker {
         }
     }
 
-    /// How this daemon can give a container a GPU.
-    pub(super) fn offer(&self, system: &SystemInfo) -> GpuOffer {
-        self.offer_of(&self.version, system)
-    }
-
     /// The CDI devices that the daemon reports (API 1.50 and later) or that the specification files on this machine name,
     /// where it acts on CDI devices at all, and the runtime called `nvidia`.
-    fn offer_of(&self, version: &Version, system: &SystemInfo) -> GpuOffer {
+    fn offer(&self, version: &Version, system: &SystemInfo) -> GpuOffer {
         let reported = system.discovered_devices.iter().flatten().filter_map(|device| device.id.clone());
         let mut cdi_devices: Vec<_> = reported.filter(|id| id.starts_with(crate::cdi::KIND)).collect();
         if cdi_devices.is_empty() && matches!(self.address, Address::Local(_)) {
