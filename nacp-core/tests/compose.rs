@@ -144,6 +144,22 @@ fn as_docker_gives_what_docker_gives() {
     assert!(!loose.notes.iter().any(|note| note.message.contains("locked up")), "{:?}", loose.notes);
 }
 
+#[test]
+fn the_examples_of_the_book_are_what_is_printed() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/compose.md")).unwrap();
+    let (_, examples) = page.split_once("## A model and its page").unwrap();
+    let fences = examples.split("```").skip(1).step_by(2);
+    let blocks: Vec<&str> = fences.map(|block| block.split_once('\n').unwrap().1).collect();
+    let [compose_file, app, notes, other, exported, exported_notes] = blocks[..] else { panic!("{}", blocks.len()) };
+    let lines = |notes: &[compose::Note]| notes.iter().map(|note| format!("{note}\n")).collect::<String>();
+    let (_, file) = compose_file.split_once('\n').unwrap();
+    // The first line of the page names the file; it is counted, as it stands in the file, too.
+    let imported = Import::new(&format!("#\n{file}")).folder("/home/ada/chat").run().unwrap();
+    assert_eq!((compose::to_yaml(&imported.app).unwrap(), lines(&imported.notes)), (app.into(), notes.into()));
+    let made = compose::export(&App::parse(other).unwrap()).unwrap();
+    assert_eq!((made.text.as_str(), lines(&made.notes)), (exported, exported_notes.to_owned()));
+}
+
 /// The command of Docker Compose 2, or why there is none.
 fn docker_compose() -> Result<Vec<String>, String> {
     let given = std::env::var("NACP_DOCKER_COMPOSE").ok().map(|path| vec![path]);

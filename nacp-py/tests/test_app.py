@@ -87,7 +87,8 @@ def test_an_app_goes_through_pickle_and_shows_itself() -> None:
         (
             "{ memory: 900MiB }",
             "{ memory: 900MiB, colour: red }",
-            "unknown field: line=13 column=28 field=colour; the fields here are memory, count, sharing, compute",
+            "unknown field: line=13 column=28 field=colour; the fields here are "
+            "memory, count, sharing, compute, cuda, mig, topology",
         ),
         (
             "depends_on: [llm]",
@@ -96,8 +97,8 @@ def test_an_app_goes_through_pickle_and_shows_itself() -> None:
         ),
         (
             "replicas: 2",
-            "replicas: 0",
-            "the number of replicas is out of range: field=services.embed.replicas value=0; choose 1 to 1000",
+            "replicas: 1001",
+            "the number of replicas is out of range: field=services.embed.replicas value=1001; choose 0 to 1000",
         ),
     ],
 )
@@ -156,7 +157,7 @@ def test_builders_are_validated_by_the_core() -> None:
         nacp.App("a", services={"s": nacp.Service("")})
     with pytest.raises(nacp.InvalidArgument, match="unknown unit of memory"):
         nacp.App("a", services={"s": nacp.Service("i", gpu=nacp.GpuNeed(memory="4 apples"))})
-    with pytest.raises(nacp.InvalidArgument, match="a list is needed"):
+    with pytest.raises(nacp.InvalidArgument, match="a list of services"):
         nacp.App("a", services={"s": nacp.Service("i", depends_on="other")})
 
 

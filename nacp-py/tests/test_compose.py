@@ -66,7 +66,7 @@ def app() -> nacp.App:
 def test_every_field_goes_to_the_core_and_comes_back() -> None:
     full = app().services["full"]
     assert full.gpu == FULL.gpu and full.ready == FULL.ready and full.live == FULL.live
-    assert full.volumes == FULL.volumes | {"d": nacp.Mount("/d", memory=64 << 20)}
+    assert full.volumes == {**FULL.volumes, "d": nacp.Mount("/d", memory=64 << 20)}
     assert (full.secrets, full.ulimits, full.publish) == (FULL.secrets, FULL.ulimits, FULL.publish)
     assert full.resources == nacp.Resources(cpus=1.5, memory=2 << 30, pids=100)
     assert (full.security, full.strategy, full.depends_on) == (FULL.security, FULL.strategy, {"other": "started"})

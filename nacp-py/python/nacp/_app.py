@@ -437,7 +437,7 @@ class App:
         name: a
         services:
           s:
-            image: "image:1"
+            image: image:1
             shm: 1GiB
         """
         return self._native.to_yaml()
