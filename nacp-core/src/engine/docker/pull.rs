@@ -127,7 +127,7 @@ impl Docker {
             Some(Err(error)) => Err(told_again(error)),
             None => {
                 let ended = self.fetch(request, reference, &shared.progress, watcher).await;
-                *outcome = Some(ended.as_ref().map(|()| ()).map_err(told_again));
+                *outcome = Some(ended.as_ref().copied().map_err(told_again));
                 ended
             }
         }
