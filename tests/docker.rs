@@ -22,6 +22,7 @@ use nacp_core::engine::{
 };
 use nacp_core::service::Pull;
 use nacp_core::{Error, ErrorKind, Retry};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{pause, resume, sleep, timeout};
 
 async fn refused(host: &str) -> Error {
@@ -285,6 +286,43 @@ async fn one_image_is_pulled_once_for_all_who_want_it_and_a_failure_is_told_to_e
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_pull_that_nobody_waits_for_any_more_hangs_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("docker.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let daemon = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            if request.starts_with("POST /images/create") {
+                let begins = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{}\n\r\n";
+                stream.write_all(begins.as_bytes()).await.unwrap();
+                // Until the other side hangs up.
+                return stream.read(&mut [0; 16]).await.unwrap_or_default();
+            }
+            let (status, body) = match request.starts_with("GET /version") {
+                true => (200, r#"{"ApiVersion":"1.45"}"#),
+                false => (404, r#"{"message":"No such image"}"#),
+            };
+            let head = format!("HTTP/1.1 {status} -\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all((head + body).as_bytes()).await.unwrap();
+        }
+    };
+    let host = format!("unix://{}", path.display());
+    let waiting = async {
+        let docker = Docker::connect_to(&host).await.unwrap();
+        let pull = PullRequest::new("nacp/x:1");
+        timeout(Duration::from_millis(500), docker.pull(&pull, &NoProgress)).await.expect_err("it goes on");
+        docker
+    };
+    let (rest, docker) = timeout(Duration::from_secs(20), async { tokio::join!(daemon, waiting) }).await.unwrap();
+    assert_eq!(rest, 0);
+    drop(docker);
 }
 
 #[tokio::test]
