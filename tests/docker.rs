@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use common::{IMAGE, get, unique};
 use daemon::{Answer, Daemon, frame};
 use futures_util::FutureExt;
 use nacp_core::engine::{
-    ContainerId, ContainerSpec, ContainerState, Docker, Engine, NoProgress, PublishSpec, PullRequest,
+    ContainerId, ContainerSpec, ContainerState, Docker, Engine, NoProgress, PublishSpec, PullProgress, PullRequest,
+    PullWatcher,
 };
 use nacp_core::service::Pull;
 use nacp_core::{Error, ErrorKind, Retry};
@@ -286,6 +288,40 @@ async fn one_image_is_pulled_once_for_all_who_want_it_and_a_failure_is_told_to_e
             }
         }
     }
+}
+
+/// Keeps the phases that it is told.
+#[derive(Debug, Default)]
+struct Phases(Mutex<Vec<String>>);
+
+impl PullWatcher for Phases {
+    fn tell(&self, progress: &PullProgress) {
+        self.0.lock().unwrap().push(progress.phase.clone());
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_anothers_pull_is_told_of_its_progress_and_takes_it_over() {
+    let line = b"{\"status\":\"Pulling fs layer\",\"progressDetail\":{},\"id\":\"a\"}\n";
+    let daemon = Daemon::start(move |request| match request.starts_with("POST /images/create") {
+        true => Answer::Stalls(line.to_vec()),
+        false => Daemon::usual(request),
+    });
+    let docker = Docker::connect_to(&daemon.host).await.unwrap();
+    let (request, first, second) = (PullRequest::new("nacp/x:1"), Phases::default(), Phases::default());
+    let pulls = || daemon.requests().iter().filter(|request| request.starts_with("POST /images/create")).count();
+    let mut waiting = Box::pin(docker.pull(&request, &second));
+    let leading = timeout(Duration::from_millis(800), docker.pull(&request, &first));
+    let following = async {
+        daemon.stalled().await;
+        timeout(Duration::from_millis(400), &mut waiting).await
+    };
+    let (first_ended, second_ended) = tokio::join!(leading, following);
+    assert!(first_ended.is_err() && second_ended.is_err(), "the daemon is silent");
+    assert_eq!((pulls(), &*first.0.lock().unwrap()), (1, &["resolving".to_owned(), "downloading".to_owned()].to_vec()));
+    assert_eq!(second.0.lock().unwrap().last().unwrap(), "downloading");
+    timeout(Duration::from_millis(500), &mut waiting).await.expect_err("now it pulls itself, and is not answered");
+    assert_eq!(pulls(), 2);
 }
 
 #[tokio::test]
