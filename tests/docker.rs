@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -18,10 +19,12 @@ use common::{IMAGE, get, unique};
 use daemon::{Answer, Daemon, frame};
 use futures_util::FutureExt;
 use nacp_core::engine::{
-    ContainerId, ContainerSpec, ContainerState, Docker, Engine, NoProgress, PublishSpec, PullRequest,
+    ContainerId, ContainerSpec, ContainerState, Docker, Engine, NoProgress, PublishSpec, PullProgress, PullRequest,
+    PullWatcher,
 };
 use nacp_core::service::Pull;
 use nacp_core::{Error, ErrorKind, Retry};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{pause, resume, sleep, timeout};
 
 async fn refused(host: &str) -> Error {
@@ -285,6 +288,77 @@ async fn one_image_is_pulled_once_for_all_who_want_it_and_a_failure_is_told_to_e
             }
         }
     }
+}
+
+/// Keeps the phases that it is told.
+#[derive(Debug, Default)]
+struct Phases(Mutex<Vec<String>>);
+
+impl PullWatcher for Phases {
+    fn tell(&self, progress: &PullProgress) {
+        self.0.lock().unwrap().push(progress.phase.clone());
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_anothers_pull_is_told_of_its_progress_and_takes_it_over() {
+    let line = b"{\"status\":\"Pulling fs layer\",\"progressDetail\":{},\"id\":\"a\"}\n";
+    let daemon = Daemon::start(move |request| match request.starts_with("POST /images/create") {
+        true => Answer::Stalls(line.to_vec()),
+        false => Daemon::usual(request),
+    });
+    let docker = Docker::connect_to(&daemon.host).await.unwrap();
+    let (request, first, second) = (PullRequest::new("nacp/x:1"), Phases::default(), Phases::default());
+    let pulls = || daemon.requests().iter().filter(|request| request.starts_with("POST /images/create")).count();
+    let mut waiting = Box::pin(docker.pull(&request, &second));
+    let leading = timeout(Duration::from_millis(800), docker.pull(&request, &first));
+    let following = async {
+        daemon.stalled().await;
+        timeout(Duration::from_millis(400), &mut waiting).await
+    };
+    let (first_ended, second_ended) = tokio::join!(leading, following);
+    assert!(first_ended.is_err() && second_ended.is_err(), "the daemon is silent");
+    assert_eq!((pulls(), &*first.0.lock().unwrap()), (1, &["resolving".to_owned(), "downloading".to_owned()].to_vec()));
+    assert_eq!(second.0.lock().unwrap().last().unwrap(), "downloading");
+    timeout(Duration::from_millis(500), &mut waiting).await.expect_err("now it pulls itself, and is not answered");
+    assert_eq!(pulls(), 2);
+}
+
+#[tokio::test]
+async fn a_pull_that_nobody_waits_for_any_more_hangs_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("docker.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let daemon = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            if request.starts_with("POST /images/create") {
+                let begins = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{}\n\r\n";
+                stream.write_all(begins.as_bytes()).await.unwrap();
+                // Until the other side hangs up.
+                return stream.read(&mut [0; 16]).await.unwrap_or_default();
+            }
+            let (status, body) = match request.starts_with("GET /version") {
+                true => (200, r#"{"ApiVersion":"1.45"}"#),
+                false => (404, r#"{"message":"No such image"}"#),
+            };
+            let head = format!("HTTP/1.1 {status} -\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all((head + body).as_bytes()).await.unwrap();
+        }
+    };
+    let host = format!("unix://{}", path.display());
+    let waiting = async {
+        let docker = Docker::connect_to(&host).await.unwrap();
+        let pull = PullRequest::new("nacp/x:1");
+        timeout(Duration::from_millis(500), docker.pull(&pull, &NoProgress)).await.expect_err("it goes on");
+        docker
+    };
+    let (rest, docker) = timeout(Duration::from_secs(20), async { tokio::join!(daemon, waiting) }).await.unwrap();
+    assert_eq!(rest, 0);
+    drop(docker);
 }
 
 #[tokio::test]

@@ -194,3 +194,7 @@ struct DoctorChapter;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/host.md")]
 struct HostChapter;
+
+#[cfg(all(doctest, feature = "docker"))]
+#[doc = include_str!("../../docs/engines.md")]
+struct EnginesChapter;

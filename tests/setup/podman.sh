@@ -42,7 +42,10 @@ podman_start() {
     printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n[network]\nnetwork_backend = "netavark"\n' \
         >"$PODMAN_FOLDER/containers.conf"
     mkdir "$PODMAN_FOLDER/networks"
+    # exec: else the number would be that of a shell around it.
+    podman() { exec "$(type -P podman)" "$@"; }
     podman_there system service --time 0 "unix://$PODMAN_FOLDER/podman.sock" >"$log" 2>&1 </dev/null &
+    unset -f podman
     PODMAN_PID=$!
     for ((tries = 0; tries < 60; tries++)); do
         podman_answers && break

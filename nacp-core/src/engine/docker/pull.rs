@@ -113,6 +113,10 @@ impl Docker {
     async fn fetch_once(&self, request: &PullRequest, reference: &Reference, watcher: &dyn PullWatcher) -> Result<()> {
         let shared = self.pulls.of((reference.pulled(), request.platform.clone()));
         let mut seen = shared.progress.subscribe();
+        // Whoever comes later is told at once where the pull is.
+        if !seen.borrow().phase.is_empty() {
+            seen.mark_changed();
+        }
         let mut turn = std::pin::pin!(shared.outcome.lock());
         let mut outcome = loop {
             match select(turn, std::pin::pin!(seen.changed())).await {
@@ -127,7 +131,7 @@ impl Docker {
             Some(Err(error)) => Err(told_again(error)),
             None => {
                 let ended = self.fetch(request, reference, &shared.progress, watcher).await;
-                *outcome = Some(ended.as_ref().map(|()| ()).map_err(told_again));
+                *outcome = Some(ended.as_ref().copied().map_err(told_again));
                 ended
             }
         }

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn docker_and_podman_name_one_repository_in_two_ways() {
-        let of = |repository: &str| [format!("other@sha256:0"), format!("{repository}@{DIGEST}")];
+        let of = |repository: &str| ["other@sha256:0".to_owned(), format!("{repository}@{DIGEST}")];
         for (reference, repository) in [
             ("busybox:1", "docker.io/library/busybox"),
             ("docker.io/library/busybox", "busybox"),
