@@ -6,9 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerSpec, Details};
-use crate::cdi::KIND;
 use crate::gpu::GpuId;
 use crate::service::RootAccess;
+
+/// The kind of NVIDIA's CDI devices.
+const KIND: &str = "nvidia.com/gpu";
 
 /// The capabilities that an engine gives where none is dropped. Podman names what it took away of these, one by one,
 /// where Docker says `ALL`.

@@ -1,5 +1,7 @@
 //! The programs that a made-up container has.
 
+use std::time::Duration;
+
 use super::World;
 use super::held::{Held, environment};
 use crate::engine::{ContainerId, ExecOutput, lies_in};
@@ -10,8 +12,9 @@ use crate::service::RootAccess;
 const WRITABLE: [&str; 3] = ["/tmp", "/run", "/var/tmp"];
 
 /// Runs one of `true`, `false` and `env`, or a tool of the simulated service's own program, which is at `/sim-service`:
-/// `env`, `read PATH`, `write PATH TEXT` and `get URL`.
-pub(super) fn run(world: &mut World, id: &ContainerId, command: &[String]) -> Result<ExecOutput> {
+/// `env`, `read PATH`, `write PATH TEXT`, `get URL`, `say OUT ERROR CODE` and `sleep SECONDS`. Nothing takes time: what
+/// would take longer than the limit fails at once.
+pub(super) fn run(world: &mut World, id: &ContainerId, command: &[String], limit: Duration) -> Result<ExecOutput> {
     let held = world.held("engine.exec", id)?;
     if !held.runs() {
         return Err(Error::new(ErrorKind::Conflict, "engine.exec", "the container does not run").with("container", id));
@@ -28,6 +31,22 @@ pub(super) fn run(world: &mut World, id: &ContainerId, command: &[String]) -> Re
         ["/sim-service", "read", path] => Ok(read(held, path)),
         ["/sim-service", "write", path, text] => Ok(write(held, path, text)),
         ["/sim-service", "get", url] => Ok(get(world, id, url)),
+        ["/sim-service", "say", out, error, code] => Ok(ExecOutput {
+            code: code.parse().unwrap_or(255),
+            stdout: format!("{out}\n"),
+            stderr: format!("{error}\n"),
+        }),
+        ["/sim-service", "sleep", seconds] if seconds.parse().is_ok_and(|seconds: u64| seconds <= limit.as_secs()) => {
+            Ok(ended(0, ""))
+        }
+        ["/sim-service", "sleep", _] => {
+            Err(Error::new(ErrorKind::Timeout, "engine.exec", "the program has not ended in time")
+                .with("container", id)
+                .with("program", "/sim-service")
+                .with("limit", format_args!("{limit:?}"))
+                .hint("give it more time; it may still be running")
+                .retry_later())
+        }
         _ => Err(Error::new(ErrorKind::NotFound, "engine.exec", "the program is not in the container")
             .with("container", id)
             .with("program", words.first().copied().unwrap_or_default())

@@ -304,9 +304,9 @@ impl Seam for Engine {
         Ok(world.held("engine.follow_logs", id)?.follow(lines))
     }
 
-    async fn exec(&self, id: &ContainerId, command: &[String], _limit: Duration) -> Result<ExecOutput> {
+    async fn exec(&self, id: &ContainerId, command: &[String], limit: Duration) -> Result<ExecOutput> {
         let mut world = self.world.lock().await;
-        exec::run(&mut world, id, command)
+        exec::run(&mut world, id, command, limit)
     }
 
     async fn stats(&self, id: &ContainerId) -> Result<ContainerStats> {
