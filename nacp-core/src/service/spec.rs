@@ -256,6 +256,97 @@ impl Service {
         self
     }
 
+    /// Runs this program in place of the image's own.
+    #[must_use]
+    pub fn entrypoint<T: Into<String>>(mut self, program: impl IntoIterator<Item = T>) -> Self {
+        self.entrypoint = program.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Starts the program in this folder.
+    #[must_use]
+    pub fn working_dir(mut self, folder: impl Into<String>) -> Self {
+        self.working_dir = Some(folder.into());
+        self
+    }
+
+    /// Says what it speaks at its port.
+    #[must_use]
+    pub fn api(mut self, api: Api) -> Self {
+        self.api = Some(api);
+        self
+    }
+
+    /// Publishes its port at this address of the engine's machine.
+    #[must_use]
+    pub fn publish(mut self, publish: Publish) -> Self {
+        self.publish = Some(publish);
+        self
+    }
+
+    /// Joins a network of the app's own.
+    #[must_use]
+    pub fn network(mut self, name: impl Into<String>) -> Self {
+        self.networks.insert(name.into());
+        self
+    }
+
+    /// Sets the size of `/dev/shm`.
+    #[must_use]
+    pub fn shm(mut self, size: Bytes) -> Self {
+        self.shm = Some(size);
+        self
+    }
+
+    /// Sets a limit of the kernel's, such as `nofile`.
+    #[must_use]
+    pub fn ulimit(mut self, name: impl Into<String>, limit: Ulimit) -> Self {
+        self.ulimits.insert(name.into(), limit);
+        self
+    }
+
+    /// Sets how long a replica may take to end.
+    #[must_use]
+    pub fn stop_grace(mut self, limit: Duration) -> Self {
+        self.stop_grace = limit;
+        self
+    }
+
+    /// Sets the signal that asks a replica to end.
+    #[must_use]
+    pub fn stop_signal(mut self, signal: impl Into<String>) -> Self {
+        self.stop_signal = Some(signal.into());
+        self
+    }
+
+    /// Lets it be swapped out after so long without a request.
+    #[must_use]
+    pub fn idle(mut self, after: Duration) -> Self {
+        self.idle = Some(after);
+        self
+    }
+
+    /// Adds a label.
+    #[must_use]
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the platform of the image, such as `linux/amd64`.
+    #[must_use]
+    pub fn platform(mut self, platform: impl Into<String>) -> Self {
+        self.platform = Some(platform.into());
+        self
+    }
+
+    /// Says when the image is pulled.
+    #[must_use]
+    pub fn pull(mut self, pull: Pull) -> Self {
+        self.pull = pull;
+        self
+    }
+
     /// Sets the model that it serves.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
@@ -375,8 +466,8 @@ impl Service {
     }
 
     /// Identifies everything that makes up a container of this service: `v1:` and the SHA-256 of it in hexadecimal
-    /// digits. Two services with the same hash run the same containers; how many replicas there are, what they depend
-    /// on and their priority are not part of it. A field that is not set does not count, so that a later version of
+    /// digits. Two services with the same hash run the same containers. What can change while a container stays is not
+    /// part of it: replicas, `depends_on`, priority, strategy, restart, idle, `stop_grace`, pull and `live`. A field that is not set does not count, so that a later version of
     /// NACP with more fields gives the same hash.
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(serde_json::json!(self.container()).to_string());

@@ -31,14 +31,19 @@ pub(crate) fn explain(kind: Kind, text: &str, error: &YamlError) -> Error {
     };
     match original(error) {
         YamlError::SerdeUnknownField { field, expected, .. } => {
-            let described = invalid("unknown field").with("field", field);
+            let described = invalid("unknown field").with("field", inner(field));
             match nearest(field, expected.iter().copied()) {
                 Some(near) => described.hint(format!("did you mean {near}?")),
                 None => described.hint(format!("the fields here are {}", expected.join(", "))),
             }
         }
         YamlError::SerdeUnknownVariant { variant, expected, .. } => {
-            invalid("unknown value").with("value", variant).hint(format!("choose one of {}", expected.join(", ")))
+            let described = path.iter().fold(invalid("unknown value"), |described, path| described.with("field", path));
+            let described = described.with("value", variant);
+            match nearest(variant, expected.iter().copied()) {
+                Some(near) => described.hint(format!("did you mean {near}?")),
+                None => described.hint(format!("choose one of {}", expected.join(", "))),
+            }
         }
         YamlError::SerdeMissingField { field, .. } => invalid("a field is missing").with("field", inner(field)),
         YamlError::DuplicateMappingKey { key, .. } => {
