@@ -50,6 +50,7 @@ fn every_mistake_is_named_with_its_place_and_its_remedy() {
     println!("{} files are refused, each with its place", cases.len());
     if std::env::var_os("UPDATE_BAD").is_some() {
         std::fs::write(&path, written.trim_end().to_owned() + "\n").unwrap();
+        return;
     }
     assert!(wrong.is_empty(), "{wrong}");
     assert!(cases.len() >= 90, "{} cases", cases.len());

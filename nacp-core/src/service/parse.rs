@@ -1,7 +1,7 @@
 //! Reading `nacp.yaml`. JSON is read by the same parser, since nearly every JSON text is also YAML.
 
-use super::{App, place};
 use super::yaml::{self, Kind};
+use super::{App, place};
 use crate::error::{Error, Result};
 
 /// Whether a character may stand as it is in JSON and not in YAML.
@@ -89,7 +89,11 @@ services:
     #[test]
     fn mistakes_name_line_column_and_what_was_meant() {
         for (from, to, message) in [
-            ("image: ollama", "imgae: ollama", "unknown field: line=4 column=5 field=services.llm.imgae; did you mean image?"),
+            (
+                "image: ollama",
+                "imgae: ollama",
+                "unknown field: line=4 column=5 field=services.llm.imgae; did you mean image?",
+            ),
             (
                 "{ memory: 900MiB }",
                 "{ memory: 900MiB, colour: red }",
@@ -120,7 +124,11 @@ services:
                 "within: soon",
                 "not a valid app: line=8 column=39 field=services.llm.ready.within reason=not a duration: value=\"soon\"; write for example 90s or 10m",
             ),
-            ("    image: example/embedder:2\n", "", "a field is missing: line=15 column=5 field=services.embed.image"),
+            (
+                "    image: example/embedder:2\n",
+                "",
+                "a field is missing: line=15 column=5 field=services.embed.image; add `image`",
+            ),
             (
                 "port: 11434",
                 "port: 70000",
@@ -136,7 +144,11 @@ services:
                 "command: serve",
                 "not a valid app: line=9 column=14 field=services.llm.command reason=a list is needed, for example [one, two]",
             ),
-            ("replicas: 2", "image: again", "a field is there twice: line=14 column=5 field=services.embed.image"),
+            (
+                "replicas: 2",
+                "image: again",
+                "a field is there twice: line=14 column=5 field=services.embed.image; remove one of them",
+            ),
             (
                 "{ memory: 900MiB }",
                 "{ memory: [] }",

@@ -14,17 +14,23 @@ pub(super) type Place = (u64, u64);
 /// The path of the field at this line and column, such as `services.llm.port`; for a key, the path of the mapping in
 /// which it stands. Nothing where the text is written in a way that does not tell.
 pub(super) fn path(text: &str, line: u64, column: u64) -> Option<String> {
-    let known = serde_saphyr::from_str(text).ok().and_then(|root: Node| root.path_at((line, column), ""));
+    let known = read(text).and_then(|root| root.path_at((line, column), ""));
     match known {
         Some(path) => (!path.is_empty()).then_some(path),
         None => guess::path(text, line, column),
     }
 }
 
+/// The field whose key stands at this line and column, and where its value is.
+pub(super) fn field(text: &str, line: u64, column: u64) -> Option<(String, Place)> {
+    let root = read(text)?;
+    root.key_at((line, column), "")
+}
+
 /// Where a field stands, or the nearest that is around it when it is not there. Of a list or of names, the one that is
 /// `value`.
 pub(super) fn of(text: &str, path: &str, value: Option<&str>) -> Option<Place> {
-    let root: Node = serde_saphyr::from_str(text).ok()?;
+    let root = read(text)?;
     let mut here = (&root, root.place());
     let mut rest = path;
     while !rest.is_empty() {
@@ -53,6 +59,12 @@ pub(super) fn of(text: &str, path: &str, value: Option<&str>) -> Option<Place> {
         Content::Single(_) => None,
     });
     Some(inside.unwrap_or(here.1))
+}
+
+/// Reads a text that is nested no deeper than an app can be: what is deeper has no field to name, and takes stack.
+fn read(text: &str) -> Option<Node> {
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 16 } };
+    serde_saphyr::from_str_with_options(text, options).ok()
 }
 
 /// Anything that stands in a text, and where.
@@ -87,11 +99,26 @@ impl Node {
                 if place(key.referenced) == at {
                     return Some(path.to_owned());
                 }
-                let inner = if path.is_empty() { key.value.clone() } else { format!("{path}.{}", key.value) };
-                node.path_at(at, &inner)
+                node.path_at(at, &inner(path, &key.value))
             }),
         }
     }
+
+    /// The path of the field whose key stands exactly there, and where its value is.
+    fn key_at(&self, at: Place, path: &str) -> Option<(String, Place)> {
+        match &self.0.value {
+            Content::Single(_) => None,
+            Content::Items(items) => items.iter().find_map(|item| item.key_at(at, path)),
+            Content::Fields(fields) => fields.iter().find_map(|(key, node)| {
+                let inner = inner(path, &key.value);
+                if place(key.referenced) == at { Some((inner, node.place())) } else { node.key_at(at, &inner) }
+            }),
+        }
+    }
+}
+
+fn inner(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// Messages print some values in quotes.

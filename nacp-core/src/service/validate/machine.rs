@@ -189,7 +189,8 @@ fn check_signal(at: &At, signal: &str) -> Result<()> {
     let error = at.wrong("stop_signal", "not a signal that asks a program to end", quoted(signal));
     let upper = signal.to_uppercase();
     let full = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-    Err(match nearest(&full, SIGNALS) {
+    let stops = ["SIGSTOP", "SIGTSTP", "SIGCONT"].contains(&full.as_str());
+    Err(match nearest(&full, SIGNALS).filter(|_| !stops) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint(choices(SIGNALS)),
     })

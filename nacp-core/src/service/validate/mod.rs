@@ -32,7 +32,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) fn app(app: &App) -> Result<()> {
     name("name", &app.name)?;
     if app.services.is_empty() {
-        return Err(invalid("services", "an app needs at least one service"));
+        return Err(invalid("services", "an app needs at least one service")
+            .hint("add one, for example `llm: { image: ollama/ollama:0.16.1 }`"));
     }
     for (service_name, service) in &app.services {
         let at = At(format!("services.{service_name}"));
@@ -166,9 +167,11 @@ fn depends_on(app: &App, at: &At, service: &Service) -> Result<()> {
     for (wanted, condition) in &service.depends_on.0 {
         let Some(other) = app.services.get(wanted) else {
             let error = at.wrong("depends_on", "no such service in this app", wanted);
-            return Err(match nearest(wanted, app.services.keys().map(String::as_str)) {
+            let others = || app.services.keys().map(String::as_str).filter(|other| at.0 != format!("services.{other}"));
+            return Err(match nearest(wanted, others()) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
-                None => error.hint(choices(app.services.keys())),
+                None if others().next().is_none() => error.hint("this app has no other service"),
+                None => error.hint(choices(others())),
             });
         };
         if *condition == Condition::Completed && other.restart == Restart::Always {

@@ -31,7 +31,8 @@ pub(in super::super) fn start_order(app: &App) -> Result<Vec<&str>> {
                     let start = open.iter().position(|(name, _)| *name == wanted).unwrap_or_default();
                     let circle = open[start..].iter().map(|(name, _)| name.as_str()).chain([wanted.as_str()]);
                     return Err(invalid(&format!("services.{wanted}.depends_on"), "the dependencies form a circle")
-                        .with("circle", circle.collect::<Vec<_>>().join(" -> ")));
+                        .with("circle", circle.collect::<Vec<_>>().join(" -> "))
+                        .hint("remove one of these dependencies"));
                 }
                 None => {
                     state.insert(wanted, Visit::Open);

@@ -9,12 +9,16 @@ fn refused(service: Service) -> String {
 fn each_mistake_names_its_field() {
     let service = || Service::new("image");
     for (wrong, message) in [
-        (Service::new(" "), "an image is needed: field=services.s.image"),
+        (Service::new(" "), "an image is needed: field=services.s.image; write for example ollama/ollama:0.16.1"),
         (
-            service().replicas(0),
-            "the number of replicas is out of range: field=services.s.replicas value=0; choose 1 to 1000",
+            service().replicas(1001),
+            "the number of replicas is out of range: field=services.s.replicas value=1001; choose 0 to 1000",
         ),
-        (service().port(0), "a port inside a container cannot be 0: field=services.s.port"),
+        (
+            service().port(0),
+            "a port inside a container cannot be 0: field=services.s.port value=0; \
+             write the port on which the program listens, 1 to 65535",
+        ),
         (
             service().gpu(GpuNeed::memory(Bytes::ZERO)),
             "memory is needed: field=services.s.gpu.memory; write a size, for example 3.5GiB",
@@ -23,7 +27,11 @@ fn each_mistake_names_its_field() {
             service().ready(Probe::http("/")),
             "a service without a port cannot be asked over HTTP: field=services.s.ready.http; add `port`",
         ),
-        (service().port(1).ready(Probe::http("x")), "a path begins with a slash: field=services.s.ready.http value=x"),
+        (
+            service().port(1).ready(Probe::http("x")),
+            "a path begins with a slash: field=services.s.ready.http value=x; \
+             write /x without host and port",
+        ),
         (
             service().gpu(GpuNeed::memory(Bytes(4))),
             "too little memory for anything on a GPU: field=services.s.gpu.memory value=4 B; \
@@ -55,13 +63,24 @@ fn each_mistake_names_its_field() {
             "this variable is not the service's to set: field=services.s.env value=NVIDIA_VISIBLE_DEVICES; \
              NACP sets it from `gpu`",
         ),
-        (service().env("A=B", ""), "not a name of a variable: field=services.s.env value=\"A=B\""),
-        (service().volume("v", "x"), "a volume is mounted at an absolute path: field=services.s.volumes value=x"),
+        (
+            service().env("A=B", ""),
+            "not a name of a variable: field=services.s.env value=\"A=B\"; \
+             write for example LOG_LEVEL, without blanks and `=`",
+        ),
+        (
+            service().volume("v", "x"),
+            "a volume is mounted at an absolute path: field=services.s.volumes.v.path value=x; did you mean /x?",
+        ),
         (
             service().depends_on("ss"),
-            "no such service in this app: field=services.s.depends_on value=ss; did you mean s?",
+            "no such service in this app: field=services.s.depends_on value=ss; this app has no other service",
         ),
-        (service().depends_on("s"), "the dependencies form a circle: field=services.s.depends_on circle=s -> s"),
+        (
+            service().depends_on("s"),
+            "the dependencies form a circle: field=services.s.depends_on circle=s -> s; \
+             remove one of these dependencies",
+        ),
     ] {
         assert_eq!(refused(wrong), message);
     }
