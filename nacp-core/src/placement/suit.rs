@@ -89,6 +89,7 @@ fn profile(device: Device<'_>, need: &GpuNeed) -> Result<(), Misfit> {
         (Some(_), None) if !device.is_divided() => Err(Misfit::Undivided),
         (Some(_), None) => match &device.state.gpu.mig.devices {
             Reading::Unknown(reason) => Err(Misfit::PartsUnknown(*reason)),
+            Reading::Known(parts) if parts.is_empty() => Err(Misfit::Undivided),
             Reading::Known(_) => Err(Misfit::Whole),
         },
     }

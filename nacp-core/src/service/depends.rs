@@ -1,8 +1,10 @@
 //! Which services a service waits for, and until what.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::value::MapAccessDeserializer;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Until when a service waits for one that it depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,25 +30,42 @@ impl Dependencies {
         self.0.is_empty()
     }
 
+    /// Until when it waits for this service, if it does.
+    pub fn condition(&self, service: &str) -> Option<Condition> {
+        self.0.get(service).copied()
+    }
+
     /// The services' names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a list of services, or services with `started`, `ready` or `completed`")]
-enum Written {
-    List(Vec<String>),
-    Map(BTreeMap<String, Condition>),
-}
-
 impl<'de> Deserialize<'de> for Dependencies {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(match Written::deserialize(deserializer)? {
-            Written::List(names) => names.into_iter().map(|name| (name, Condition::Ready)).collect(),
-            Written::Map(map) => map,
-        }))
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Dependencies;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of services, or services with `started`, `ready` or `completed`,")
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut names: A) -> Result<Dependencies, A::Error> {
+                let mut found = BTreeMap::new();
+                while let Some(name) = names.next_element::<String>()? {
+                    found.insert(name, Condition::Ready);
+                }
+                Ok(Dependencies(found))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Dependencies, A::Error> {
+                BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(Dependencies)
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
     }
 }
 

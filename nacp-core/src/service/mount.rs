@@ -1,6 +1,9 @@
 //! What is mounted into a container, and where.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::units::Bytes;
 
@@ -86,31 +89,42 @@ struct Long {
     read_only: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a path, or `path` with `host`, `external` or `memory` and `read_only`")]
-enum Written {
-    Path(String),
-    Long(Long),
-}
-
-impl<'de> Deserialize<'de> for Mount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Long { path, external, host, memory, read_only } = match Written::deserialize(deserializer)? {
-            Written::Path(path) => return Ok(Self::volume(path)),
-            Written::Long(long) => long,
-        };
+impl Long {
+    fn mount(self) -> Result<Mount, &'static str> {
+        let Self { path, external, host, memory, read_only } = self;
         let source = match (external, host, memory) {
             (None, None, None) => MountSource::Volume,
             (Some(name), None, None) => MountSource::External(name),
             (None, Some(folder), None) => MountSource::Host(folder),
             (None, None, Some(size)) => MountSource::Memory(size),
-            _ => {
-                return Err(serde::de::Error::custom(
-                    "a mount has one source; keep one of `external`, `host` and `memory`",
-                ));
-            }
+            _ => return Err("a mount has one source; keep one of `external`, `host` and `memory`"),
         };
-        Ok(Self { path, source, read_only })
+        Ok(Mount { path, source, read_only })
+    }
+}
+
+impl<'de> Deserialize<'de> for Mount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Mount;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path, or `path` with `host`, `external` or `memory` and `read_only`,")
+            }
+
+            fn visit_str<E: de::Error>(self, path: &str) -> Result<Mount, E> {
+                Ok(Mount::volume(path))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Mount, A::Error> {
+                let long = Long::deserialize(MapAccessDeserializer::new(map))?;
+                long.mount().map_err(de::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading `nacp.yaml`. JSON is read by the same parser, since nearly every JSON text is also YAML.
 
-use super::App;
 use super::yaml::{self, Kind};
+use super::{App, place};
 use crate::error::{Error, Result};
 
 /// Whether a character may stand as it is in JSON and not in YAML.
@@ -15,8 +15,19 @@ pub(super) fn app(text: &str) -> Result<App> {
         Err(error) if text.contains(JSON_ONLY) => serde_json::from_str(text).map_err(|_| explain(error))?,
         Err(error) => return Err(explain(error)),
     };
-    app.validate()?;
+    app.validate().map_err(|error| placed(text, error))?;
     Ok(app)
+}
+
+/// Adds to what the validation says where in the text it is.
+fn placed(text: &str, error: Error) -> Error {
+    // Each such character becomes one that YAML takes as it is, so that columns stay what they are.
+    let readable = text.replace(JSON_ONLY, "x");
+    let place = error.get("field").and_then(|field| place::of(&readable, field, error.get("value")));
+    match place {
+        Some((line, column)) => error.with_first("column", column).with_first("line", line),
+        None => error,
+    }
 }
 
 #[cfg(test)]
@@ -78,26 +89,30 @@ services:
     #[test]
     fn mistakes_name_line_column_and_what_was_meant() {
         for (from, to, message) in [
-            ("image: ollama", "imgae: ollama", "unknown field: line=4 column=5 field=imgae; did you mean image?"),
+            (
+                "image: ollama",
+                "imgae: ollama",
+                "unknown field: line=4 column=5 field=services.llm.imgae; did you mean image?",
+            ),
             (
                 "{ memory: 900MiB }",
                 "{ memory: 900MiB, colour: red }",
-                "unknown field: line=13 column=28 field=colour; the fields here are memory, count, sharing, compute",
+                "unknown field: line=13 column=28 field=services.embed.gpu.colour; the fields here are memory, count, sharing, compute, cuda, mig, topology",
             ),
             (
                 "sharing: shared",
                 "sharing: some",
-                "unknown value: line=6 column=37 value=some; choose one of shared, exclusive",
+                "unknown value: line=6 column=37 field=services.llm.gpu.sharing value=some; choose one of shared, exclusive",
             ),
             (
                 "determinism: strict",
                 "determinism: stirct",
-                "unknown value: line=16 column=18 value=stirct; choose one of strict",
+                "unknown value: line=16 column=18 field=services.embed.determinism value=stirct; did you mean strict?",
             ),
             (
                 "determinism: strict",
                 "determinsm: strict",
-                "unknown field: line=16 column=5 field=determinsm; did you mean determinism?",
+                "unknown field: line=16 column=5 field=services.embed.determinsm; did you mean determinism?",
             ),
             (
                 "900MiB",
@@ -109,7 +124,11 @@ services:
                 "within: soon",
                 "not a valid app: line=8 column=39 field=services.llm.ready.within reason=not a duration: value=\"soon\"; write for example 90s or 10m",
             ),
-            ("    image: example/embedder:2\n", "", "a field is missing: line=15 column=5 field=services.embed.image"),
+            (
+                "    image: example/embedder:2\n",
+                "",
+                "a field is missing: line=15 column=5 field=services.embed.image; add `image`",
+            ),
             (
                 "port: 11434",
                 "port: 70000",
@@ -125,16 +144,20 @@ services:
                 "command: serve",
                 "not a valid app: line=9 column=14 field=services.llm.command reason=a list is needed, for example [one, two]",
             ),
-            ("replicas: 2", "image: again", "a field is there twice: line=14 column=5 field=services.embed.image"),
+            (
+                "replicas: 2",
+                "image: again",
+                "a field is there twice: line=14 column=5 field=services.embed.image; remove one of them",
+            ),
             (
                 "{ memory: 900MiB }",
                 "{ memory: [] }",
-                "not a valid app: line=13 column=12 field=services.embed.gpu reason=a number of bytes, or text such as 900MiB is needed, not a list",
+                "not a valid app: line=13 column=20 field=services.embed.gpu.memory reason=a size such as 3.3GiB, or auto is needed, not a list",
             ),
             (
                 "\">=7.5\"",
                 "8.0",
-                "not a valid app: line=6 column=54 field=services.llm.gpu.compute reason=not a need of compute capability: value=8.0; write \">=8.0\" for 8.0 or newer",
+                "not a valid app: line=6 column=54 field=services.llm.gpu.compute reason=not a range of versions: value=8.0; write \">=8.0\" for 8.0 or newer",
             ),
             (
                 "  embed:\n",

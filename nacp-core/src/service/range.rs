@@ -81,9 +81,11 @@ impl FromStr for VersionRange {
 fn refused(text: &str) -> Error {
     let error = Error::new(ErrorKind::InvalidArgument, "service.range", "not a range of versions")
         .with("value", text.escape_debug());
-    match text.trim().parse::<f32>() {
-        Ok(plain) => error.hint(format!("write \">={plain}\" for {plain} or newer")),
-        Err(_) => error.hint("write the least that will do and, if need be, an end: \">=8.0\" or \">=8.0 <10.0\""),
+    match text.trim() {
+        plain if plain.parse::<f32>().is_ok_and(f32::is_finite) => {
+            error.hint(format!("write \">={plain}\" for {plain} or newer"))
+        }
+        _ => error.hint("write the least that will do and, if need be, an end: \">=8.0\" or \">=8.0 <10.0\""),
     }
 }
 

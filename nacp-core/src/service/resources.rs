@@ -1,6 +1,9 @@
 //! What a container may use of the machine beside its GPUs.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::units::Bytes;
 
@@ -10,7 +13,7 @@ use crate::units::Bytes;
 #[non_exhaustive]
 pub struct Resources {
     /// CPU time, in CPUs: `1.5` is one and a half.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "finite")]
     pub cpus: Option<f64>,
     /// Main memory; a program that takes more is ended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,8 +27,41 @@ pub struct Resources {
 impl Eq for Resources {}
 
 impl Resources {
+    /// No limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Limits CPU time to so many CPUs.
+    #[must_use]
+    pub fn cpus(mut self, cpus: f64) -> Self {
+        self.cpus = Some(cpus);
+        self
+    }
+
+    /// Limits main memory.
+    #[must_use]
+    pub fn memory(mut self, memory: Bytes) -> Self {
+        self.memory = Some(memory);
+        self
+    }
+
+    /// Limits the number of processes and threads together.
+    #[must_use]
+    pub fn pids(mut self, pids: u32) -> Self {
+        self.pids = Some(pids);
+        self
+    }
+
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    match Option::<f64>::deserialize(deserializer)? {
+        Some(cpus) if !cpus.is_finite() => Err(de::Error::custom("a number of CPUs is needed, for example 1.5")),
+        cpus => Ok(cpus),
     }
 }
 
@@ -40,9 +76,17 @@ pub struct Ulimit {
 }
 
 impl Ulimit {
+    /// No limit.
+    pub const NONE: i64 = -1;
+
     /// The same limit, soft and hard.
     pub const fn both(limit: i64) -> Self {
         Self { soft: limit, hard: limit }
+    }
+
+    /// A limit that the program may raise so far.
+    pub const fn up_to(soft: i64, hard: i64) -> Self {
+        Self { soft, hard }
     }
 }
 
@@ -53,19 +97,34 @@ struct Long {
     hard: i64,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a number, or `soft` and `hard`")]
-enum Written {
-    One(i64),
-    Two(Long),
-}
-
 impl<'de> Deserialize<'de> for Ulimit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Written::deserialize(deserializer)? {
-            Written::One(limit) => Self::both(limit),
-            Written::Two(Long { soft, hard }) => Self { soft, hard },
-        })
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Ulimit;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number, or `soft` and `hard`,")
+            }
+
+            fn visit_i64<E: de::Error>(self, limit: i64) -> Result<Ulimit, E> {
+                Ok(Ulimit::both(limit))
+            }
+
+            fn visit_u64<E: de::Error>(self, limit: u64) -> Result<Ulimit, E> {
+                let limit =
+                    i64::try_from(limit).map_err(|_| E::custom("a limit as large as that is none; write -1"))?;
+                Ok(Ulimit::both(limit))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Ulimit, A::Error> {
+                let Long { soft, hard } = Long::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Ulimit { soft, hard })
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
     }
 }
 

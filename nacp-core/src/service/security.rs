@@ -28,6 +28,46 @@ pub struct Security {
 }
 
 impl Security {
+    /// Locked up as far as can be.
+    pub fn strict() -> Self {
+        Self::default()
+    }
+
+    /// Runs the program as `UID`, `UID:GID` or a name of the image's.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<String>) -> Self {
+        self.user = Some(user.into());
+        self
+    }
+
+    /// Says whether the container's root can be written.
+    #[must_use]
+    pub fn root(mut self, access: RootAccess) -> Self {
+        self.root = access;
+        self
+    }
+
+    /// Keeps a capability, such as `CHOWN`.
+    #[must_use]
+    pub fn capability(mut self, name: impl Into<String>) -> Self {
+        self.capabilities.insert(name.into());
+        self
+    }
+
+    /// Lets its programs gain privileges.
+    #[must_use]
+    pub fn new_privileges(mut self) -> Self {
+        self.new_privileges = true;
+        self
+    }
+
+    /// Shares the memory segments of the engine's machine.
+    #[must_use]
+    pub fn host_ipc(mut self) -> Self {
+        self.host_ipc = true;
+        self
+    }
+
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }

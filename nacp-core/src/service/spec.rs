@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -135,7 +135,7 @@ pub enum Api {
 #[non_exhaustive]
 pub struct Publish {
     /// The address; loopback if it is not set. Any other lets other machines in.
-    #[serde(default = "loopback", skip_serializing_if = "is_loopback")]
+    #[serde(default = "loopback", skip_serializing_if = "is_default_host", deserialize_with = "address")]
     pub host: IpAddr,
     /// The port; a free one if it is not set. A fixed one allows one replica.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,6 +181,18 @@ impl Pull {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_default_host(host: &IpAddr) -> bool {
+    *host == loopback()
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        de::Error::custom(format!("not an address: value={text:?}; write for example 127.0.0.1, 0.0.0.0 or ::1"))
+    })
 }
 
 fn loopback() -> IpAddr {
@@ -258,6 +270,97 @@ impl Service {
     #[must_use]
     pub fn command<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
         self.command = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Runs this program in place of the image's own.
+    #[must_use]
+    pub fn entrypoint<T: Into<String>>(mut self, program: impl IntoIterator<Item = T>) -> Self {
+        self.entrypoint = program.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Starts the program in this folder.
+    #[must_use]
+    pub fn working_dir(mut self, folder: impl Into<String>) -> Self {
+        self.working_dir = Some(folder.into());
+        self
+    }
+
+    /// Says what it speaks at its port.
+    #[must_use]
+    pub fn api(mut self, api: Api) -> Self {
+        self.api = Some(api);
+        self
+    }
+
+    /// Publishes its port at this address of the engine's machine.
+    #[must_use]
+    pub fn publish(mut self, publish: Publish) -> Self {
+        self.publish = Some(publish);
+        self
+    }
+
+    /// Joins a network of the app's own.
+    #[must_use]
+    pub fn network(mut self, name: impl Into<String>) -> Self {
+        self.networks.insert(name.into());
+        self
+    }
+
+    /// Sets the size of `/dev/shm`.
+    #[must_use]
+    pub fn shm(mut self, size: Bytes) -> Self {
+        self.shm = Some(size);
+        self
+    }
+
+    /// Sets a limit of the kernel's, such as `nofile`.
+    #[must_use]
+    pub fn ulimit(mut self, name: impl Into<String>, limit: Ulimit) -> Self {
+        self.ulimits.insert(name.into(), limit);
+        self
+    }
+
+    /// Sets how long a replica may take to end.
+    #[must_use]
+    pub fn stop_grace(mut self, limit: Duration) -> Self {
+        self.stop_grace = limit;
+        self
+    }
+
+    /// Sets the signal that asks a replica to end.
+    #[must_use]
+    pub fn stop_signal(mut self, signal: impl Into<String>) -> Self {
+        self.stop_signal = Some(signal.into());
+        self
+    }
+
+    /// Lets it be swapped out after so long without a request.
+    #[must_use]
+    pub fn idle(mut self, after: Duration) -> Self {
+        self.idle = Some(after);
+        self
+    }
+
+    /// Adds a label.
+    #[must_use]
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the platform of the image, such as `linux/amd64`.
+    #[must_use]
+    pub fn platform(mut self, platform: impl Into<String>) -> Self {
+        self.platform = Some(platform.into());
+        self
+    }
+
+    /// Says when the image is pulled.
+    #[must_use]
+    pub fn pull(mut self, pull: Pull) -> Self {
+        self.pull = pull;
         self
     }
 
@@ -380,8 +483,8 @@ impl Service {
     }
 
     /// Identifies everything that makes up a container of this service: `v1:` and the SHA-256 of it in hexadecimal
-    /// digits. Two services with the same hash run the same containers; how many replicas there are, what they depend
-    /// on and their priority are not part of it. A field that is not set does not count, so that a later version of
+    /// digits. Two services with the same hash run the same containers. What can change while a container stays is not
+    /// part of it: replicas, `depends_on`, priority, strategy, restart, idle, `stop_grace`, pull and `live`. A field that is not set does not count, so that a later version of
     /// NACP with more fields gives the same hash.
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(serde_json::json!(self.container()).to_string());
@@ -414,34 +517,4 @@ impl Service {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hash_changes_with_the_container_and_with_nothing_else() {
-        let service = Service::new("image:1").model("m").port(80);
-        let same = service.clone().replicas(3).priority(9).depends_on("other");
-        assert_eq!(service.hash(), same.hash());
-        // Pinned: a hash that changes with NACP's version would restart every service at an upgrade.
-        assert_eq!(service.hash(), "v1:b047a22013e9efe8fb3fbfd764e6aad451fd50e8b8f8206c5e23ec14548cb406");
-        for other in [
-            service.clone().env("A", "1"),
-            service.clone().port(81),
-            service.clone().ready(Probe::http("/")),
-            service.clone().gpu(GpuNeed::memory(Bytes::gib(1))),
-            service.clone().command(["--x"]),
-            service.clone().volume("v", "/v"),
-            service.clone().determinism(Determinism::Strict),
-            Service { image: "image:2".into(), ..service.clone() },
-        ] {
-            assert_ne!(service.hash(), other.hash(), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_stored_in_a_label_has_no_values_of_the_environment() {
-        let stored = Service::new("image").env("TOKEN", "hunter2").ready(Probe::http("/x")).stored().to_string();
-        assert!(stored.contains("TOKEN") && !stored.contains("hunter2"), "{stored}");
-        assert!(stored.contains("/x"));
-    }
-}
+mod tests;

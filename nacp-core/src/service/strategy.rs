@@ -1,6 +1,9 @@
 //! How a service's containers are replaced when it changes, and what happens when one ends.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How the replicas of a service are replaced when its specification changes. When a new one does not become ready, the
 /// old ones come back.
@@ -25,6 +28,16 @@ impl Default for Strategy {
 }
 
 impl Strategy {
+    /// A few at a time, with so many new ones beside the old ones and so many missing meanwhile.
+    pub const fn rolling(surge: u32, unavailable: u32) -> Self {
+        Self::Rolling { surge, unavailable }
+    }
+
+    /// Whether new replicas run beside the old ones for a time, and so need GPUs, memory and ports of their own.
+    pub const fn overlaps(self) -> bool {
+        !matches!(self, Self::Rolling { surge: 0, .. })
+    }
+
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -44,42 +57,51 @@ fn one() -> u32 {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Named {
-    Rolling,
-    BlueGreen,
-}
-
-#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Long {
     rolling: Rolling,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "`rolling`, `blue_green`, or `rolling` with `surge` and `unavailable`")]
-enum Written {
-    Named(Named),
-    Long(Long),
-}
+const ROLLING: &str = "rolling";
+const BLUE_GREEN: &str = "blue_green";
 
 impl<'de> Deserialize<'de> for Strategy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Named(Named::Rolling) => Self::default(),
-            Written::Named(Named::BlueGreen) => Self::BlueGreen,
-            Written::Long(Long { rolling: Rolling { surge, unavailable } }) => Self::Rolling { surge, unavailable },
-        })
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Strategy;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`rolling`, `blue_green`, or `rolling` with `surge` and `unavailable`,")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Strategy, E> {
+                match name {
+                    ROLLING => Ok(Strategy::default()),
+                    BLUE_GREEN => Ok(Strategy::BlueGreen),
+                    other => Err(E::unknown_variant(other, &[ROLLING, BLUE_GREEN])),
+                }
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Strategy, A::Error> {
+                let Long { rolling } = Long::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Strategy::Rolling { surge: rolling.surge, unavailable: rolling.unavailable })
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
     }
 }
 
 impl Serialize for Strategy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
-            Self::BlueGreen => Written::Named(Named::BlueGreen),
-            Self::Rolling { surge, unavailable } => Written::Long(Long { rolling: Rolling { surge, unavailable } }),
+            Self::BlueGreen => serializer.serialize_str(BLUE_GREEN),
+            Self::Rolling { surge, unavailable } => {
+                Long { rolling: Rolling { surge, unavailable } }.serialize(serializer)
+            }
         }
-        .serialize(serializer)
     }
 }
 

@@ -16,12 +16,18 @@ pub(crate) struct Kind {
 
 /// The error of the parser with line, column, the field's path, and what was most likely meant.
 pub(crate) fn explain(kind: Kind, text: &str, error: &YamlError) -> Error {
-    let at = error.location();
-    let path = at.and_then(|at| place::path(text, at.line(), at.column()));
+    let at = error.location().map(|at| (at.line(), at.column()));
+    // Of a value that has several forms the parser tells where its key is.
+    let forms = matches!(original(error), YamlError::SerdeInvalidType { .. } | YamlError::SerdeUnknownVariant { .. });
+    let of_key = at.filter(|_| forms).and_then(|(line, column)| place::field(text, line, column));
+    let (path, at) = match of_key {
+        Some((path, at)) => (Some(path), Some(at)),
+        None => (at.and_then(|(line, column)| place::path(text, line, column)), at),
+    };
     let invalid = |message: &str| {
         let described = Error::new(ErrorKind::InvalidArgument, kind.operation, message);
         match at {
-            Some(at) => described.with("line", at.line()).with("column", at.column()),
+            Some((line, column)) => described.with("line", line).with("column", column),
             None => described,
         }
     };
@@ -31,18 +37,25 @@ pub(crate) fn explain(kind: Kind, text: &str, error: &YamlError) -> Error {
     };
     match original(error) {
         YamlError::SerdeUnknownField { field, expected, .. } => {
-            let described = invalid("unknown field").with("field", field);
+            let described = invalid("unknown field").with("field", inner(field));
             match nearest(field, expected.iter().copied()) {
                 Some(near) => described.hint(format!("did you mean {near}?")),
                 None => described.hint(format!("the fields here are {}", expected.join(", "))),
             }
         }
         YamlError::SerdeUnknownVariant { variant, expected, .. } => {
-            invalid("unknown value").with("value", variant).hint(format!("choose one of {}", expected.join(", ")))
+            let described = path.iter().fold(invalid("unknown value"), |described, path| described.with("field", path));
+            let described = described.with("value", variant);
+            match nearest(variant, expected.iter().copied()) {
+                Some(near) => described.hint(format!("did you mean {near}?")),
+                None => described.hint(format!("choose one of {}", expected.join(", "))),
+            }
         }
-        YamlError::SerdeMissingField { field, .. } => invalid("a field is missing").with("field", inner(field)),
+        YamlError::SerdeMissingField { field, .. } => {
+            invalid("a field is missing").with("field", inner(field)).hint(format!("add `{field}`"))
+        }
         YamlError::DuplicateMappingKey { key, .. } => {
-            let described = invalid("a field is there twice");
+            let described = invalid("a field is there twice").hint("remove one of them");
             match key {
                 Some(key) => described.with("field", inner(key)),
                 None => described,

@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -197,6 +198,172 @@ fn a_service_without_a_gpu_needs_no_node() {
     empty.gpus.clear();
     let placements = plan(&App::new("a").service("s", Service::new("image")), &empty, &[]).unwrap();
     assert_eq!((placements[0].gpus.len(), placements[0].reason.as_str()), (0, "it needs no GPU"));
+}
+
+fn partition(profile: &str) -> Service {
+    Service::new("image").gpu(GpuNeed::memory(Bytes::gib(2)).mig(profile))
+}
+
+#[test]
+fn each_replica_gets_a_partition_of_its_own_that_nobody_uses() {
+    let app = App::new("a").service("s", partition("1g.5gb").replicas(3));
+    let placements = plan(&app, &snapshot("a100-mig"), &[]).unwrap();
+    let chosen: BTreeSet<_> = placements.iter().map(|placed| placed.gpus[0].as_str()).collect();
+    assert_eq!(chosen.len(), 3);
+    assert!(chosen.iter().all(|id| id.starts_with("MIG-")), "{chosen:?}");
+    // In two partitions programs hold most of the memory.
+    for used in ["MIG-a1000a01-0007-5000-8000-000000000001", "MIG-a1000a01-0008-5000-8000-000000000002"] {
+        assert!(!chosen.contains(used), "{chosen:?}");
+    }
+    assert!(placements[0].reason.starts_with("most free of "), "{}", placements[0].reason);
+}
+
+#[test]
+fn a_partition_that_is_promised_is_not_given_again() {
+    let free = "MIG-a1000a01-0009-5000-8000-000000000003";
+    let held = running("other", "x", free, Bytes::gib(1));
+    let app = App::new("a").service("s", partition("1g.5gb").replicas(9));
+    let error = plan(&app, &snapshot("a100-mig"), &[held]).unwrap_err().to_string();
+    assert!(error.contains(&format!("{free}: held by a replica")), "{error}");
+}
+
+#[test]
+fn a_divided_gpu_is_not_given_as_a_whole_and_a_whole_one_has_no_partitions() {
+    let app = App::new("a").service("s", gpu(Bytes::gib(2)).replicas(2));
+    let placements = plan(&app, &snapshot("a100-mig"), &[]).unwrap();
+    assert!(placements.iter().all(|placed| placed.gpus[0].as_str().starts_with("GPU-")), "{placements:?}");
+    let divided: Vec<_> = snapshot("a100-mig").gpus.iter().take(2).map(|state| state.gpu.id.clone()).collect();
+    assert!(placements.iter().all(|placed| !divided.contains(&placed.gpus[0])), "{placements:?}");
+    let app = App::new("a").service("s", partition("1g.10gb"));
+    let error = plan(&app, &snapshot("a100-mig"), &[]).unwrap_err().to_string();
+    assert!(error.contains("profile 1g.5gb, 1g.10gb needed"), "{error}");
+    assert!(error.contains("did you mean 2g.10gb? the partitions here have the profiles "), "{error}");
+    let error = plan(&app, &snapshot("h100x8"), &[]).unwrap_err().to_string();
+    assert!(error.contains("it is not divided into partitions") && error.contains("no partitions"), "{error}");
+}
+
+#[test]
+fn the_driver_must_serve_the_cuda_that_is_needed() {
+    let need = |range: &str| {
+        App::new("a").service("s", Service::new("i").gpu(GpuNeed::memory(Bytes::gib(1)).cuda(range.parse().unwrap())))
+    };
+    let mut node = snapshot("h100x8");
+    assert!(plan(&need(">=12.4 <14"), &node, &[]).is_ok());
+    let error = plan(&need(">=13.1"), &node, &[]).unwrap_err().to_string();
+    assert!(error.contains("its driver serves CUDA 13.0, >=13.1 needed"), "{error}");
+    node.origin.cuda = None;
+    let error = plan(&need(">=12.4"), &node, &[]).unwrap_err().to_string();
+    assert!(error.contains("the CUDA version of its driver is unknown"), "{error}");
+}
+
+#[test]
+fn gpus_that_must_be_connected_are_and_a_pair_that_is_not_is_told() {
+    let gang = |topology, count| {
+        let need = GpuNeed::memory(Bytes::gib(10)).count(count).topology(topology);
+        App::new("a").service("s", Service::new("i").gpu(need))
+    };
+    let placements = plan(&gang(Wanted::Nvlink, 4), &snapshot("h100x8"), &[]).unwrap();
+    assert_eq!(placements[0].gpus.len(), 4);
+    assert!(placements[0].reason.contains("joined by NVLink"), "{}", placements[0].reason);
+    // Without its NVLinks the first is joined to none.
+    let mut broken = snapshot("h100x8");
+    broken.gpus[0].gpu.nvlinks = Reading::Known(Vec::new());
+    let placements = plan(&gang(Wanted::Nvlink, 4), &broken, &[]).unwrap();
+    assert!(!placements[0].gpus.contains(&broken.gpus[0].gpu.id));
+    broken.gpus.truncate(2);
+    let error = plan(&gang(Wanted::Nvlink, 2), &broken, &[]).unwrap_err().to_string();
+    assert!(error.contains("topology=nvlink fitting=2 apart=[GPU-4100a8"), "{error}");
+    assert!(error.contains(": no NVLink]"), "{error}");
+}
+
+#[test]
+fn gpus_of_one_cpu_socket_are_chosen_together() {
+    let mut node = snapshot("h100x8");
+    for (index, state) in node.gpus.iter_mut().enumerate() {
+        state.gpu.affinity.memory_nodes = Reading::Known(vec![u32::from(index % 2 == 1)]);
+    }
+    let need = GpuNeed::memory(Bytes::gib(10)).count(3).topology(Wanted::Numa);
+    let app = App::new("a").service("s", Service::new("i").gpu(need));
+    let chosen = &plan(&app, &node, &[]).unwrap()[0].gpus;
+    let sockets: BTreeSet<_> = node
+        .gpus
+        .iter()
+        .enumerate()
+        .filter(|(_, state)| chosen.contains(&state.gpu.id))
+        .map(|(index, _)| index % 2)
+        .collect();
+    assert_eq!((chosen.len(), sockets.len()), (3, 1));
+}
+
+#[test]
+fn memory_that_is_not_known_yet_takes_all_of_the_emptiest_gpu() {
+    let auto = Service::new("image").gpu(GpuNeed::memory(GpuMemory::Auto));
+    let app = App::new("a").service("auto", auto.clone()).service("small", gpu(Bytes::gib(1)));
+    let placements = plan(&app, &snapshot("h100x8"), &[]).unwrap();
+    assert_eq!(placements[0].memory, snapshot("h100x8").gpus[0].sample.memory.known().unwrap().free);
+    assert!(placements[0].reason.contains("all that is free"), "{}", placements[0].reason);
+    assert_ne!(placements[0].gpus, placements[1].gpus);
+    let laptop = snapshot("rtx3050ti-laptop-wsl2");
+    let held = running("other", "x", laptop.gpus[0].gpu.id.as_str(), Bytes::mib(100));
+    let error = plan(&App::new("a").service("auto", auto), &laptop, &[held]).unwrap_err().to_string();
+    assert!(error.contains("`memory: auto` needs a GPU without other replicas, 1 there"), "{error}");
+    assert!(error.ends_with("write the memory that the service needs, so that it can share a GPU"), "{error}");
+}
+
+#[test]
+fn a_condemned_gpu_gets_nothing_and_keeps_nothing() {
+    let (app, node) = (App::new("a").service("s", gpu(Bytes::gib(70))), snapshot("h100x8"));
+    let held = [running("a", "s", FIRST_H100, Bytes::gib(70))];
+    let condemned = BTreeMap::from([(FIRST_H100.parse().unwrap(), "Xid 79".to_owned())]);
+    let request = Request::new(&app, &node).running(&held);
+    assert_eq!(on(&request.plan().unwrap(), "s", 0), ["00001"]);
+    assert_eq!(on(&request.condemned(&condemned).plan().unwrap(), "s", 0), ["00003"]);
+    let all: BTreeMap<_, _> = node.gpus.iter().map(|state| (state.gpu.id.clone(), "Xid 79".to_owned())).collect();
+    let error = request.condemned(&all).plan().unwrap_err().to_string();
+    assert!(error.contains("GPU-4100a801: cordoned: Xid 79"), "{error}");
+    // A GPU stands for its partitions.
+    let (app, node) = (App::new("a").service("s", partition("1g.5gb").replicas(5)), snapshot("a100-mig"));
+    let condemned = BTreeMap::from([(node.gpus[0].gpu.id.clone(), "hot".to_owned())]);
+    let error = Request::new(&app, &node).condemned(&condemned).plan().unwrap_err().to_string();
+    assert!(error.contains("MIG-a1000a01-0009-5000-8000-000000000003: cordoned: hot"), "{error}");
+}
+
+#[test]
+fn two_containers_of_one_replica_count_once_unless_both_run() {
+    let (app, node) = (App::new("a").service("s", gpu(Bytes::gib(30))), snapshot("h100x8"));
+    let mut only = node;
+    only.gpus.truncate(1);
+    let old = running("other", "x", FIRST_H100, Bytes::gib(40));
+    let next = Running { active: false, ..old.clone() };
+    // 79 GiB are free, 40 are promised to the one that runs or to the one that follows it: 30 are left.
+    assert!(plan(&app, &only, &[old.clone(), next.clone()]).is_ok());
+    // Of two that run at the same time each holds its own.
+    for both in [Running { beside: true, ..next.clone() }, Running { active: true, ..next }] {
+        let error = plan(&app, &only, &[old.clone(), both]).unwrap_err().to_string();
+        assert!(error.contains("[GPU-4100a801: 0 B free of"), "{error}");
+    }
+}
+
+#[test]
+fn an_old_container_that_runs_on_beside_the_new_one_gives_up_nothing() {
+    let laptop = laptop(Bytes::gib(2));
+    let app = App::new("a").service("s", gpu(Bytes::mib(3000)));
+    let old = running("a", "s", laptop.gpus[0].gpu.id.as_str(), Bytes::gib(2));
+    assert!(plan(&app, &laptop, std::slice::from_ref(&old)).is_ok());
+    let error = plan(&app, &laptop, &[Running { beside: true, ..old }]).unwrap_err().to_string();
+    assert!(error.contains("2 GiB free of 4 GiB"), "{error}");
+}
+
+#[test]
+fn of_two_containers_that_may_stay_the_last_is_the_replica_and_the_other_keeps_its_promise() {
+    let app = App::new("a").service("s", gpu(Bytes::gib(70)));
+    let old = running("a", "s", FIRST_H100, Bytes::gib(70));
+    let new = Running { gpus: vec![snapshot("h100x8").gpus[2].gpu.id.clone()], ..old.clone() };
+    let both = [old, new];
+    let placements = plan(&app, &snapshot("h100x8"), &both).unwrap();
+    assert_eq!((placements.len(), on(&placements, "s", 0)), (1, vec!["00003".to_owned()]));
+    let placements = plan(&App::new("b").service("t", gpu(Bytes::gib(70))), &snapshot("h100x8"), &both).unwrap();
+    assert_eq!(on(&placements, "t", 0), ["00004"]);
 }
 
 proptest! {

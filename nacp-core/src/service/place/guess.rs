@@ -1,8 +1,8 @@
-//! Which field stands at a place of `nacp.yaml`: the parser tells line and column only.
+//! Which field stands at a place of a text that cannot be read as a whole.
 
 /// The path of the field at this line and column (both from 1), such as `services.llm.port`; for the first key of a
 /// mapping, the path of that mapping. Nothing where the text is written in a way that does not tell.
-pub(super) fn path(text: &str, line: u64, column: u64) -> Option<String> {
+pub(in super::super) fn path(text: &str, line: u64, column: u64) -> Option<String> {
     let index = usize::try_from(line.checked_sub(1)?).ok()?;
     let width = usize::try_from(column.checked_sub(1)?).ok()?;
     let lines: Vec<&str> = text.lines().collect();
