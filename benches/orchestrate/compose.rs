@@ -16,12 +16,12 @@ pub(crate) fn run(name: &str, services: u32) -> f64 {
     let mut text = String::from("services:\n");
     for number in 0..services {
         // Without a health check, which the image has no program for: Compose waits only until all run.
-        drop(write!(
+        let _ = write!(
             text,
             "  s{number:02}:\n    image: {}\n    ports: [\"127.0.0.1::8000\"]\n    cap_drop: [ALL]\n    \
              security_opt: [no-new-privileges]\n",
             super::IMAGE
-        ));
+        );
     }
     let file = folder.path().join("compose.yaml");
     std::fs::write(&file, text).expect("it is written");
