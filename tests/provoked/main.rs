@@ -5,6 +5,7 @@
 
 mod daemon;
 mod doctor;
+mod restart;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
@@ -262,4 +263,18 @@ fn podman_takes_a_request_for_gpus_and_forgets_it() {
     podman.create("provoked-silent", json!({ "Devices": [{ "PathOnHost": "/dev/null", "PathInContainer": "/dev/nvidia0", "CgroupPermissions": "rw" }] }), &[WANTS_A_GPU]).unwrap();
     podman.start("provoked-silent").unwrap();
     is_mended("D43", "provoked-silent", &podman);
+}
+
+#[test]
+fn a_daemon_that_is_restarted_under_an_apply_is_survived_where_containers_go_on() {
+    if possible() {
+        restart::survives(true);
+    }
+}
+
+#[test]
+fn a_daemon_that_is_restarted_under_an_apply_is_survived_where_containers_end_with_it() {
+    if possible() {
+        restart::survives(false);
+    }
 }
