@@ -200,9 +200,6 @@ fn loopback() -> IpAddr {
 }
 
 /// Whether it is the address that is taken where none is set; `::1` is another one.
-fn is_loopback(host: &IpAddr) -> bool {
-    *host == loopback()
-}
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
