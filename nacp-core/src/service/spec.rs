@@ -199,8 +199,6 @@ fn loopback() -> IpAddr {
     IpAddr::from([127, 0, 0, 1])
 }
 
-/// Whether it is the address that is taken where none is set; `::1` is another one.
-
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
 fn ten_seconds() -> Duration {
