@@ -267,7 +267,11 @@ impl crate::control::plane::ControlPlane {
                 }
                 let Some(spec) = spec else { return Ok(Brought::Started(Verification::default())) };
                 // What cannot be told is no reason to stop it: the probe has the last word.
-                let found = engine.inspect(id).await.map(|got| verify(&spec, &got));
+                let found = engine.inspect(id).await.map(|got| {
+                    // What has ended already has nothing any more; its end is told for itself.
+                    let ended = got.finished_at.is_some() && got.finished_at >= got.started_at;
+                    if ended { Verification::default() } else { verify(&spec, &got) }
+                });
                 Ok(Brought::Started(found.unwrap_or_default()))
             }
             Act::Stop(id, grace) => match engine.stop(id, *grace).await {
