@@ -526,3 +526,21 @@ impl ControlPlane {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A caller may run each of them in a task.
+    #[test]
+    fn what_is_waited_for_may_go_from_thread_to_thread() {
+        fn sent(_: &(impl Send + ?Sized)) {}
+        fn all(plane: &ControlPlane, app: &App, wanted: &Wanted) {
+            sent(&plane.apply(app));
+            sent(&plane.keep(wanted));
+            sent(&plane.delete("a"));
+            sent(&plane.statuses());
+        }
+        let _compiles: fn(&ControlPlane, &App, &Wanted) = all;
+    }
+}

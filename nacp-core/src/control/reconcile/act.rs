@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{FutureExt as _, join_all};
+use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 use futures_util::stream::{self, StreamExt as _};
 
 use super::look::{World, hash_of};
@@ -48,11 +48,15 @@ impl Keeper<'_> {
         let plane = self.plane;
         let watcher = Told { events: self.pulling(goal) };
         let watcher = &watcher;
-        let doing = jobs
+        // Boxed, or the compiler does not see that all of it may go from thread to thread.
+        let doing: Vec<BoxFuture<'_, _>> = jobs
             .iter()
             .zip(specs)
             .enumerate()
-            .map(|(index, (job, spec))| async move { (index, plane.carry_out(&job.act, spec, watcher).await) });
+            .map(|(index, (job, spec))| {
+                async move { (index, plane.carry_out(&job.act, spec, watcher).await) }.boxed()
+            })
+            .collect();
         let mut done: Vec<_> = stream::iter(doing).buffer_unordered(TOGETHER).collect().await;
         done.sort_by_key(|(index, _)| *index);
         let mut failure = None;
@@ -297,10 +301,11 @@ impl crate::control::plane::ControlPlane {
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(created);
         };
         let creating = creating.boxed().shared();
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.retain(|one| one.peek().is_none());
-        begun.push(creating.clone());
-        drop(begun);
+        {
+            let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            begun.retain(|one| one.peek().is_none());
+            begun.push(creating.clone());
+        }
         creating.await;
         let created = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         created
