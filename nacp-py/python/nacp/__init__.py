@@ -17,6 +17,7 @@ Importing it never fails for want of a driver, a GPU or Docker: what needs them 
 from nacp import cuda, exceptions, gpu
 from nacp._app import (
     App,
+    AppWarning,
     Exported,
     GpuNeed,
     Imported,
@@ -30,6 +31,7 @@ from nacp._app import (
     Security,
     Service,
     Ulimit,
+    app_schema,
     plan,
 )
 from nacp._certificate import Certificate
@@ -120,6 +122,7 @@ from nacp.exceptions import (
 __all__ = [
     "Action",
     "App",
+    "AppWarning",
     "AppEvent",
     "AppStatus",
     "Call",
@@ -243,6 +246,7 @@ __all__ = [
     "Utilization",
     "Window",
     "__version__",
+    "app_schema",
     "check",
     "cuda",
     "detect",
