@@ -467,8 +467,9 @@ class App:
 
     @property
     def warnings(self) -> tuple[AppWarning, ...]:
-        """What is valid and worth a second look: what other machines reach, each lock that is loosened, what is not
-        pinned, and what nothing acts on yet.
+        """What is valid and worth a second look.
+
+        That is what other machines reach, each lock that is loosened, what is not pinned, and what nothing acts on yet.
 
         >>> print(nacp.App("a", services={"s": nacp.Service("image:latest")}).warnings[0])
         services.s.image: `latest` may be another image tomorrow; name a version
