@@ -19,6 +19,20 @@ pub struct GpuView {
     pub condemned: BTreeMap<GpuId, String>,
 }
 
+impl GpuView {
+    /// GPUs of which none is condemned.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot, condemned: BTreeMap::new() }
+    }
+
+    /// Gives a GPU to no further replica, for this reason.
+    #[must_use]
+    pub fn condemn(mut self, gpu: GpuId, reason: impl Into<String>) -> Self {
+        self.condemned.insert(gpu, reason.into());
+        self
+    }
+}
+
 /// Where the control plane reads the GPUs from.
 #[async_trait]
 pub trait Gpus: Send + Sync + fmt::Debug {
