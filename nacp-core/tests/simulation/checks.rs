@@ -92,10 +92,12 @@ impl World {
     }
 
     /// What is promised on a GPU; the two containers of one replica that do not run together count once.
-    pub(crate) fn promised(&self, gpu: usize, without: Option<&str>) -> u64 {
+    pub(crate) fn promised(&self, gpu: usize, without: Option<(&str, &str, u32)>) -> u64 {
         let mut replicas: BTreeMap<(&str, &str, u32), (u64, u64)> = BTreeMap::new();
         for held in self.containers.values().filter(|held| held.gpus.contains(&gpu)) {
-            let Some(replica) = held.replica.as_ref().filter(|_| without != Some(&held.id)) else { continue };
+            let Some(replica) = held.replica.as_ref().filter(|_| without.is_none_or(|own| !held.is(own))) else {
+                continue;
+            };
             let (running, most) = replicas.entry((&replica.app, &replica.service, replica.number)).or_default();
             *running += if held.active() { replica.memory } else { 0 };
             *most = (*most).max(replica.memory);
@@ -199,8 +201,13 @@ impl World {
                     held.replica.as_ref().is_some_and(is)
                 });
                 let Some(there) = there else {
+                    let own = (app.name.as_str(), name.as_str(), number);
                     match &service.gpu {
-                        Some(need) if !self.has_room(who, need) => continue,
+                        // What has no room stays away, and an older one of the same replica may stay for it.
+                        Some(need) if !self.has_room(who, need, own) => {
+                            left.retain(|id| !self.containers[*id].is(own));
+                            continue;
+                        }
                         _ => return Some(format!("{}/{name}/{number} is not there as it is wanted", app.name)),
                     }
                 };
@@ -225,20 +232,24 @@ impl World {
         left.first().map(|id| format!("{id} ({}) is left over", self.containers[*id].name))
     }
 
-    /// Whether a replica of this need fits anywhere, beside all that is promised now.
-    fn has_room(&self, who: Who, need: &GpuNeed) -> bool {
+    /// Whether a replica of this need fits anywhere, beside all that is promised now; beside its older self too, where
+    /// that may stay until it is ready.
+    fn has_room(&self, who: Who, need: &GpuNeed, own: (&str, &str, u32)) -> bool {
         let desire = &self.desires[who.program];
+        let gives_way = self.want(own.0, own.1).surge == 0;
+        let own = gives_way.then_some(own);
         let wanted = need.memory.bytes().map_or(1, |bytes| bytes.0);
         let fits = (0..self.gpus.len()).filter(|gpu| {
             let here = || {
                 let ours = self.containers.values().filter(|held| held.gpus.contains(gpu));
+                let ours = ours.filter(|held| own.is_none_or(|own| !held.is(own)));
                 ours.filter_map(|held| held.replica.as_ref())
             };
             self.gpus[*gpu].usable()
                 && !desire.cordoned.contains(gpu)
                 && !here().any(|replica| replica.exclusive)
                 && (need.sharing != Sharing::Exclusive || here().next().is_none())
-                && self.promised(*gpu, None) + wanted <= self.gpus[*gpu].total
+                && self.promised(*gpu, own) + wanted <= self.gpus[*gpu].total
         });
         fits.count() >= need.count as usize
     }

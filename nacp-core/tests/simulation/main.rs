@@ -49,9 +49,16 @@ const EXPECTED: &[&str] = &[
     "rename",
     "resume",
     "scale",
+    "services",
     "standby",
     "start",
     "stop",
+    "told-converged",
+    "told-cordoned",
+    "told-ended",
+    "told-not-ready",
+    "told-rolled-back",
+    "told-standby",
     "uncordon",
     "undrain",
     "update",
@@ -221,4 +228,9 @@ fn a_lease_that_everyone_gets_is_found() {
 #[test]
 fn a_prober_that_says_ready_at_once_is_found() {
     is_found(Mutation::ReadyAtOnce, 500, &["start-order"]);
+}
+
+#[test]
+fn a_loop_that_was_written_on_an_afternoon_is_found_out() {
+    is_found(Mutation::NaiveLoop, 50, &["start-order", "pause", "exclusive", "unrest", "convergence", "promises"]);
 }

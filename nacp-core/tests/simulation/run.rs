@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nacp_core::clock::Clock;
-use nacp_core::control::{ControlPlane, Wanted};
+use nacp_core::control::{ControlPlane, EventKind, Listener, Wanted};
 use nacp_core::engine::Engine;
 use nacp_core::gpu;
 
+use crate::checks::SECRET;
 use crate::engine::{Shared, SimEngine};
 use crate::faults::{Counts, Fault, Mask};
 use crate::mutation::Mutation;
@@ -62,6 +63,7 @@ pub(crate) struct Outcome {
 struct Program {
     wanted: Wanted,
     task: Option<TaskId>,
+    listener: Option<Listener>,
 }
 
 struct Run {
@@ -87,7 +89,7 @@ pub(crate) fn play(options: Options) -> Outcome {
     world.trace.aloud = options.aloud;
     scenario::set_up(&mut world);
     let wanted = world.desires.iter().map(|desire| Wanted::new(desire.app.clone()).unwrap());
-    let programs = wanted.map(|wanted| Program { wanted, task: None }).collect();
+    let programs = wanted.map(|wanted| Program { wanted, task: None, listener: None }).collect();
     let mut run = Run {
         options,
         shared: Shared::new(time, world),
@@ -179,6 +181,7 @@ impl Run {
     fn poll(&mut self, place: usize) {
         let (task, ended) = self.tasks.poll(place);
         let Some(program) = self.programs.iter().position(|program| program.task == Some(task)) else { return };
+        self.listen(program);
         if ended {
             self.programs[program].task = None;
             let mut world = self.shared.world();
@@ -192,6 +195,20 @@ impl Run {
             world.schedule(Duration::from_secs(5), Happening::Start(program));
         } else if self.shared.world().fault(Fault::Crash, 1) {
             self.crash(program);
+        }
+    }
+
+    /// Hears what a program tells: it stands in the trace, and no secret is in it.
+    fn listen(&mut self, program: usize) {
+        let Some(listener) = &mut self.programs[program].listener else { return };
+        while let Some(event) = listener.try_next() {
+            let mut world = self.shared.world();
+            world.counts.add(name(&event.kind));
+            let (service, number) = (event.service.as_deref().unwrap_or("-"), event.replica.unwrap_or_default());
+            world.tell(format_args!("  p{program} tells of {service}/{number}: {}", event.kind));
+            if format!("{event:?}").contains(SECRET) {
+                world.violate("secrets", format!("a value stands in an event: {event}"));
+            }
         }
     }
 
@@ -237,6 +254,7 @@ impl Run {
         };
         let (plane, wanted, shared) = (self.plane(who), self.programs[program].wanted.clone(), self.shared.clone());
         let mutation = self.options.mutation;
+        self.programs[program].listener = Some(plane.events().listen());
         self.programs[program].task = Some(self.tasks.spawn(async move {
             if mutation == Mutation::NaiveLoop {
                 return naive::keep(&SimEngine { shared, who, mutation }, &wanted).await;
@@ -359,5 +377,23 @@ impl Run {
             world.counts.add("converged");
             self.done = true;
         }
+    }
+}
+
+const fn name(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::Pulling(_) => "told-pulling",
+        EventKind::Doing { .. } => "told-doing",
+        EventKind::Done { .. } => "told-done",
+        EventKind::Failed { .. } => "told-failed",
+        EventKind::Ready { .. } => "told-ready",
+        EventKind::NotReady { .. } => "told-not-ready",
+        EventKind::Ended { .. } => "told-ended",
+        EventKind::RolledBack { .. } => "told-rolled-back",
+        EventKind::Cordoned { .. } => "told-cordoned",
+        EventKind::Standby { .. } => "told-standby",
+        EventKind::Keeping => "told-keeping",
+        EventKind::Converged => "told-converged",
+        _ => "told-something-else",
     }
 }

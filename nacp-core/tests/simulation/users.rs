@@ -16,7 +16,7 @@ pub(crate) enum Word {
 /// One user says one thing to one program.
 pub(crate) fn say(world: &mut World, program: usize, wanted: &Wanted) -> Word {
     let now = world.now();
-    let kind = world.rng.below(12);
+    let kind = world.rng.below(13);
     let mut app = world.desires[program].app.clone();
     let service = pick(&mut world.rng, &app.services.keys().cloned().collect::<Vec<_>>()).clone();
     let count = u32::try_from(world.rng.below(4)).unwrap();
@@ -74,6 +74,17 @@ pub(crate) fn say(world: &mut World, program: usize, wanted: &Wanted) -> Word {
             }
             "delete"
         }
+        12 => {
+            let name = if world.rng.chance(500) { "web" } else { "embed" };
+            let spare = &mut world.desires[program].spare;
+            match (app.services.remove(name), spare.remove(name)) {
+                (Some(service), _) => drop(spare.insert(name.to_owned(), service)),
+                (None, Some(service)) => drop(app.services.insert(name.to_owned(), service)),
+                (None, None) => return Word::Nothing,
+            }
+            set(world, program, wanted, app);
+            "services"
+        }
         _ => return Word::Nothing,
     };
     world.desires[program].note(now);
@@ -94,6 +105,7 @@ fn set(world: &mut World, program: usize, wanted: &Wanted, app: App) {
 pub(crate) fn settle(world: &mut World, program: usize, wanted: &Wanted) {
     let now = world.now();
     let mut app = world.desires[program].app.clone();
+    app.services.append(&mut world.desires[program].spare);
     for (name, service) in &mut app.services {
         service.replicas = service.replicas.max(1);
         if name == "llm" && !IMAGES.contains(&service.image.as_str()) {

@@ -61,6 +61,12 @@ impl Held {
         }
     }
 
+    /// Whether it was made to be this replica, of whatever specification.
+    pub(crate) fn is(&self, (app, service, number): (&str, &str, u32)) -> bool {
+        let is = |replica: &Replica| replica.app == app && replica.service == service && replica.number == number;
+        self.replica.as_ref().is_some_and(is)
+    }
+
     pub(crate) fn key(&self) -> Option<(String, String, u32)> {
         let replica = self.replica.as_ref()?;
         Some((replica.app.clone(), replica.service.clone(), replica.number))

@@ -52,10 +52,8 @@ impl World {
                     self.become_ready(&id);
                 }
             }
-            Happening::End(id, run, code) => {
-                if self.containers.get(&id).is_some_and(|held| held.runs == run) {
-                    self.end(&id, Some(code));
-                }
+            Happening::End(id, run, code) if self.containers.get(&id).is_some_and(|held| held.runs == run) => {
+                self.end(&id, Some(code));
             }
             Happening::Late(who, effect) => {
                 self.tell(format_args!("    late from {who}: {}", effect.told()));
@@ -205,6 +203,7 @@ impl World {
         let desire = &self.desires[program];
         let Some((service, _)) = desire.app.services.iter().next() else { return };
         let name = format!("nacp.{}.{service}.0", desire.name);
+        let name = if self.rng.chance(300) { format!("{name}.next") } else { name };
         let taken = self.containers.values().any(|held| held.name == name);
         let stays = self.rng.millis(3_000..60_000);
         if !taken && self.fault(Fault::NameTaken, 1000) {
@@ -235,6 +234,13 @@ impl World {
                 self.gpu_back(gpu);
             }
         }
+        let containers = &self.containers;
+        self.agenda.retain(|_, happening| match happening {
+            Happening::End(id, ..) => containers
+                .get(id)
+                .is_some_and(|held| held.stopping || ["crash", "job"].iter().any(|ends| held.image.contains(ends))),
+            _ => true,
+        });
         let unready: Vec<_> = self
             .containers
             .values()

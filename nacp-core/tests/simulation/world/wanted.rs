@@ -16,6 +16,8 @@ pub(crate) struct Desire {
     pub(crate) name: String,
     /// The app with everything that was said since in it.
     pub(crate) app: App,
+    /// Services that were taken out of it, and come back in the end.
+    pub(crate) spare: BTreeMap<String, Service>,
     pub(crate) paused: bool,
     pub(crate) drained: BTreeSet<String>,
     pub(crate) cordoned: BTreeSet<usize>,
@@ -41,6 +43,7 @@ impl Desire {
         let mut desire = Self {
             name: app.name.clone(),
             app,
+            spare: BTreeMap::new(),
             paused: false,
             drained: BTreeSet::new(),
             cordoned: BTreeSet::new(),
@@ -88,8 +91,9 @@ impl Desire {
         self.counts.get(service).and_then(|counts| counts.iter().map(|(_, count)| *count).max()).unwrap_or_default()
     }
 
+    /// A service, also one that was taken out.
     pub(crate) fn service(&self, name: &str) -> Option<&Service> {
-        self.app.services.get(name)
+        self.app.services.get(name).or_else(|| self.spare.get(name))
     }
 }
 
