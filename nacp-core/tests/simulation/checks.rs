@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nacp_core::engine::ContainerState;
-use nacp_core::service::{Condition, GpuNeed, Sharing};
+use nacp_core::service::{Condition, GpuNeed, Sharing, Strategy};
 
-use crate::world::{Effect, Held, Who, World};
+use crate::world::{Effect, Held, Replica, Who, World};
 
 /// Stands in every value that must appear nowhere but in a container's environment.
 pub(crate) const SECRET: &str = "hunter2";
@@ -22,6 +22,46 @@ impl World {
         }
         self.check_copies();
         self.check_gpus();
+        self.check_available();
+    }
+
+    /// From now on nobody but the loop disturbs anything: an update must leave as many replicas ready as it says.
+    pub(crate) fn guard(&mut self) {
+        for desire in &self.desires {
+            for (name, service) in &desire.effective().services {
+                let missing = match service.strategy {
+                    Strategy::Rolling { unavailable, .. } => unavailable as usize,
+                    _ => 0,
+                };
+                let serving = self.serving(&desire.name, name);
+                if !service.image.contains("job") {
+                    self.least.insert((desire.name.clone(), name.clone()), serving.saturating_sub(missing));
+                }
+            }
+        }
+    }
+
+    fn serving(&self, app: &str, service: &str) -> usize {
+        let mut desires = self.desires.iter().filter(|desire| desire.name == app);
+        let probed = desires.find_map(|desire| desire.service(service)).is_some_and(|service| service.ready.is_some());
+        let of = |replica: &Replica| replica.app == app && replica.service == service;
+        let serving: BTreeSet<_> = self
+            .containers
+            .values()
+            .filter(|held| held.serves(probed) && held.replica.as_ref().is_some_and(of))
+            .filter_map(|held| Some(held.replica.as_ref()?.number))
+            .collect();
+        serving.len()
+    }
+
+    fn check_available(&mut self) {
+        let short = self.least.iter().find_map(|((app, service), least)| {
+            let serving = self.serving(app, service);
+            (serving < *least).then(|| format!("{app}/{service} has {serving} that serve, and {least} are the least"))
+        });
+        if let Some(what) = short {
+            self.violate("availability", what);
+        }
     }
 
     fn check_copies(&mut self) {
@@ -192,7 +232,7 @@ impl World {
             let hash = service.hash();
             for number in 0..service.replicas {
                 let there = self.containers.values().find(|held| {
-                    let is = |replica: &crate::world::Replica| {
+                    let is = |replica: &Replica| {
                         replica.app == app.name
                             && &replica.service == name
                             && replica.number == number

@@ -63,6 +63,7 @@ const EXPECTED: &[&str] = &[
     "undrain",
     "update",
     "update-badly",
+    "update-in-peace",
     "watch",
     "withdraw",
 ];

@@ -77,6 +77,8 @@ struct Run {
     calm: Option<Duration>,
     settled: Option<Duration>,
     quiet: Option<(Duration, u64, u64)>,
+    /// Whether what was as wanted is updated once more.
+    updating: bool,
     /// The calls at the beginning of this minute.
     minute: (u64, u64),
     done: bool,
@@ -100,6 +102,7 @@ pub(crate) fn play(options: Options) -> Outcome {
         calm: None,
         settled: None,
         quiet: None,
+        updating: false,
         minute: (0, 0),
         done: false,
     };
@@ -375,7 +378,15 @@ impl Run {
                 return world.violate("hot-loop", what);
             }
             world.counts.add("converged");
-            self.done = true;
+            if self.updating || self.options.seed.is_multiple_of(2) {
+                self.done = true;
+                return;
+            }
+            (self.updating, self.settled, self.quiet, self.calm) = (true, None, None, Some(now));
+            world.guard();
+            for (program, Program { wanted, .. }) in self.programs.iter().enumerate() {
+                users::update(&mut world, program, wanted);
+            }
         }
     }
 }

@@ -101,6 +101,17 @@ fn set(world: &mut World, program: usize, wanted: &Wanted, app: App) {
     desire.app = app;
 }
 
+/// A user updates an app that is well.
+pub(crate) fn update(world: &mut World, program: usize, wanted: &Wanted) {
+    let now = world.now();
+    let mut app = world.desires[program].app.clone();
+    change(&mut world.rng, &mut app);
+    set(world, program, wanted, app);
+    world.desires[program].note(now);
+    world.counts.add("update-in-peace");
+    world.tell(format_args!("the user of p{program} updates in peace"));
+}
+
 /// In the end everybody wants something that can be had, and says so.
 pub(crate) fn settle(world: &mut World, program: usize, wanted: &Wanted) {
     let now = world.now();

@@ -54,6 +54,11 @@ impl Held {
         self.state.is_active()
     }
 
+    /// Whether requests are answered.
+    pub(crate) fn serves(&self, probed: bool) -> bool {
+        self.active() && !self.stopping && (self.ready || !probed)
+    }
+
     fn seen(&self, now: Duration) -> ContainerState {
         match self.before {
             Some((state, until)) if now < until => state,

@@ -109,6 +109,8 @@ pub(crate) struct World {
     pub(crate) history: BTreeMap<(String, String, u32), Past>,
     /// Since when the promises on a GPU are more than it has.
     pub(crate) overbooked: BTreeMap<usize, Duration>,
+    /// How many replicas of a service must be ready while it is updated and nothing goes wrong.
+    pub(crate) least: BTreeMap<(String, String), usize>,
     next: u64,
 }
 
@@ -147,6 +149,7 @@ impl World {
             changes: 0,
             history: BTreeMap::new(),
             overbooked: BTreeMap::new(),
+            least: BTreeMap::new(),
             next: 0,
         }
     }
