@@ -113,6 +113,7 @@ pub mod host;
 mod listen;
 pub mod observe;
 pub mod placement;
+mod random;
 pub mod route;
 pub mod service;
 #[cfg(feature = "sim")]

@@ -202,7 +202,7 @@ impl ControlPlane {
             let containers = self.engine().list(Some(&app.name)).await?;
             let after = self.clock.monotonic().saturating_sub(start);
             let asked = waiting.into_iter().map(|one| async {
-                let seen = one.look(&containers, &*self.prober, after).await;
+                let seen = one.look(&containers, &**self.engine(), &*self.prober, after).await;
                 (one, seen)
             });
             waiting = Vec::new();

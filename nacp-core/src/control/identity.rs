@@ -112,6 +112,7 @@ pub(super) fn promise(container: &Container) -> Option<Running> {
         memory: Bytes(container.label(labels::GPU_MEMORY)?.parse().ok()?),
         exclusive: container.label(labels::GPU_EXCLUSIVE) == Some("true"),
         active: container.state.is_active(),
+        beside: false,
         app: identity.app,
         service: identity.service,
         replica: identity.replica,

@@ -14,7 +14,7 @@ use super::gpus::Gpus;
 use super::identity::{identify, promise, stored};
 use super::lease::Leases;
 use super::plan::Plan;
-use super::probe::{HttpProber, Prober};
+use super::prober::{Prober, SystemProber, Target};
 use super::status::{AppStatus, ReplicaStatus};
 use super::traffic::{NoTraffic, Traffic};
 use super::wanted::Wanted;
@@ -76,7 +76,7 @@ impl ControlPlane {
             engine,
             strategy: Arc::new(BestFit),
             clock: Arc::new(SystemClock::new()),
-            prober: Arc::new(HttpProber::new()),
+            prober: Arc::new(SystemProber::new()),
             gpus: None,
             leases: None,
             traffic: Arc::new(NoTraffic),
@@ -101,7 +101,7 @@ impl ControlPlane {
         self
     }
 
-    /// Asks replicas whether they are ready in this way; over HTTP otherwise.
+    /// Asks replicas whether they are ready in this way; by a [`SystemProber`] otherwise.
     #[must_use]
     pub fn with_prober(mut self, prober: Arc<dyn Prober>) -> Self {
         self.prober = prober;
@@ -337,11 +337,11 @@ impl ControlPlane {
         let promised = promise(container)?;
         let (model, probe) = stored(container);
         let running = container.state == ContainerState::Running;
-        let ready = match (probe, container.address) {
+        let ready = match probe {
             _ if !running => false,
-            (Ok(None), _) => true,
-            (Ok(Some(probe)), Some(address)) => self.prober.ask(address, http_path(&probe)).await.is_ok(),
-            (Ok(Some(_)), None) | (Err(_), _) => false,
+            Ok(None) => true,
+            Ok(Some(probe)) => self.prober.ask(Target::of(&*self.engine, container), &probe).await.is_ok(),
+            Err(_) => false,
         };
         Some(ReplicaStatus {
             service: promised.service,
@@ -358,12 +358,5 @@ impl ControlPlane {
             memory: promised.memory,
             gpu_injection: container.label(labels::GPU_INJECTION).map(str::to_owned),
         })
-    }
-}
-
-fn http_path(probe: &crate::service::Probe) -> &str {
-    match &probe.check {
-        crate::service::Check::Http(path) => path,
-        _ => "/",
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::probe::Prober;
-use crate::engine::{Container, ContainerId, ContainerState};
+use super::prober::{Prober, Target};
+use crate::engine::{Container, ContainerId, ContainerState, Engine};
 use crate::error::{Error, ErrorKind};
-use crate::service::{App, Check, Probe};
+use crate::service::{App, Probe};
 
 /// A replica without a probe has this long until its container runs.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -44,6 +44,7 @@ impl Waiting<'_> {
     pub(super) async fn look(
         &self,
         containers: &[Container],
+        engine: &dyn Engine,
         prober: &dyn Prober,
         after: Duration,
     ) -> Result<(), Trouble> {
@@ -51,20 +52,15 @@ impl Waiting<'_> {
         let Some(container) = containers.iter().find(|container| container.id == self.id) else {
             return Err(Trouble::Gone);
         };
-        match (container.state, self.probe, container.address) {
-            (ContainerState::Dead, ..) => Err(Trouble::Gone),
-            (state @ ContainerState::Exited(_), ..) => Err(Trouble::Ended(format!("its container is {state}"))),
-            (ContainerState::Running, None, _) if self.kept || after >= SETTLED => Ok(()),
-            (ContainerState::Running, None, _) => not_yet("it has just been started".to_owned()),
-            (ContainerState::Running, Some(_), None) => not_yet("its port is not published".to_owned()),
-            (ContainerState::Running, Some(probe), Some(address)) => {
-                let path = match &probe.check {
-                    Check::Http(path) => path,
-                    _ => "/",
-                };
-                prober.ask(address, path).await.or_else(not_yet)
+        match (container.state, self.probe) {
+            (ContainerState::Dead, _) => Err(Trouble::Gone),
+            (state @ ContainerState::Exited(_), _) => Err(Trouble::Ended(format!("its container is {state}"))),
+            (ContainerState::Running, None) if self.kept || after >= SETTLED => Ok(()),
+            (ContainerState::Running, None) => not_yet("it has just been started".to_owned()),
+            (ContainerState::Running, Some(probe)) => {
+                prober.ask(Target::of(engine, container), probe).await.or_else(not_yet)
             }
-            (state, ..) => not_yet(format!("its container is {state}")),
+            (state, _) => not_yet(format!("its container is {state}")),
         }
     }
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::service::Ulimit;
 use crate::units::Bytes;
 
 /// A container's id, as the engine names it.
@@ -104,6 +105,8 @@ pub struct Details {
     pub cdi_devices: BTreeSet<String>,
     /// The runtime that it was started with, such as `runc` or `nvidia`.
     pub runtime: Option<String>,
+    /// The GPUs that were asked of the engine's own device driver `nvidia`, by UUID.
+    pub driver_gpus: BTreeSet<String>,
     /// The device nodes inside it, as far as the engine tells.
     pub devices: BTreeSet<String>,
     /// Its environment.
@@ -112,18 +115,32 @@ pub struct Details {
     pub user: String,
     /// Whether its root is read-only.
     pub read_only: bool,
-    /// The capabilities that were dropped.
+    /// The capabilities that were dropped, without `CAP_`: `ALL`, or each by its name.
     pub dropped_capabilities: BTreeSet<String>,
-    /// The capabilities that were added.
+    /// The capabilities that were added, without `CAP_`.
     pub added_capabilities: BTreeSet<String>,
+    /// Whether it has every capability and every device.
+    pub privileged: bool,
     /// Whether its programs can gain no privileges.
     pub no_new_privileges: bool,
+    /// Whether it shares the memory segments of the engine's machine.
+    pub host_ipc: bool,
     /// The size of `/dev/shm`.
     pub shm: Option<Bytes>,
     /// The limit of its main memory.
     pub memory: Option<Bytes>,
-    /// Where its mounts are.
+    /// The limit of its CPU time, in CPUs.
+    pub cpus: Option<f64>,
+    /// The limit of its processes and threads.
+    pub pids: Option<u64>,
+    /// The kernel's limits, by their names in small letters, such as `nofile`.
+    pub ulimits: BTreeMap<String, Ulimit>,
+    /// Where its mounts are, memory included.
     pub mounts: BTreeSet<String>,
+    /// Those of them that can only be read.
+    pub read_only_mounts: BTreeSet<String>,
     /// The networks that it is in.
     pub networks: BTreeSet<String>,
+    /// Where its ports are published, as the engine says it; while it runs.
+    pub published: BTreeSet<SocketAddr>,
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::GpuId;
 use crate::service::{MountSource, RootAccess, SecretValue, Ulimit};
 use crate::units::Bytes;
@@ -98,10 +99,48 @@ impl ContainerSpec {
         }
     }
 
+    /// Whether what stands in it fits together: where files and mounts lie. Every engine asks before it creates.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a path that does not begin at the root or goes up again, for
+    /// two mounts at one path, and for a file that would lie in a mount, where it would outlive the container or reach
+    /// the engine's machine.
+    pub fn check(&self) -> Result<()> {
+        let refused = |message: &str, path: &str| {
+            Error::new(ErrorKind::InvalidArgument, "engine.create", message)
+                .with("container", &self.name)
+                .with("path", path)
+        };
+        let mut taken = BTreeSet::new();
+        for path in self.mounts.iter().map(|mount| &mount.path).chain(self.files.iter().map(|file| &file.path)) {
+            let whole = path.starts_with('/') && path.len() > 1 && !path.ends_with('/');
+            if !whole || path[1..].split('/').any(|part| matches!(part, "" | "." | "..")) {
+                return Err(refused("not the path of something in a container", path)
+                    .hint("write it from the root, without `.` and `..`, such as /data/models"));
+            }
+            if !taken.insert(path) {
+                return Err(
+                    refused("two things are to lie at one path in the container", path).hint("move one of them")
+                );
+            }
+        }
+        let within = |file: &&FileSpec| self.mounts.iter().any(|mount| lies_in(&file.path, &mount.path));
+        match self.files.iter().find(within) {
+            Some(file) => Err(refused("a file cannot be put into a mount", &file.path)
+                .hint("choose a path outside the mounts, such as /run/secrets/NAME")),
+            None => Ok(()),
+        }
+    }
+
     /// The port on which its program listens.
     pub fn port(&self) -> Option<u16> {
         self.publish.map(|publish| publish.container)
     }
+}
+
+/// Whether a path is a folder's own or lies in it.
+pub(crate) fn lies_in(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || folder == "/")
 }
 
 /// A port of a container and where on the engine's machine it is published.
@@ -142,4 +181,49 @@ pub struct FileSpec {
     pub path: String,
     /// What is in it.
     pub content: SecretValue,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mounted(path: &str) -> MountSpec {
+        MountSpec { path: path.into(), source: MountSource::Volume, name: None, read_only: false }
+    }
+
+    fn file(path: &str) -> FileSpec {
+        FileSpec { path: path.into(), content: SecretValue::new("hush") }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_names_the_path() {
+        let with = |mounts: &[&str], files: &[&str]| ContainerSpec {
+            mounts: mounts.iter().map(|path| mounted(path)).collect(),
+            files: files.iter().map(|path| file(path)).collect(),
+            ..ContainerSpec::new("n", "i")
+        };
+        for (spec, path) in [
+            (with(&["data"], &[]), "data"),
+            (with(&["/"], &[]), "/"),
+            (with(&["/data/"], &[]), "/data/"),
+            (with(&["/data/../etc"], &[]), "/data/../etc"),
+            (with(&["/data//x"], &[]), "/data//x"),
+            (with(&["/data", "/data"], &[]), "/data"),
+            (with(&[], &["/run/secrets/a", "/run/secrets/a"]), "/run/secrets/a"),
+            (with(&[], &["secret"]), "secret"),
+            (with(&["/data"], &["/data/key"]), "/data/key"),
+        ] {
+            let error = spec.check().unwrap_err();
+            assert_eq!((error.kind(), error.get("path")), (ErrorKind::InvalidArgument, Some(path)));
+            assert!(error.hint_text().is_some() && !error.to_string().contains("hush"), "{error}");
+        }
+        assert!(with(&["/data", "/data/models"], &["/database/key", "/run/secrets/a"]).check().is_ok());
+    }
+
+    #[test]
+    fn a_secret_is_in_no_output_of_a_specification() {
+        let spec = ContainerSpec { files: vec![file("/run/secrets/a")], ..ContainerSpec::new("n", "i") };
+        let shown = format!("{spec:?}");
+        assert!(shown.contains("/run/secrets/a") && shown.contains("<hidden>") && !shown.contains("hush"), "{shown}");
+    }
 }

@@ -1,23 +1,24 @@
 //! The plan for a whole app.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
-use super::fit::{Misfit, Room};
-use super::{BestFit, Candidate, Placement, Running, Strategy};
-use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{GpuId, Snapshot, Unknown};
-use crate::service::{App, GpuNeed, Service, Sharing};
+use super::fit::Room;
+use super::keep::{Split, split};
+use super::refuse::Refusal;
+use super::suit::Device;
+use super::{Candidate, Placement, Request, Running, Strategy, gang};
+use crate::error::Result;
+use crate::gpu::topology::Topology;
+use crate::gpu::{GpuId, Snapshot};
+use crate::service::{App, GpuMemory, GpuNeed, Service, Topology as Wanted};
 use crate::units::Bytes;
 
-/// Gives each replica of `app` its GPUs, by [`BestFit`].
-///
-/// Replicas that run already (found in `running` by app, service and number) stay where they are as long as their GPUs
-/// answer and their need has not changed. The others are placed in the order of priority, then of memory; one that has
-/// ended goes back to its GPUs if there is room for it.
+/// Gives each replica of `app` its GPUs, by [`BestFit`](super::BestFit): the simple form of [`Request::plan`].
 ///
 /// # Errors
-/// [`ResourceExhausted`](ErrorKind::ResourceExhausted) when a replica fits nowhere, with the reason for each GPU and
-/// with what would help.
+/// [`ResourceExhausted`](crate::ErrorKind::ResourceExhausted) when a replica fits nowhere, with the reason for each GPU
+/// and with what would help.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -33,7 +34,7 @@ use crate::units::Bytes;
 /// # Ok::<(), nacp_core::Error>(())
 /// ```
 pub fn plan(app: &App, snapshot: &Snapshot, running: &[Running]) -> Result<Vec<Placement>> {
-    plan_with(&BestFit, app, snapshot, running)
+    Request::new(app, snapshot).running(running).plan()
 }
 
 /// As [`plan`], with the caller's choice among the GPUs that will do.
@@ -46,11 +47,19 @@ pub fn plan_with(
     snapshot: &Snapshot,
     running: &[Running],
 ) -> Result<Vec<Placement>> {
-    let Split { kept, staying, leaving } = split(app, snapshot, running);
-    let mut rooms: Vec<_> = snapshot.gpus.iter().map(|state| Room::new(state, &staying, &leaving)).collect();
+    Request::new(app, snapshot).running(running).strategy(strategy).plan()
+}
+
+pub(super) fn answer(request: &Request<'_>) -> Result<Vec<Placement>> {
+    let topology = topology(request);
+    let Split { kept, staying, leaving, before } = split(request, topology.as_ref());
+    let devices: Vec<_> = Device::all(&request.snapshot.gpus).collect();
+    let rooms = devices.iter().map(|device| Room::new(*device, &devices, &staying, &leaving)).collect();
+    let mut table = Table { request, topology, rooms };
+    let there: BTreeSet<_> = kept.iter().map(|placed| (placed.service.clone(), placed.replica)).collect();
     let mut placements = kept;
-    for (name, service, replica) in queue(app) {
-        if placements.iter().any(|placed| placed.service == name && placed.replica == replica) {
+    for (name, service, replica) in queue(request.app) {
+        if there.contains(&(name.to_owned(), replica)) {
             continue;
         }
         placements.push(match &service.gpu {
@@ -62,10 +71,9 @@ pub fn plan_with(
                 reason: "it needs no GPU".to_owned(),
             },
             Some(need) => {
-                let before = leaving.iter().find(|left| left.service == name && left.replica == replica);
-                let before = before.map_or(&[][..], |left| &left.gpus);
-                place(strategy, &mut rooms, (name, replica), need, before)
-                    .map_err(|error| error.with_first("app", &app.name))?
+                let before = before.get(&(name, replica)).map_or(&[][..], |promise| &promise.gpus);
+                let placed = table.place((name, replica), need, before);
+                placed.map_err(|error| error.with_first("app", &request.app.name))?
             }
         });
     }
@@ -73,56 +81,12 @@ pub fn plan_with(
     Ok(placements)
 }
 
-/// What happens to the replicas that run.
-struct Split<'a> {
-    /// Those of this app that stay where they are.
-    kept: Vec<Placement>,
-    /// Every promise that stands: theirs, and those of other apps.
-    staying: Vec<&'a Running>,
-    /// Those of this app that go or move, and so give up their memory.
-    leaving: Vec<&'a Running>,
-}
-
-fn split<'a>(app: &App, snapshot: &Snapshot, running: &'a [Running]) -> Split<'a> {
-    let mut split = Split { kept: Vec::new(), staying: Vec::new(), leaving: Vec::new() };
-    for replica in running {
-        if replica.app != app.name {
-            split.staying.push(replica);
-        } else if let Some(placement) = keep(app, snapshot, replica) {
-            split.kept.push(placement);
-            split.staying.push(replica);
-        } else {
-            split.leaving.push(replica);
-        }
-    }
-    split
-}
-
-fn keep(app: &App, snapshot: &Snapshot, replica: &Running) -> Option<Placement> {
-    let service = app.services.get(&replica.service)?;
-    let need = service.gpu.as_ref()?;
-    let count = usize::try_from(need.count).ok()?;
-    let same = replica.active
-        && need.memory.bytes().is_none_or(|memory| memory == replica.memory)
-        && replica.gpus.len() == count
-        && replica.exclusive == (need.sharing == Sharing::Exclusive)
-        && replica.replica < service.replicas;
-    let suits = |id: &GpuId| {
-        let state = snapshot.gpus.iter().find(|state| state.gpu.id == *id);
-        state.is_some_and(|state| {
-            let answers = state.sample.memory.unknown() != Some(Unknown::GpuLost);
-            let capable = need
-                .compute
-                .is_none_or(|wanted| state.gpu.compute.known().is_some_and(|has| wanted.accepts(has.major, has.minor)));
-            answers && capable
-        })
-    };
-    (same && replica.gpus.iter().all(suits)).then(|| Placement {
-        service: replica.service.clone(),
-        replica: replica.replica,
-        gpus: replica.gpus.clone(),
-        memory: replica.memory,
-        reason: "it runs there already".to_owned(),
+/// What lies between the GPUs, where a service asks for it.
+fn topology(request: &Request<'_>) -> Option<Topology> {
+    let mut needs = request.app.services.values().filter_map(|service| service.gpu.as_ref());
+    needs.any(|need| need.topology != Wanted::Any).then(|| {
+        let gpus: Vec<_> = request.snapshot.gpus.iter().map(|state| state.gpu.clone()).collect();
+        Topology::new(&gpus, request.pairs)
     })
 }
 
@@ -140,72 +104,93 @@ fn queue(app: &App) -> Vec<(&str, &Service, u32)> {
     queue
 }
 
-/// Places one replica; the GPUs where it was `before` come first, then the strategy's choice.
-fn place(
-    strategy: &dyn Strategy,
-    rooms: &mut [Room<'_>],
-    (service, replica): (&str, u32),
-    need: &GpuNeed,
-    before: &[GpuId],
-) -> Result<Placement> {
-    let mut fitting = Vec::new();
-    let mut misfits = Vec::new();
-    for (index, room) in rooms.iter().enumerate() {
-        match room.check(need) {
-            Ok(free) => fitting.push((index, Candidate { gpu: &room.state.gpu, free, replicas: room.replicas })),
-            Err(misfit) => misfits.push((&room.state.gpu.id, misfit)),
-        }
-    }
-    let count = usize::try_from(need.count).unwrap_or(usize::MAX);
-    if fitting.len() < count {
-        return Err(refuse(service, replica, need, fitting.len(), &misfits));
-    }
-    let elsewhere = |candidate: &Candidate<'_>| !before.contains(&candidate.gpu.id);
-    fitting.sort_by(|(a_index, a), (b_index, b)| {
-        elsewhere(a).cmp(&elsewhere(b)).then(strategy.compare(a, b)).then(a_index.cmp(b_index))
-    });
-    fitting.truncate(count);
-    let free = fitting.iter().map(|(_, candidate)| candidate.free).min().unwrap_or_default();
-    let memory = need.memory.bytes().unwrap_or(free);
-    let choice = match fitting.iter().any(|(_, candidate)| elsewhere(candidate)) {
-        false => "where it was before".to_owned(),
-        true if rooms.len() == 1 => format!("{} of the only GPU", strategy.name()),
-        true => format!("{} of {} GPUs", strategy.name(), rooms.len()),
-    };
-    let reason = format!("{choice}: {} needed, {free} free", need.memory);
-    let chosen: Vec<usize> = fitting.iter().map(|(index, _)| *index).collect();
-    let mut gpus = Vec::with_capacity(count);
-    for index in chosen {
-        rooms[index].promise(need, memory);
-        gpus.push(rooms[index].state.gpu.id.clone());
-    }
-    Ok(Placement { service: service.to_owned(), replica, gpus, memory, reason })
+/// The devices while replicas are given theirs.
+struct Table<'a> {
+    request: &'a Request<'a>,
+    topology: Option<Topology>,
+    rooms: Vec<Room<'a>>,
 }
 
-fn refuse(service: &str, replica: u32, need: &GpuNeed, fitting: usize, misfits: &[(&GpuId, Misfit)]) -> Error {
-    let error = |message: &str| {
-        Error::new(ErrorKind::ResourceExhausted, "placement.plan", message)
-            .with("service", service)
-            .with("replica", replica)
-            .with("memory", format_args!("\"{}\"", need.memory))
-            .with("count", need.count)
-    };
-    if misfits.is_empty() && fitting == 0 {
-        return error("this node has no GPU").hint("leave out `gpu` for a service that runs without one");
-    }
-    let why: Vec<_> = misfits.iter().map(|(id, misfit)| format!("{}: {misfit}", id.short())).collect();
-    let refused = error("no GPU has room for a replica")
-        .with("fitting", fitting)
-        .with("gpus", format_args!("[{}]", why.join("; ")));
-    let free = misfits.iter().filter_map(|(_, misfit)| match misfit {
-        Misfit::Memory { free, .. } => Some(*free),
-        _ => None,
-    });
-    match free.max() {
-        Some(most) if fitting == 0 => {
-            refused.hint(format!("lower `gpu.memory` to at most {most}, or free memory on a GPU"))
+impl Table<'_> {
+    /// Places one replica; the devices where it was `before` come first, then the strategy's choice.
+    fn place(&mut self, (service, replica): (&str, u32), need: &GpuNeed, before: &[GpuId]) -> Result<Placement> {
+        let (request, rooms) = (self.request, &self.rooms);
+        let mut fitting = Vec::new();
+        let mut misfits = Vec::new();
+        for (index, room) in rooms.iter().enumerate() {
+            match room.check(request, need) {
+                Ok(free) => fitting.push((index, candidate(room, free))),
+                Err(misfit) => misfits.push((room.device, misfit)),
+            }
         }
-        _ => refused.hint("lower what the service needs of its GPUs, or stop what holds them"),
+        let count = usize::try_from(need.count).unwrap_or(usize::MAX);
+        let elsewhere = |candidate: &Candidate<'_>| !before.contains(candidate.id());
+        // Who takes all that there is, or a partition of a given size, takes the emptiest.
+        let emptiest = need.memory == GpuMemory::Auto || need.mig.is_some();
+        fitting.sort_by(|(a_index, a), (b_index, b)| {
+            let empty = if emptiest { b.free.cmp(&a.free) } else { std::cmp::Ordering::Equal };
+            let preferred = empty.then_with(|| request.strategy.compare(a, b));
+            elsewhere(a).cmp(&elsewhere(b)).then(preferred).then(a_index.cmp(b_index))
+        });
+        let apart = |a: usize, b: usize| {
+            let topology = self.topology.as_ref()?;
+            gang::apart(topology, need.topology, &fitting[a].1.gpu.id, &fitting[b].1.gpu.id)
+        };
+        let Some(chosen) = gang::choose(fitting.len(), count, |a, b| apart(a, b).is_none()) else {
+            let device = |at: usize| rooms[fitting[at].0].device;
+            let pairs = (0..fitting.len()).flat_map(|a| (a + 1..fitting.len()).map(move |b| (a, b)));
+            let apart = pairs.filter_map(|(a, b)| Some((device(a), device(b), apart(a, b)?)));
+            let apart = if fitting.len() < count { Vec::new() } else { apart.collect() };
+            let fitting = fitting.len();
+            return Err(Refusal { service, replica, need, fitting, misfits: &misfits, apart }.error());
+        };
+        let chosen: Vec<_> = chosen.into_iter().map(|at| &fitting[at]).collect();
+        let free = chosen.iter().map(|(_, candidate)| candidate.free).min().unwrap_or_default();
+        let memory = need.memory.bytes().unwrap_or(free);
+        let choice = match (chosen.iter().any(|(_, candidate)| elsewhere(candidate)), emptiest) {
+            (false, _) => "where it was before".to_owned(),
+            (true, true) => of(rooms, need, "most free"),
+            (true, false) => of(rooms, need, request.strategy.name()),
+        };
+        let choice = match need.topology {
+            _ if need.count < 2 => choice,
+            Wanted::Any => choice,
+            Wanted::Nvlink => format!("{choice}, joined by NVLink"),
+            Wanted::Numa => format!("{choice}, at one CPU socket"),
+        };
+        let reason = match need.memory {
+            GpuMemory::Bytes(_) => format!("{choice}: {} needed, {free} free", need.memory),
+            GpuMemory::Auto => format!("{choice}: all that is free, {free}, because its need is not known yet"),
+        };
+        let chosen: Vec<usize> = chosen.into_iter().map(|(index, _)| *index).collect();
+        let gpus = chosen.iter().map(|index| rooms[*index].device.id().clone()).collect();
+        chosen.into_iter().for_each(|index| self.promise(index, need, memory));
+        Ok(Placement { service: service.to_owned(), replica, gpus, memory, reason })
+    }
+
+    fn promise(&mut self, index: usize, need: &GpuNeed, memory: Bytes) {
+        let device = self.rooms[index].device;
+        for (other, room) in self.rooms.iter_mut().enumerate() {
+            if other == index {
+                room.promise(need, memory);
+            } else if device.part.is_some() && device.shares_memory_with(room.device) {
+                room.share(memory);
+            }
+        }
+    }
+}
+
+fn candidate<'a>(room: &Room<'a>, free: Bytes) -> Candidate<'a> {
+    Candidate { gpu: &room.device.state.gpu, part: room.device.part, free, replicas: room.replicas }
+}
+
+/// By what the choice was made, and among how many.
+fn of(rooms: &[Room<'_>], need: &GpuNeed, strategy: &str) -> String {
+    let kind = |room: &&Room<'_>| room.device.part.is_some() == need.mig.is_some();
+    let (count, noun) = (rooms.iter().filter(kind).count(), if need.mig.is_some() { "partition" } else { "GPU" });
+    match count {
+        1 => format!("{strategy} of the only {noun}"),
+        _ => format!("{strategy} of {count} {noun}s"),
     }
 }
 

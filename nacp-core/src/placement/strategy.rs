@@ -3,19 +3,28 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, GpuId, MigDevice};
 use crate::units::Bytes;
 
-/// A GPU on which a replica fits.
+/// A GPU, or a partition of one, on which a replica fits.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Candidate<'a> {
     /// The GPU.
     pub gpu: &'a Gpu,
+    /// The partition of it that is given, where a replica needs one.
+    pub part: Option<&'a MigDevice>,
     /// Memory that is free before the replica is placed.
     pub free: Bytes,
     /// How many replicas have been promised memory on it.
     pub replicas: usize,
+}
+
+impl<'a> Candidate<'a> {
+    /// The id of what a container is given: the partition's, or the GPU's.
+    pub fn id(&self) -> &'a GpuId {
+        self.part.map_or(&self.gpu.id, |part| &part.id)
+    }
 }
 
 /// Orders the GPUs on which a replica fits; the first is taken. Must be pure: the same candidates, the same order.

@@ -31,7 +31,6 @@
 
 mod lease;
 mod picker;
-mod random;
 mod router;
 mod table;
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::random::below;
 use super::table::Slot;
+use crate::random::below;
 
 /// Chooses among the endpoints that could all answer a request.
 ///
@@ -104,7 +104,7 @@ mod tests {
         let slots = slots(3);
         let turns = AtomicU64::new(0);
         slots[1].load.enter();
-        let random = crate::route::random::Random::seeded(7);
+        let random = crate::random::Random::seeded(7);
         let mut taken = [0; 3];
         for _ in 0..1000 {
             taken[PowerOfTwo.pick(&Candidates::new(&slots, &turns), random.next())] += 1;

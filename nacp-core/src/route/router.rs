@@ -6,10 +6,10 @@ use arc_swap::ArcSwap;
 
 use super::lease::Lease;
 use super::picker::{Candidates, Picker, PowerOfTwo};
-use super::random::{Random, below};
 use super::table::{Pool, Table, Target};
 use crate::engine::Endpoint;
 use crate::error::{Error, ErrorKind, Result, nearest};
+use crate::random::{Random, below};
 
 const SEED: u64 = 0;
 /// Longest part of what a client asked for that an error repeats, in characters.

@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::gpu::{MemoryUse, Node, Reading, Sample};
+use crate::error::ErrorKind;
+use crate::gpu::{MemoryUse, Node, Reading, Sample, Unknown};
 use crate::placement::Spread;
-use crate::service::Service;
+use crate::service::Sharing;
 use crate::sim;
 
 fn snapshot(node: &str) -> Snapshot {
@@ -32,6 +33,7 @@ fn running(app: &str, service: &str, gpu: &str, memory: Bytes) -> Running {
         memory,
         exclusive: false,
         active: true,
+        beside: false,
     }
 }
 

@@ -82,9 +82,35 @@ impl Service {
         self.state.logs()
     }
 
+    /// What outlives it for whoever reads its last words.
+    pub(super) fn journal(&self) -> Journal {
+        Journal { logged: self.state.logged(), state: Arc::clone(&self.state) }
+    }
+
     /// Stops it and cuts what is in flight, as a container's end does. The port is free afterwards.
     pub async fn shutdown(self) {
         self.server.shutdown(Duration::ZERO).await;
+    }
+}
+
+/// The log of a service, to be read on after its end.
+#[derive(Debug)]
+pub(super) struct Journal {
+    state: Arc<work::State>,
+    logged: tokio::sync::watch::Receiver<usize>,
+}
+
+impl Journal {
+    /// The lines from this one on, counted from 0, as far as they are kept, and the number of the one to come.
+    pub(super) fn from(&self, number: usize) -> (Vec<String>, usize) {
+        self.state.logs_from(number)
+    }
+
+    /// Waits for another line.
+    pub(super) async fn grows(&mut self) {
+        if self.logged.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::options::ServiceOptions;
 use super::tokens::{self, Answer};
@@ -36,7 +36,16 @@ pub(super) struct State {
     active: AtomicU64,
     cancelled: AtomicU64,
     tokens: AtomicU64,
-    log: Mutex<VecDeque<String>>,
+    log: Mutex<Log>,
+    /// How many lines it has logged.
+    logged: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    lines: VecDeque<String>,
+    /// How many older ones were left out.
+    gone: usize,
 }
 
 impl State {
@@ -49,7 +58,8 @@ impl State {
             active: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
             tokens: AtomicU64::new(0),
-            log: Mutex::new(VecDeque::new()),
+            log: Mutex::default(),
+            logged: watch::Sender::new(0),
         }
     }
 
@@ -81,14 +91,28 @@ impl State {
             on_log(&line);
         }
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.len() == LOG_LINES {
-            log.pop_front();
+        if log.lines.len() == LOG_LINES {
+            log.lines.pop_front();
+            log.gone += 1;
         }
-        log.push_back(line);
+        log.lines.push_back(line);
+        self.logged.send_replace(log.gone + log.lines.len());
     }
 
     pub(super) fn logs(&self) -> Vec<String> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).lines.iter().cloned().collect()
+    }
+
+    /// Its lines from this one on, counted from 0, as far as they are kept, and the number of the one to come.
+    pub(super) fn logs_from(&self, number: usize) -> (Vec<String>, usize) {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = log.lines.iter().skip(number.saturating_sub(log.gone)).cloned().collect();
+        (lines, log.gone + log.lines.len())
+    }
+
+    /// Tells how many lines it has logged, each time that there is another one, until it is gone.
+    pub(super) fn logged(&self) -> watch::Receiver<usize> {
+        self.logged.subscribe()
     }
 }
 

@@ -21,6 +21,12 @@ impl Random {
     }
 }
 
+/// A number of one seed and one question, the same at every call: for decisions that keep no generator.
+pub(crate) fn mixed(seed: u64, question: &str) -> u64 {
+    let folded = question.bytes().fold(seed, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    Random::seeded(folded).next()
+}
+
 /// A number below `bound` from 32 random bits, by multiplication instead of division; 0 when `bound` is 0.
 pub(crate) fn below(bound: usize, bits: u32) -> usize {
     let wide = (bound as u128 * u128::from(bits)) >> 32;
@@ -36,6 +42,15 @@ mod tests {
         let random = Random::seeded(1_234_567);
         let first: Vec<_> = (0..3).map(|_| random.next()).collect();
         assert_eq!(first, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    }
+
+    #[test]
+    fn a_question_has_one_answer_of_each_seed() {
+        assert_eq!(mixed(7, "demo/llm/0"), mixed(7, "demo/llm/0"));
+        let answers: std::collections::BTreeSet<_> = (0..1000)
+            .flat_map(|number| [mixed(7, &format!("demo/llm/{number}")), mixed(8, &format!("demo/llm/{number}"))])
+            .collect();
+        assert_eq!(answers.len(), 2000, "another replica and another seed have another answer");
     }
 
     #[test]
