@@ -41,6 +41,7 @@ fn running(one: &Container) -> Option<Running> {
         memory: Bytes(one.label(labels::GPU_MEMORY)?.parse().ok()?),
         exclusive: one.label(labels::GPU_EXCLUSIVE) == Some("true"),
         active: one.state.is_active(),
+        beside: false,
     })
 }
 

@@ -1,11 +1,11 @@
 //! The other things that a control plane is handed: GPUs, leases, a prober, a router's view of the requests in flight.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use nacp_core::clock::Clock as _;
-use nacp_core::control::{GpuView, Gpus, Lease, Leases, Prober, Traffic};
+use nacp_core::control::{GpuView, Gpus, Lease, Leases, Prober, Target, Traffic};
+use nacp_core::service::{Check, Probe};
 use nacp_core::{Error, ErrorKind, Result};
 
 use crate::engine::Shared;
@@ -113,7 +113,7 @@ pub(crate) struct SimProber {
 
 #[async_trait]
 impl Prober for SimProber {
-    async fn ask(&self, address: SocketAddr, _path: &str) -> Result<(), String> {
+    async fn ask(&self, target: Target<'_>, probe: &Probe) -> Result<(), String> {
         if self.mutation == Mutation::ReadyAtOnce {
             return Ok(());
         }
@@ -123,12 +123,29 @@ impl Prober for SimProber {
             (world.rng.millis(1..30), world.fault(Fault::ProbeLies, rate / 4))
         };
         self.shared.time.sleep(delay).await;
-        let world = self.shared.world();
-        let asked = world.containers.values().find(|held| held.address == Some(address));
-        match asked {
-            Some(held) if held.ready && !lies => Ok(()),
-            Some(_) => Err("HTTP 503".to_owned()),
-            None => Err("no connection".to_owned()),
+        if lies {
+            return Err(format!("no answer within {:?}", probe.timeout));
+        }
+        match &probe.check {
+            Check::Exec(command) => match target.engine.exec(target.container, command, probe.timeout).await {
+                Ok(done) if done.code == 0 => Ok(()),
+                Ok(done) => Err(format!("exit code {}", done.code)),
+                Err(error) => Err(error.message().to_owned()),
+            },
+            Check::Log(text) => match target.engine.logs(target.container, 100).await {
+                Ok(lines) if lines.iter().any(|line| line.contains(text)) => Ok(()),
+                Ok(_) => Err("not in the log".to_owned()),
+                Err(error) => Err(error.message().to_owned()),
+            },
+            _ => {
+                let address = target.address.ok_or("its port is not published")?;
+                let world = self.shared.world();
+                match world.containers.values().find(|held| held.address == Some(address)) {
+                    Some(held) if held.ready => Ok(()),
+                    Some(_) => Err("HTTP 503".to_owned()),
+                    None => Err("no connection".to_owned()),
+                }
+            }
         }
     }
 }

@@ -201,10 +201,5 @@ fn a_limit_that_is_not_set_is_weaker_and_one_that_is_too_low_makes_it_useless() 
          of controllers for it"
     );
     let less = Details { shm: Some(Bytes::mib(64)), memory: Some(Bytes::gib(1)), ..got };
-    holds(
-        &wanted,
-        &less,
-        &["/dev/shm of 1 GiB: it has 64 MiB", "main memory of 2 GiB: the limit is 1 GiB"],
-        &[],
-    );
+    holds(&wanted, &less, &["/dev/shm of 1 GiB: it has 64 MiB", "main memory of 2 GiB: the limit is 1 GiB"], &[]);
 }

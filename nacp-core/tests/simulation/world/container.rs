@@ -139,6 +139,7 @@ impl World {
         let Some(held) = self.containers.get_mut(id) else { return };
         held.runs += 1;
         (held.started, held.stopping, held.ready) = (now, false, false);
+        held.log.clear();
         held.address = held.port.map(|_| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let (run, key, image) = (held.runs, held.key(), held.image.clone());
         self.announce(id, nacp_core::engine::Change::Started);
