@@ -15,7 +15,6 @@ mod plane;
 mod prober;
 mod secrets;
 mod status;
-mod traffic;
 mod wait;
 mod wanted;
 
@@ -28,5 +27,4 @@ pub use plane::ControlPlane;
 pub use prober::{Prober, SystemProber, Target};
 pub use secrets::Secrets;
 pub use status::{AppStatus, ReplicaStatus};
-pub use traffic::{NoTraffic, Traffic};
 pub use wanted::Wanted;

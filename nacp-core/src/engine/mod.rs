@@ -24,6 +24,7 @@ mod names;
 mod progress;
 mod spec;
 mod stats;
+mod traffic;
 mod verify;
 
 pub use container::{Container, ContainerId, ContainerState, Details};
@@ -40,6 +41,7 @@ pub(crate) use spec::lies_in;
 pub use spec::{ContainerSpec, FileSpec, MountSpec, PublishSpec};
 pub use stats::ContainerStats;
 pub(crate) use verify::plain;
+pub use traffic::{NoTraffic, Traffic};
 pub use verify::{Verification, verify};
 
 /// The labels that NACP puts on what it owns. Nothing without [`APP`](labels::APP) is ever touched.

@@ -16,9 +16,14 @@ pub struct Lease {
 }
 
 impl Lease {
-    pub(super) fn take(slot: &Arc<Slot>) -> Self {
+    /// Nothing when the endpoint was withdrawn after its table was read.
+    pub(super) fn take(slot: &Arc<Slot>) -> Option<Self> {
         slot.load.enter();
-        Self { slot: Arc::clone(slot), in_flight: true }
+        if slot.load.is_withdrawn() {
+            slot.load.turn_away();
+            return None;
+        }
+        Some(Self { slot: Arc::clone(slot), in_flight: true })
     }
 
     /// Ends the request on its endpoint and keeps the lease, to be avoided when the request is routed again.

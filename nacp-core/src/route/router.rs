@@ -6,8 +6,8 @@ use arc_swap::ArcSwap;
 
 use super::lease::Lease;
 use super::picker::{Candidates, Picker, PowerOfTwo};
-use super::table::{Pool, Table, Target};
-use crate::engine::Endpoint;
+use super::table::{Pool, Slot, Table, Target};
+use crate::engine::{Endpoint, Traffic};
 use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::random::{Random, below};
 
@@ -91,7 +91,8 @@ impl Router {
     /// Replaces the table by these endpoints, all of which are ready.
     ///
     /// An endpoint that stays (same replica, same address) keeps its counts. One that goes gets no further request;
-    /// the leases on it stay valid until they are dropped.
+    /// the leases on it stay valid until they are dropped. One that was [withdrawn](Traffic::withdraw) stays so while it is
+    /// among them.
     pub fn update(&self, endpoints: impl IntoIterator<Item = Endpoint>) {
         let _one_at_a_time = self.updates.lock().unwrap_or_else(PoisonError::into_inner);
         let table = Table::build(endpoints, &self.table.load());
@@ -106,15 +107,21 @@ impl Router {
     /// [`EngineUnavailable`](ErrorKind::EngineUnavailable) when every endpoint is to be avoided;
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) when the picker chose what is not there.
     pub fn route(&self, request: &Request<'_>) -> Result<Lease> {
-        let table = self.table.load();
-        match table.targets.get(request.model) {
-            Some(Target::Pool(pool)) => self.choose(pool, request),
-            Some(Target::Ambiguous(apps)) => Err(ambiguous(request.model, apps)),
-            None => Err(unknown(request.model, &table)),
+        loop {
+            let table = self.table.load();
+            let chosen = match table.targets.get(request.model) {
+                Some(Target::Pool(pool)) => self.choose(pool, request),
+                Some(Target::Ambiguous(apps)) => Err(ambiguous(request.model, apps)),
+                None => Err(unknown(request.model, &table)),
+            };
+            // Nothing: it was withdrawn meanwhile, and the table in place by now is another one.
+            if let Some(lease) = chosen? {
+                return Ok(lease);
+            }
         }
     }
 
-    fn choose(&self, pool: &Pool, request: &Request<'_>) -> Result<Lease> {
+    fn choose(&self, pool: &Pool, request: &Request<'_>) -> Result<Option<Lease>> {
         let random = self.random.next();
         if !request.avoid.is_empty() {
             return least_busy(pool, request, random);
@@ -144,6 +151,35 @@ impl Router {
     }
 }
 
+impl Traffic for Router {
+    fn withdraw(&self, replica: &str) -> usize {
+        let _one_at_a_time = self.updates.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_replica = |slot: &&Arc<Slot>| slot.endpoint.replica == replica;
+        let before = self.table.load();
+        if before.slots.iter().any(|slot| of_replica(&slot)) {
+            // First the table without it, then the mark: who is turned away by the mark finds another.
+            let endpoints = before.slots.iter().chain(&before.withdrawn).map(|slot| slot.endpoint.clone());
+            self.table.store(Arc::new(Table::build_without(endpoints, &before, Some(replica))));
+        }
+        let table = self.table.load();
+        let withdrawn = table.withdrawn.iter().filter(of_replica).map(|slot| slot.load.withdraw());
+        let leaving = table.leaving.iter().filter(of_replica).map(|slot| slot.load.withdraw());
+        withdrawn.chain(leaving).map(|count| count as usize).sum()
+    }
+
+    fn restore(&self, replica: &str) {
+        let _one_at_a_time = self.updates.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.table.load();
+        let withdrawn: Vec<_> = before.withdrawn.iter().filter(|slot| slot.endpoint.replica == replica).collect();
+        if withdrawn.is_empty() {
+            return;
+        }
+        withdrawn.into_iter().for_each(|slot| slot.load.restore());
+        let endpoints = before.slots.iter().chain(&before.withdrawn).map(|slot| slot.endpoint.clone());
+        self.table.store(Arc::new(Table::build(endpoints, &before)));
+    }
+}
+
 impl Default for Router {
     fn default() -> Self {
         Self::new()
@@ -151,7 +187,7 @@ impl Default for Router {
 }
 
 /// The least busy endpoint that is not to be avoided; of several, the first from a random place on.
-fn least_busy(pool: &Pool, request: &Request<'_>, random: u64) -> Result<Lease> {
+fn least_busy(pool: &Pool, request: &Request<'_>, random: u64) -> Result<Option<Lease>> {
     let start = below(pool.slots.len(), (random >> 32).try_into().unwrap_or(0));
     let others = pool.slots[start..].iter().chain(&pool.slots[..start]);
     let left = others.filter(|slot| !request.avoid.iter().any(|lease| lease.is_for(slot)));

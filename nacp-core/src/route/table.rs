@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::engine::Endpoint;
 
@@ -11,13 +11,35 @@ use crate::engine::Endpoint;
 #[derive(Debug, Default)]
 pub(crate) struct Load {
     in_flight: AtomicU32,
+    withdrawn: AtomicBool,
     served: AtomicU64,
 }
 
 impl Load {
     pub(super) fn enter(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
         self.served.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes back an entry: the request goes elsewhere.
+    pub(super) fn turn_away(&self) {
+        self.served.fetch_sub(1, Ordering::Relaxed);
+        self.leave();
+    }
+
+    /// Lets no further request in, and tells how many are. A request first enters and then asks
+    /// [`is_withdrawn`](Self::is_withdrawn), all in one order: so either it is counted here, or it is turned away.
+    pub(super) fn withdraw(&self) -> u32 {
+        self.withdrawn.store(true, Ordering::SeqCst);
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn restore(&self) {
+        self.withdrawn.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::SeqCst)
     }
 
     pub(super) fn leave(&self) {
@@ -58,25 +80,44 @@ pub(super) enum Target {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) slots: Vec<Arc<Slot>>,
+    /// Endpoints that are ready and get no request.
+    pub(super) withdrawn: Vec<Arc<Slot>>,
+    /// Endpoints that are no longer ready and may have requests in flight.
+    pub(super) leaving: Vec<Arc<Slot>>,
     pub(super) targets: HashMap<String, Target>,
     /// What to ask for: each model, and each service that names no model. Sorted.
     pub(super) names: Vec<String>,
 }
 
 impl Table {
-    /// The table of these endpoints; those that were in the previous one keep their load.
+    /// The table of these endpoints; those that were in the previous one keep their load, and stay withdrawn.
     pub(super) fn build(endpoints: impl IntoIterator<Item = Endpoint>, previous: &Self) -> Self {
-        let known: HashMap<_, _> =
-            previous.slots.iter().map(|slot| ((slot.endpoint.replica.as_str(), slot.endpoint.address), slot)).collect();
+        Self::build_without(endpoints, previous, None)
+    }
+
+    /// The same, with one more replica withdrawn.
+    pub(super) fn build_without(
+        endpoints: impl IntoIterator<Item = Endpoint>,
+        previous: &Self,
+        replica: Option<&str>,
+    ) -> Self {
+        let key = |endpoint: &Endpoint| (endpoint.replica.clone(), endpoint.address);
+        let mut known: HashMap<_, _> =
+            previous.slots.iter().chain(&previous.withdrawn).map(|slot| (key(&slot.endpoint), slot)).collect();
         let mut slots = BTreeMap::new();
         for endpoint in endpoints {
-            let load = known.get(&(endpoint.replica.as_str(), endpoint.address)).map(|slot| Arc::clone(&slot.load));
-            if let Entry::Vacant(place) = slots.entry((endpoint.replica.clone(), endpoint.address)) {
-                place.insert(Arc::new(Slot { endpoint, load: load.unwrap_or_default() }));
+            if let Entry::Vacant(place) = slots.entry(key(&endpoint)) {
+                let load = known.remove(place.key()).map(|slot| Arc::clone(&slot.load)).unwrap_or_default();
+                place.insert(Arc::new(Slot { endpoint, load }));
             }
         }
-        let slots: Vec<_> = slots.into_values().collect();
-        let mut table = Self { names: names(&slots), targets: HashMap::new(), slots };
+        let (withdrawn, slots): (Vec<_>, Vec<_>) = slots
+            .into_values()
+            .partition(|slot| slot.load.is_withdrawn() || replica == Some(slot.endpoint.replica.as_str()));
+        // Who has just left is kept once in any case: a request may be about to enter by the previous table.
+        let busy = previous.leaving.iter().filter(|slot| slot.load.in_flight() > 0);
+        let leaving = known.into_values().chain(busy).cloned().collect();
+        let mut table = Self { names: names(&slots), targets: HashMap::new(), slots, withdrawn, leaving };
         table.add(previous, |endpoint| endpoint.model.clone(), false);
         table.add(previous, |endpoint| Some(endpoint.service.clone()), true);
         table.add(previous, |endpoint| Some(format!("{}/{}", endpoint.app, endpoint.service)), false);

@@ -1,6 +1,7 @@
 //! What a program sees of the router.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use proptest::prelude::*;
 
@@ -270,5 +271,83 @@ proptest! {
                 prop_assert!(load.served >= u64::from(load.in_flight));
             }
         }
+    }
+}
+
+#[test]
+fn a_withdrawn_replica_gets_no_request_and_tells_how_many_it_still_has() {
+    let router = router(2);
+    let held: Vec<_> = (0..6).map(|_| route(&router)).collect();
+    assert_eq!(router.withdraw("app-llm-0"), 3);
+    assert!((0..50).all(|_| route(&router).endpoint().replica == "app-llm-1"));
+    assert_eq!(router.endpoints().len(), 1);
+    let (of_it, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|lease| lease.endpoint().replica == "app-llm-0");
+    drop(others);
+    for lease in of_it {
+        router.update(replicas(2));
+        assert_eq!(router.endpoints().len(), 1, "who follows the replicas does not bring it back");
+        let left = router.withdraw("app-llm-0");
+        drop(lease);
+        assert_eq!(router.withdraw("app-llm-0"), left - 1);
+    }
+    assert_eq!(router.withdraw("app-llm-0"), 0);
+    assert_eq!(router.withdraw("nobody"), 0);
+}
+
+#[test]
+fn that_a_replica_is_no_longer_ready_does_not_end_its_requests() {
+    let router = router(1);
+    let held = [route(&router), route(&router)];
+    for _ in 0..3 {
+        router.update([]);
+        assert_eq!(router.withdraw("app-llm-0"), 2);
+    }
+    router.update(replicas(1));
+    let again = route(&router);
+    assert_eq!(router.withdraw("app-llm-0"), 3, "those of before and those since");
+    drop((held, again));
+    assert_eq!(router.withdraw("app-llm-0"), 0);
+}
+
+#[test]
+fn a_replica_comes_back_when_it_is_restored_or_has_been_gone() {
+    let router = router(1);
+    let all = |router: &Router| router.endpoints().iter().map(|load| load.served).collect::<Vec<_>>();
+    drop(route(&router));
+    router.restore("app-llm-0");
+    assert_eq!(all(&router), [1], "nothing is lost where nothing was withdrawn");
+    router.withdraw("app-llm-0");
+    assert_eq!(router.route(&Request::new("phi3:mini")).unwrap_err().kind(), ErrorKind::NotFound);
+    router.restore("app-llm-0");
+    assert_eq!(all(&router), [1]);
+    router.withdraw("app-llm-0");
+    router.update([]);
+    router.update(replicas(1));
+    assert_eq!(all(&router), [0], "a successor at the same address");
+}
+
+#[test]
+fn when_it_is_told_that_none_is_in_flight_none_comes() {
+    for round in 0..2000 {
+        let router = router(2);
+        let name = format!("app-llm-{}", round % 2);
+        let stopped = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..30 {
+                        let lease = route(&router);
+                        let held = lease.endpoint().replica == name;
+                        assert!(!(held && stopped.load(SeqCst)), "told that there is none, and this one is");
+                    }
+                });
+            }
+            scope.spawn(|| {
+                while router.withdraw(&name) > 0 {
+                    std::hint::spin_loop();
+                }
+                stopped.store(true, SeqCst);
+            });
+        });
     }
 }
