@@ -40,8 +40,8 @@ pub use progress::{NoProgress, PullProgress, PullWatcher};
 pub(crate) use spec::lies_in;
 pub use spec::{ContainerSpec, FileSpec, MountSpec, PublishSpec};
 pub use stats::ContainerStats;
-pub(crate) use verify::plain;
 pub use traffic::{NoTraffic, Traffic};
+pub(crate) use verify::plain;
 pub use verify::{Verification, verify};
 
 /// The labels that NACP puts on what it owns. Nothing without [`APP`](labels::APP) is ever touched.

@@ -229,14 +229,14 @@ impl World {
             .map(|held| held.id.as_str())
             .collect();
         for (name, service) in &app.services {
-            let hash = service.hash();
+            let hash = &desire.hashes[name];
             for number in 0..service.replicas {
                 let there = self.containers.values().find(|held| {
                     let is = |replica: &Replica| {
                         replica.app == app.name
                             && &replica.service == name
                             && replica.number == number
-                            && replica.hash == hash
+                            && replica.hash == *hash
                     };
                     held.replica.as_ref().is_some_and(is)
                 });
@@ -263,6 +263,9 @@ impl World {
                         "{} ({name}/{number}) is {} and ready={}",
                         there.id, there.state, there.ready
                     ));
+                }
+                if self.withdrawn.get(&(who.program, there.name.clone())) == Some(&there.id) {
+                    return Some(format!("{} ({name}/{number}) stands there, and no request is sent to it", there.id));
                 }
                 if there.gpus.iter().any(|gpu| !self.gpus[*gpu].usable() || desire.cordoned.contains(gpu)) {
                     return Some(format!("{} is on a GPU that it must leave", there.id));

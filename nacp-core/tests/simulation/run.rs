@@ -238,7 +238,7 @@ impl Run {
             .with_prober(Arc::new(SimProber { shared: shared.clone(), mutation }))
             .with_gpus(Arc::new(SimGpus { shared: shared.clone() }))
             .with_leases(Arc::new(SimLeases { shared: shared.clone(), who, mutation }))
-            .with_traffic(Arc::new(SimTraffic { shared }))
+            .with_traffic(Arc::new(SimTraffic { shared, program: who.program }))
             .with_seed(self.options.seed ^ u64::from(who.life))
     }
 
@@ -248,6 +248,7 @@ impl Run {
         }
         let who = {
             let mut world = self.shared.world();
+            world.withdrawn.retain(|(of, _), _| *of != program);
             let desire = &mut world.desires[program];
             desire.life += 1;
             desire.alive = true;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use nacp_core::clock::Clock as _;
-use nacp_core::control::{GpuView, Gpus, Lease, Leases, Prober, Target, Traffic};
+use nacp_core::control::{GpuView, Gpus, Lease, Leases, Prober, Target};
+use nacp_core::engine::Traffic;
 use nacp_core::service::{Check, Probe};
 use nacp_core::{Error, ErrorKind, Result};
 
@@ -154,12 +155,23 @@ impl Prober for SimProber {
 #[derive(Debug)]
 pub(crate) struct SimTraffic {
     pub(crate) shared: Shared,
+    pub(crate) program: usize,
 }
 
 impl Traffic for SimTraffic {
-    fn withdraw(&self, _replica: &str) -> usize {
+    fn withdraw(&self, replica: &str) -> usize {
         let mut world = self.shared.world();
         world.counts.add("withdraw");
+        let id = world.containers.values().find(|held| held.name == replica).map(|held| held.id.clone());
+        if let Some(id) = id {
+            world.withdrawn.insert((self.program, replica.to_owned()), id);
+        }
         usize::try_from(world.rng.below(4) / 2).unwrap()
+    }
+
+    fn restore(&self, replica: &str) {
+        let mut world = self.shared.world();
+        world.counts.add("restore");
+        world.withdrawn.remove(&(self.program, replica.to_owned()));
     }
 }

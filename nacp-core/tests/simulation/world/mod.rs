@@ -111,6 +111,8 @@ pub(crate) struct World {
     pub(crate) overbooked: BTreeMap<usize, Duration>,
     /// How many replicas of a service must be ready while it is updated and nothing goes wrong.
     pub(crate) least: BTreeMap<(String, String), usize>,
+    /// The containers to which a program's router sends nothing more, by program and name.
+    pub(crate) withdrawn: BTreeMap<(usize, String), String>,
     next: u64,
 }
 
@@ -150,6 +152,7 @@ impl World {
             history: BTreeMap::new(),
             overbooked: BTreeMap::new(),
             least: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
             next: 0,
         }
     }

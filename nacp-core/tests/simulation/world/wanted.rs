@@ -26,6 +26,8 @@ pub(crate) struct Desire {
     /// The life that runs, and its task.
     pub(crate) life: u32,
     pub(crate) alive: bool,
+    /// The hash of each service's specification.
+    pub(crate) hashes: BTreeMap<String, String>,
     /// How many replicas were wanted of a service from when on.
     counts: BTreeMap<String, Vec<(Duration, u32)>>,
 }
@@ -50,6 +52,7 @@ impl Desire {
             deleting: false,
             life: 0,
             alive: false,
+            hashes: BTreeMap::new(),
             counts: BTreeMap::new(),
         };
         desire.note(Duration::ZERO);
@@ -70,6 +73,7 @@ impl Desire {
     /// Remembers how many replicas are wanted from now on.
     pub(crate) fn note(&mut self, now: Duration) {
         let effective = self.effective();
+        self.hashes = effective.services.iter().map(|(name, service)| (name.clone(), service.hash())).collect();
         let names: BTreeSet<_> = self.counts.keys().chain(effective.services.keys()).cloned().collect();
         for name in names {
             let count = effective.services.get(&name).map_or(0, |service| service.replicas);
