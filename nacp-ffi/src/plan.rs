@@ -29,6 +29,8 @@ pub enum nacp_step {
     NACP_STEP_START = 3,
     /// Remove a container.
     NACP_STEP_REMOVE = 4,
+    /// Something that stands in no plan of a whole app.
+    NACP_STEP_OTHER = 5,
 }
 
 /// The actions that would bring an app to what is wanted, in the order in which they are done.
@@ -80,6 +82,7 @@ impl From<&Plan> for nacp_plan {
                 Step::Create => nacp_step::NACP_STEP_CREATE,
                 Step::Start(_) => nacp_step::NACP_STEP_START,
                 Step::Remove(_) => nacp_step::NACP_STEP_REMOVE,
+                _ => nacp_step::NACP_STEP_OTHER,
             };
             nacp_action {
                 struct_size: 0,

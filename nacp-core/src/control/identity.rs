@@ -1,10 +1,12 @@
 //! Which container is which replica: names and labels, written and read back.
 
+use jiff::Timestamp;
+
+use super::secrets::Secrets;
 use crate::engine::{Container, ContainerSpec, MountSpec, PublishSpec, labels};
 use crate::gpu::GpuId;
-use crate::placement::{Placement, Running};
-use crate::service::{App, MountSource, Probe, Service, Sharing};
-use crate::units::Bytes;
+use crate::placement::Placement;
+use crate::service::{App, MountSource, Probe, RootAccess, Service, Sharing};
 
 /// The name of a replica's container. The point is in no name of an app or service, so no two replicas share a name;
 /// and since an engine refuses a second container of a name, no replica can ever run twice.
@@ -12,13 +14,31 @@ pub(super) fn container_name(app: &str, service: &str, replica: u32) -> String {
     format!("nacp.{app}.{service}.{replica}")
 }
 
+/// The name of the container that is to take the place of the one of this name.
+pub(super) fn next_name(name: &str) -> String {
+    format!("{name}.next")
+}
+
+/// What a container is to be beside what its service and its placement say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Particulars<'a> {
+    /// Whether it is to take another one's place.
+    pub(super) next: bool,
+    /// Why its root must be writable, if it must be.
+    pub(super) root: Option<&'a str>,
+    /// Its secrets, and the moment that salts their label.
+    pub(super) secrets: Option<(&'a Secrets, Timestamp)>,
+    pub(super) simulated_gpus: bool,
+}
+
 /// The container that a replica is to be.
 pub(super) fn container_spec(
     app: &App,
     service: &Service,
     placement: &Placement,
-    simulated_gpus: bool,
+    particulars: Particulars<'_>,
 ) -> ContainerSpec {
+    let simulated_gpus = particulars.simulated_gpus;
     let Placement { service: name, replica, gpus, memory, .. } = placement;
     let mut env = service.env.clone();
     if let Some(model) = &service.model {
@@ -26,6 +46,13 @@ pub(super) fn container_spec(
     }
     let set = service.determinism.map(|determinism| determinism.set(&mut env));
     let ids: Vec<_> = gpus.iter().map(GpuId::as_str).collect();
+    let full = container_name(&app.name, name, *replica);
+    let full = if particulars.next { next_name(&full) } else { full };
+    let (root, told) = match (service.security.root, particulars.root) {
+        (RootAccess::Auto, Some(reason)) => (RootAccess::Writable, format!("writable: {reason}")),
+        (RootAccess::Writable, _) => (RootAccess::Writable, "writable".to_owned()),
+        (root, _) => (root, "read-only".to_owned()),
+    };
     let label = |key: &str, value: String| (key.to_owned(), value);
     let exclusive = service.gpu.as_ref().is_some_and(|need| need.sharing == Sharing::Exclusive);
     let mut labels = service.labels.clone();
@@ -39,7 +66,11 @@ pub(super) fn container_spec(
         label(labels::GPU_MEMORY, memory.0.to_string()),
         label(labels::GPU_EXCLUSIVE, exclusive.to_string()),
         label(labels::SIMULATED, simulated_gpus.to_string()),
+        label(labels::ROOT, told),
     ]);
+    if let Some(digest) = particulars.secrets.and_then(|(secrets, at)| secrets.label(&full, at)) {
+        labels.insert(labels::SECRETS.to_owned(), digest);
+    }
     if let Some(set) = set {
         let set: Vec<_> = set.iter().map(|it| format!("{}={}", it.name, it.value)).collect();
         labels.extend([label(labels::DETERMINISM, set.join(","))]);
@@ -64,6 +95,7 @@ pub(super) fn container_spec(
         simulated_gpus,
         publish: service.port.map(|port| PublishSpec { container: port, host: publish.host, port: publish.port }),
         mounts: mounts.collect(),
+        files: particulars.secrets.map(|(secrets, _)| secrets.files()).unwrap_or_default(),
         networks: service.networks.iter().map(|network| format!("nacp.{}.{network}", app.name)).collect(),
         alias: Some(name.clone()),
         shm: service.shm,
@@ -72,13 +104,13 @@ pub(super) fn container_spec(
         memory: service.resources.memory,
         pids: service.resources.pids,
         user: service.security.user.clone(),
-        root: service.security.root,
+        root,
         capabilities: service.security.capabilities.clone(),
         new_privileges: service.security.new_privileges,
         host_ipc: service.security.host_ipc,
         stop_signal: service.stop_signal.clone(),
         platform: service.platform.clone(),
-        ..ContainerSpec::new(container_name(&app.name, name, *replica), &service.image)
+        ..ContainerSpec::new(full, &service.image)
     }
 }
 
@@ -88,35 +120,23 @@ pub(super) struct Identity {
     pub(super) app: String,
     pub(super) service: String,
     pub(super) replica: u32,
+    /// Whether the container is to take another one's place.
+    pub(super) next: bool,
 }
 
 /// Reads which replica a container is; nothing when its labels are not what NACP writes, or when its name is not the
 /// one that belongs to them: an image that was made of one of our containers hands its labels on to strangers.
 pub(super) fn identify(container: &Container) -> Option<Identity> {
-    let identity = Identity {
+    let mut identity = Identity {
         app: container.label(labels::APP)?.to_owned(),
         service: container.label(labels::SERVICE)?.to_owned(),
         replica: container.label(labels::REPLICA)?.parse().ok()?,
+        next: false,
     };
     let name = container_name(&identity.app, &identity.service, identity.replica);
-    (container.name == name).then_some(identity)
-}
-
-/// The promise of GPU memory that a container stands for, whether it runs or not. It does not need the specification,
-/// which another version of NACP may have written.
-pub(super) fn promise(container: &Container) -> Option<Running> {
-    let identity = identify(container)?;
-    let gpus = container.label(labels::GPUS)?.split(',').filter(|id| !id.is_empty()).map(|id| id.parse().ok());
-    Some(Running {
-        gpus: gpus.collect::<Option<Vec<_>>>()?,
-        memory: Bytes(container.label(labels::GPU_MEMORY)?.parse().ok()?),
-        exclusive: container.label(labels::GPU_EXCLUSIVE) == Some("true"),
-        active: container.state.is_active(),
-        beside: false,
-        app: identity.app,
-        service: identity.service,
-        replica: identity.replica,
-    })
+    let rest = container.name.strip_prefix(&name)?;
+    identity.next = rest == ".next";
+    (rest.is_empty() || identity.next).then_some(identity)
 }
 
 /// What a container's specification says about its model and its probe. `Err` when the probe cannot be read: then

@@ -1,34 +1,45 @@
 //! The control plane, as a program uses it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{join_all, select, try_join_all};
-use tokio::sync::Mutex;
+use futures_util::future::{BoxFuture, Shared, join_all, try_join_all};
+use jiff::Timestamp;
 
 use super::backoff::Backoff;
-use super::event::Events;
-use super::gpus::Gpus;
-use super::identity::{identify, promise, stored};
-use super::lease::Leases;
+use super::event::{Event, EventKind, Events};
+use super::gpus::{GpuView, Gpus};
+use super::identity::{container_name, identify, next_name, stored};
+use super::lease::{FileLeases, Lease, Leases};
+use super::observed::{Observed, Seen};
 use super::plan::Plan;
+use super::plan::preview::preview;
 use super::prober::{Prober, SystemProber, Target};
-use super::status::{AppStatus, ReplicaStatus};
+use super::reconcile::Keeper;
+use super::secrets::Secrets;
+use super::status::{AppStatus, Phase, ReplicaStatus};
 use super::wanted::Wanted;
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{Container, ContainerState, Endpoint, Engine, NoTraffic, Traffic, labels};
+use crate::engine::{Container, ContainerId, ContainerState, Endpoint, Engine, NoTraffic, Traffic, labels};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Node, Snapshot};
-use crate::placement::{self, BestFit, Strategy};
+use crate::placement::{BestFit, Request, Strategy};
 use crate::service::App;
 
 /// How often an app's containers are listed and removed until none is left.
 const DELETE_ROUNDS: u32 = 5;
 
-/// How often everything is looked at again when nothing has happened.
-const RESYNC: Duration = Duration::from_secs(30);
+/// How long an apply or a delete waits for whoever changes the same app.
+const LEASE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the lease of an app is free: at first, and at most.
+const LEASE_FIRST: Duration = Duration::from_millis(20);
+const LEASE_LAST: Duration = Duration::from_secs(1);
+
+/// How long a container may take to end when its app is deleted and does not say it.
+const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Runs apps on the GPUs of a node through a container engine.
 ///
@@ -54,17 +65,43 @@ const RESYNC: Duration = Duration::from_secs(30);
 pub struct ControlPlane {
     node: Node,
     engine: Arc<dyn Engine>,
-    strategy: Arc<dyn Strategy>,
+    pub(super) strategy: Arc<dyn Strategy>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) prober: Arc<dyn Prober>,
     pub(super) gpus: Option<Arc<dyn Gpus>>,
-    pub(super) leases: Option<Arc<dyn Leases>>,
+    leases: Arc<dyn Leases>,
     pub(super) traffic: Arc<dyn Traffic>,
     pub(super) backoff: Backoff,
     pub(super) seed: u64,
     pub(super) events: Events,
-    /// Held by whoever creates or removes containers.
-    pub(super) changes: Arc<Mutex<()>>,
+    /// Creations that have been begun; whoever gave up the wait for one leaves it here.
+    pub(super) begun: Arc<Mutex<Vec<Begun>>>,
+    /// What the loops know of the apps that they applied or keep.
+    overviews: Arc<Mutex<BTreeMap<String, Overview>>>,
+    /// What tells the engine from every other, once it was asked.
+    engine_key: Arc<Mutex<Option<String>>>,
+}
+
+/// A call that is under way.
+pub(super) type Begun = Shared<BoxFuture<'static, ()>>;
+
+/// What only a loop knows of an app.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Overview {
+    pub(super) phase: Phase,
+    pub(super) reason: Option<String>,
+    pub(super) wanted: BTreeMap<String, u32>,
+    pub(super) facts: BTreeMap<ContainerId, Facts>,
+}
+
+/// What only a loop knows of a container.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    pub(super) restarts: u32,
+    pub(super) started_at: Option<Timestamp>,
+    pub(super) last_end: Option<String>,
+    pub(super) done: bool,
+    pub(super) withdrawn: bool,
 }
 
 impl ControlPlane {
@@ -77,12 +114,14 @@ impl ControlPlane {
             clock: Arc::new(SystemClock::new()),
             prober: Arc::new(SystemProber::new()),
             gpus: None,
-            leases: None,
+            leases: Arc::new(FileLeases::new()),
             traffic: Arc::new(NoTraffic),
             backoff: Backoff::default(),
             seed: 0,
             events: Events::default(),
-            changes: Arc::default(),
+            begun: Arc::default(),
+            overviews: Arc::default(),
+            engine_key: Arc::default(),
         }
     }
 
@@ -114,10 +153,10 @@ impl ControlPlane {
         self
     }
 
-    /// Takes the lease of an app here before it changes anything of it.
+    /// Takes the lease of an app here before it changes anything of it; by [`FileLeases`] otherwise.
     #[must_use]
     pub fn with_leases(mut self, leases: Arc<dyn Leases>) -> Self {
-        self.leases = Some(leases);
+        self.leases = leases;
         self
     }
 
@@ -155,17 +194,85 @@ impl ControlPlane {
     /// None that may pass by itself: those are told and tried again. [`PermissionDenied`](ErrorKind::PermissionDenied)
     /// when the engine refuses this user.
     pub async fn keep(&self, wanted: &Wanted) -> Result<Infallible> {
-        let mut following = wanted.follow();
+        let app = wanted.name();
+        let mut failures = 0;
         loop {
-            let desired = wanted.desired();
-            if !desired.paused
-                && let Err(error) = self.converge(&desired.effective()).await
-            {
-                tracing::warn!(app = %desired.app.name, %error, "it is tried again");
+            let lease = self.lease_of(&app).await;
+            self.finish_begun().await;
+            let kept = Keeper::new(self, wanted.follow(), false).run(&*lease).await;
+            let error = match kept {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
+            if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidArgument) {
+                return Err(error);
             }
-            let changed = std::pin::pin!(following.changed());
-            select(changed, self.clock.sleep(RESYNC)).await;
+            failures = self.backoff.failures(failures, Duration::ZERO);
+            tracing::warn!(%app, %error, "keeping it was interrupted");
+            drop(lease);
+            self.clock.sleep(self.backoff.pause_of(&app, failures, self.seed)).await;
         }
+    }
+
+    /// Waits for the lease of an app, however long it takes.
+    async fn lease_of(&self, app: &str) -> Box<dyn Lease> {
+        let mut told = None;
+        let mut pause = LEASE_FIRST;
+        let tell = |kind| self.events.tell(&Event::new(self.clock.wall(), app, kind));
+        loop {
+            match self.take(app).await {
+                Ok(Ok(lease)) => {
+                    tell(EventKind::Keeping);
+                    return lease;
+                }
+                Ok(Err(holder)) => {
+                    if told.as_ref() != Some(&holder) {
+                        tell(EventKind::Standby { holder: holder.clone() });
+                        told = Some(holder);
+                    }
+                }
+                Err(error) => tracing::warn!(%app, %error, "its lease cannot be had; it is tried again"),
+            }
+            self.clock.sleep(pause).await;
+            pause = (pause * 2).min(LEASE_LAST);
+        }
+    }
+
+    /// Takes the lease of an app; waits a while for whoever has it.
+    async fn lease(&self, operation: &'static str, app: &str) -> Result<Box<dyn Lease>> {
+        let start = self.clock.monotonic();
+        let mut pause = LEASE_FIRST;
+        loop {
+            let holder = match self.take(app).await? {
+                Ok(lease) => return Ok(lease),
+                Err(holder) => holder,
+            };
+            if self.clock.monotonic().saturating_sub(start) >= LEASE_LIMIT {
+                return Err(Error::new(ErrorKind::Conflict, operation, "another program keeps this app")
+                    .with("app", app)
+                    .with("holder", format_args!("{holder:?}"))
+                    .hint("change it there, or stop that program first")
+                    .retry_later());
+            }
+            self.clock.sleep(pause).await;
+            pause = (pause * 2).min(LEASE_LAST);
+        }
+    }
+
+    async fn take(&self, app: &str) -> Result<Result<Box<dyn Lease>, String>> {
+        let known = self.engine_key.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let key = match known {
+            Some(key) => key,
+            None => {
+                let info = self.engine.info().await?;
+                // A simulated engine is known in its own process alone.
+                let own = || format!("{} {:p}", info.address, Arc::as_ptr(&self.engine).cast::<()>());
+                let key = info.id.clone().unwrap_or_else(|| if info.simulated { own() } else { info.address.clone() });
+                *self.engine_key.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.clone());
+                key
+            }
+        };
+        self.leases.take(&key, app).await
     }
 
     /// The node whose GPUs are used.
@@ -185,14 +292,15 @@ impl ControlPlane {
     /// [`ResourceExhausted`](ErrorKind::ResourceExhausted) when a replica fits on no GPU, or what node and engine answer.
     pub async fn plan(&self, app: &App) -> Result<Plan> {
         app.validate()?;
-        let observed = self.engine.list(None).await?;
-        self.plan_over(app, &self.snapshot().await?, &observed)
-    }
-
-    pub(super) fn plan_over(&self, app: &App, snapshot: &Snapshot, observed: &[Container]) -> Result<Plan> {
-        let running: Vec<_> = observed.iter().filter_map(promise).collect();
-        let placements = placement::plan_with(&*self.strategy, app, snapshot, &running)?;
-        super::plan::plan(app, placements, observed)
+        let with = app.services.iter().filter(|(_, service)| !service.secrets.is_empty());
+        let secrets = with.map(|(name, service)| Ok((name.clone(), Secrets::read(name, &service.secrets)?)));
+        let secrets = secrets.collect::<Result<BTreeMap<_, _>>>()?;
+        let containers = self.engine.list(None).await?;
+        let view = self.view().await?;
+        let observed = Observed::of(&app.name, &containers);
+        let promises: Vec<_> = observed.all().chain(&observed.others).map(Seen::promise).collect();
+        let request = Request::new(app, &view.snapshot).running(&promises).condemned(&view.condemned);
+        preview(app, request.strategy(&*self.strategy).plan()?, &containers, &secrets)
     }
 
     /// Brings an app to what is wanted and waits until every replica is ready. What runs as wanted already is left
@@ -208,7 +316,11 @@ impl ControlPlane {
     /// [`Conflict`](ErrorKind::Conflict) when another program changes the same app meanwhile. What was started stays, so
     /// that it can be looked at.
     pub async fn apply(&self, app: &App) -> Result<AppStatus> {
-        self.converge(app).await?;
+        let wanted = Wanted::new(app.clone())?;
+        let lease = self.lease("control.apply", &app.name).await?;
+        self.finish_begun().await;
+        Keeper::new(self, wanted.follow(), true).run(&*lease).await?;
+        drop(lease);
         self.status(&app.name).await
     }
 
@@ -220,8 +332,42 @@ impl ControlPlane {
         let containers = self.engine.list(Some(app)).await?;
         let mut replicas: Vec<_> =
             join_all(containers.iter().map(|container| self.replica(container))).await.into_iter().flatten().collect();
-        replicas.sort_by(|a, b| (&a.service, a.replica).cmp(&(&b.service, b.replica)));
-        Ok(AppStatus { app: app.to_owned(), replicas })
+        replicas.sort_by(|a, b| (&a.service, a.replica, a.successor).cmp(&(&b.service, b.replica, b.successor)));
+        let overview = self.overviews.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned();
+        let known = overview.is_some();
+        let Overview { phase, reason, wanted, facts } = overview.unwrap_or_default();
+        let mut status = AppStatus { app: app.to_owned(), phase, reason, wanted, replicas };
+        for replica in &mut status.replicas {
+            let Some(facts) = facts.get(&replica.container).cloned() else { continue };
+            let ended = matches!(replica.state, ContainerState::Exited(_));
+            (replica.restarts, replica.done) = (facts.restarts, facts.done && ended);
+            (replica.started_at, replica.last_end) = (facts.started_at, facts.last_end);
+            replica.ready &= !facts.withdrawn;
+        }
+        status.mark_serving();
+        if !known {
+            status.phase = match () {
+                () if status.replicas.is_empty() => Phase::Absent,
+                () if status.replicas.iter().any(|replica| replica.successor) => Phase::Updating,
+                () if status.ready() => Phase::Ready,
+                () if status.replicas.iter().any(|replica| replica.ready) => Phase::Degraded,
+                () => Phase::Starting,
+            };
+        }
+        Ok(status)
+    }
+
+    pub(super) fn publish(&self, app: &str, mut overview: Overview) {
+        let mut overviews = self.overviews.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = overviews.get(app) {
+            for (id, facts) in &mut overview.facts {
+                let Some(before) = before.facts.get(id) else { continue };
+                facts.restarts = facts.restarts.max(before.restarts);
+                facts.started_at = facts.started_at.or(before.started_at);
+                facts.last_end = facts.last_end.take().or_else(|| before.last_end.clone());
+            }
+        }
+        overviews.insert(app.to_owned(), overview);
     }
 
     /// What is there now of every app of which something is there, ordered by name.
@@ -286,15 +432,18 @@ impl ControlPlane {
     /// # Errors
     /// What the engine answers; [`Conflict`](ErrorKind::Conflict) when another program goes on creating.
     pub async fn delete(&self, app: &str) -> Result<usize> {
-        let _alone = self.changes.lock().await;
+        let _lease = self.lease("control.delete", app).await?;
+        self.finish_begun().await;
         let mut removed = 0;
         for _ in 0..DELETE_ROUNDS {
             let containers = self.engine.list(Some(app)).await?;
             let own: Vec<_> = containers.iter().filter(|container| identify(container).is_some()).collect();
             if own.is_empty() {
+                self.engine.remove_networks(app).await?;
+                self.overviews.lock().unwrap_or_else(PoisonError::into_inner).remove(app);
                 return Ok(removed);
             }
-            let done = join_all(own.iter().map(|container| self.remove(&container.id))).await;
+            let done = join_all(own.iter().map(|container| self.remove(&container.id, STOP_GRACE))).await;
             removed += done.iter().filter(|one| one.is_ok()).count();
             let failed = done.iter().filter(|one| one.is_err()).count();
             if let Some(error) = done.into_iter().find_map(Result::err) {
@@ -312,9 +461,12 @@ impl ControlPlane {
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound) when the app has no such replica.
     pub async fn logs(&self, app: &str, service: &str, replica: u32, lines: usize) -> Result<Vec<String>> {
-        let name = super::identity::container_name(app, service, replica);
+        let name = container_name(app, service, replica);
         let containers = self.engine.list(Some(app)).await?;
-        let found = containers.iter().find(|container| container.name == name).ok_or_else(|| {
+        // Of two containers of one replica the one that runs writes.
+        let called = |name: &str| containers.iter().find(|container| container.name == name);
+        let next = called(&next_name(&name)).filter(|next| next.state.is_active());
+        let found = next.or_else(|| called(&name)).ok_or_else(|| {
             let known: Vec<_> = containers.iter().map(|container| container.name.as_str()).collect();
             Error::new(ErrorKind::NotFound, "control.logs", "no such replica")
                 .with("name", name)
@@ -323,7 +475,15 @@ impl ControlPlane {
         self.engine.logs(&found.id, lines).await
     }
 
-    pub(super) async fn snapshot(&self) -> Result<Snapshot> {
+    /// Reads the GPUs.
+    pub(super) async fn view(&self) -> Result<GpuView> {
+        match &self.gpus {
+            Some(gpus) => gpus.view().await,
+            None => Ok(GpuView { snapshot: self.snapshot().await?, condemned: BTreeMap::new() }),
+        }
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot> {
         let (node, clock) = (self.node.clone(), Arc::clone(&self.clock));
         #[expect(clippy::disallowed_methods, reason = "the driver may block; its answer is waited for")]
         let read = tokio::task::spawn_blocking(move || node.snapshot(&*clock)).await;
@@ -333,7 +493,7 @@ impl ControlPlane {
     }
 
     async fn replica(&self, container: &Container) -> Option<ReplicaStatus> {
-        let promised = promise(container)?;
+        let seen = Seen::of(container)?;
         let (model, probe) = stored(container);
         let running = container.state == ContainerState::Running;
         let ready = match probe {
@@ -343,8 +503,7 @@ impl ControlPlane {
             Err(_) => false,
         };
         Some(ReplicaStatus {
-            service: promised.service,
-            replica: promised.replica,
+            replica: seen.replica,
             name: container.name.clone(),
             container: container.id.clone(),
             image: container.image.clone(),
@@ -353,9 +512,17 @@ impl ControlPlane {
             state: container.state,
             ready,
             address: container.address,
-            gpus: promised.gpus,
-            memory: promised.memory,
+            gpus: seen.held().to_vec(),
+            memory: seen.memory,
             gpu_injection: container.label(labels::GPU_INJECTION).map(str::to_owned),
+            spec_hash: container.label(labels::SPEC_HASH).map(str::to_owned),
+            successor: seen.next,
+            serving: false,
+            done: false,
+            restarts: 0,
+            started_at: None,
+            last_end: None,
+            service: seen.service,
         })
     }
 }

@@ -206,6 +206,7 @@ impl Wanted {
         Ok(())
     }
 
+    #[cfg(test)]
     pub(super) fn desired(&self) -> Arc<Desired> {
         Arc::clone(&self.desired.borrow())
     }

@@ -1,6 +1,11 @@
+use std::collections::BTreeMap;
+
+use super::preview::preview;
 use super::*;
-use crate::control::identity::container_spec;
-use crate::service::{Determinism, GpuNeed, Service};
+use crate::control::identity::{Particulars, container_spec};
+use crate::control::observed::Seen;
+use crate::engine::{Container, ContainerState, labels};
+use crate::service::{App, Determinism, GpuNeed, Service};
 use crate::units::Bytes;
 
 const FIRST: &str = "GPU-4100a801-0000-4000-8000-000000000001";
@@ -22,7 +27,7 @@ fn app() -> App {
 }
 
 fn there(app: &App, placement: &Placement, state: ContainerState) -> Container {
-    let spec = container_spec(app, &app.services[&placement.service], placement, true);
+    let spec = container_spec(app, &app.services[&placement.service], placement, Particulars::default());
     Container {
         id: ContainerId(format!("id-of-{}", spec.name)),
         name: spec.name,
@@ -40,7 +45,7 @@ fn told(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn what_is_needed_is_created_a_wave_earlier() {
-    let plan = plan(&app(), vec![placed("db", 0, FIRST), placed("llm", 0, FIRST)], &[]).unwrap();
+    let plan = preview(&app(), vec![placed("db", 0, FIRST), placed("llm", 0, FIRST)], &[], &BTreeMap::new()).unwrap();
     assert_eq!(
         told(&plan),
         ["0: create db/0: it is not there; best fit", "1: create llm/0: it is not there; best fit"]
@@ -53,7 +58,7 @@ fn what_runs_as_wanted_is_adopted() {
     let placements = vec![placed("db", 0, FIRST), placed("llm", 0, FIRST)];
     let observed: Vec<_> =
         placements.iter().map(|placement| there(&app(), placement, ContainerState::Running)).collect();
-    let plan = plan(&app(), placements, &observed).unwrap();
+    let plan = preview(&app(), placements, &observed, &BTreeMap::new()).unwrap();
     assert!(plan.is_empty());
     assert_eq!(told(&plan), ["0: keep db/0: it is as wanted", "1: keep llm/0: it is as wanted"]);
 }
@@ -62,7 +67,7 @@ fn what_runs_as_wanted_is_adopted() {
 fn a_container_whose_creator_died_before_starting_it_is_started() {
     let placements = vec![placed("db", 0, FIRST), placed("llm", 0, FIRST)];
     let observed = [there(&app(), &placements[0], ContainerState::Created)];
-    let plan = plan(&app(), placements, &observed).unwrap();
+    let plan = preview(&app(), placements, &observed, &BTreeMap::new()).unwrap();
     assert_eq!(told(&plan)[0], "0: start db/0: it was created but never started");
 }
 
@@ -71,7 +76,7 @@ fn what_differs_or_has_ended_is_removed_before_its_successor_is_created() {
     let placements = vec![placed("db", 0, FIRST), placed("llm", 0, SECOND)];
     let ended = there(&app(), &placements[0], ContainerState::Exited(Some(1)));
     let moved = there(&app(), &placed("llm", 0, FIRST), ContainerState::Running);
-    let plan = plan(&app(), placements.clone(), &[ended, moved]).unwrap();
+    let plan = preview(&app(), placements.clone(), &[ended, moved], &BTreeMap::new()).unwrap();
     assert_eq!(
         told(&plan),
         [
@@ -84,7 +89,7 @@ fn what_differs_or_has_ended_is_removed_before_its_successor_is_created() {
     let old = there(&app(), &placements[0], ContainerState::Running);
     let mut newer = app();
     newer.services.get_mut("db").unwrap().image = "image:2".into();
-    let plan = super::plan(&newer, vec![placements[0].clone()], &[old]).unwrap();
+    let plan = preview(&newer, vec![placements[0].clone()], &[old], &BTreeMap::new()).unwrap();
     assert_eq!(told(&plan)[0], "0: remove db/0: its specification has changed");
 }
 
@@ -94,7 +99,7 @@ fn what_is_no_longer_wanted_goes_and_other_apps_stay() {
     let mut other = app();
     other.name = "b".into();
     let foreign = there(&other, &placed("db", 0, FIRST), ContainerState::Running);
-    let plan = plan(&app(), vec![placed("db", 0, FIRST)], &[surplus, foreign]).unwrap();
+    let plan = preview(&app(), vec![placed("db", 0, FIRST)], &[surplus, foreign], &BTreeMap::new()).unwrap();
     assert_eq!(
         told(&plan),
         ["0: remove llm/1: the app no longer wants it", "1: create db/0: it is not there; best fit"]
@@ -105,16 +110,16 @@ fn what_is_no_longer_wanted_goes_and_other_apps_stay() {
 fn a_specification_that_another_version_wrote_is_no_reason_to_replace() {
     let mut odd = there(&app(), &placed("db", 0, FIRST), ContainerState::Running);
     odd.labels.insert(labels::SPEC.into(), r#"{"image":"image","of-a-later-version":1}"#.into());
-    let plan = plan(&app(), vec![placed("db", 0, FIRST)], &[odd.clone()]).unwrap();
+    let plan = preview(&app(), vec![placed("db", 0, FIRST)], &[odd.clone()], &BTreeMap::new()).unwrap();
     assert_eq!(told(&plan)[0], "0: keep db/0: it is as wanted");
-    assert_eq!(promise(&odd).unwrap().memory, Bytes::gib(1));
+    assert_eq!(Seen::of(&odd).unwrap().memory, Bytes::gib(1));
 }
 
 #[test]
 fn a_container_that_does_not_tell_its_specification_is_replaced() {
     let mut odd = there(&app(), &placed("db", 0, FIRST), ContainerState::Running);
     odd.labels.remove(labels::SPEC_HASH);
-    let plan = plan(&app(), vec![placed("db", 0, FIRST)], &[odd]).unwrap();
+    let plan = preview(&app(), vec![placed("db", 0, FIRST)], &[odd], &BTreeMap::new()).unwrap();
     assert_eq!(told(&plan)[0], "0: remove db/0: its specification has changed");
 }
 
@@ -125,19 +130,19 @@ fn a_variable_that_keeps_a_strict_service_from_repeating_is_in_the_plan() {
     let app = App::new("a").service("db", own).service("llm", strict);
     let placements = vec![placed("db", 0, FIRST), placed("llm", 0, FIRST)];
     assert_eq!(
-        told(&plan(&app, placements.clone(), &[]).unwrap()),
+        told(&preview(&app, placements.clone(), &[], &BTreeMap::new()).unwrap()),
         [
             "0: create db/0: it is not there; best fit; NVIDIA_TF32_OVERRIDE stays as `env` has it, and \
              `determinism: strict` would set 0",
             "0: create llm/0: it is not there; best fit",
         ]
     );
-    let spec = container_spec(&app, &app.services["db"], &placements[0], true);
+    let spec = container_spec(&app, &app.services["db"], &placements[0], Particulars::default());
     assert_eq!((spec.env["NVIDIA_TF32_OVERRIDE"].as_str(), spec.env.len()), ("1", 5));
     assert_eq!(
         spec.labels[labels::DETERMINISM],
         "CUBLAS_WORKSPACE_CONFIG=:4096:8,CUDA_DEVICE_ORDER=PCI_BUS_ID,NCCL_NVLS_ENABLE=0"
     );
-    let plain = container_spec(&self::app(), &self::app().services["db"], &placements[0], true);
+    let plain = container_spec(&self::app(), &self::app().services["db"], &placements[0], Particulars::default());
     assert!(plain.env.is_empty() && !plain.labels.contains_key(labels::DETERMINISM));
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::control::ReplicaStatus;
+use crate::control::{Phase, ReplicaStatus};
 use crate::engine::{ContainerId, ContainerState};
 use crate::gpu::health::{Facts, Thresholds, assess};
 use crate::gpu::{
@@ -89,8 +89,16 @@ fn app() -> AppStatus {
         gpus: Vec::new(),
         memory: Bytes::gib(2),
         gpu_injection: None,
+        spec_hash: None,
+        successor: false,
+        serving: false,
+        done: false,
+        restarts: 0,
+        started_at: None,
+        last_end: None,
     };
-    AppStatus { app: "demo".to_owned(), replicas: vec![replica] }
+    let (wanted, reason) = (std::collections::BTreeMap::new(), None);
+    AppStatus { app: "demo".to_owned(), phase: Phase::Starting, reason, wanted, replicas: vec![replica] }
 }
 
 #[test]

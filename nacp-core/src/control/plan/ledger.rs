@@ -1,0 +1,123 @@
+//! Who holds which memory of which GPU: what has been promised, and what is in use.
+
+use std::collections::BTreeMap;
+
+use crate::control::observed::Seen;
+use crate::gpu::{GpuId, Snapshot};
+use crate::units::Bytes;
+
+/// The containers of one replica on one GPU. Those that take turns hold the larger promise, those that run together
+/// hold both.
+#[derive(Clone, Copy, Debug, Default)]
+struct Holder {
+    together: Bytes,
+    in_turn: Bytes,
+    exclusive: bool,
+}
+
+impl Holder {
+    fn held(self) -> Bytes {
+        self.together.max(self.in_turn)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Account {
+    /// What the GPU has; nothing where nobody knows.
+    capacity: Option<Bytes>,
+    holders: BTreeMap<(String, String, u32), Holder>,
+    promised: Bytes,
+    active: Bytes,
+    running: usize,
+    running_exclusive: usize,
+    exclusive: usize,
+}
+
+/// The accounts of all GPUs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    accounts: BTreeMap<GpuId, Account>,
+}
+
+impl Ledger {
+    pub(super) fn new<'a, 'b: 'a>(snapshot: Option<&Snapshot>, containers: impl Iterator<Item = &'a Seen<'b>>) -> Self {
+        let mut ledger = Self::default();
+        for state in snapshot.iter().flat_map(|snapshot| &snapshot.gpus) {
+            let memory = state.sample.memory.known();
+            let capacity = memory.map(|memory| memory.total.saturating_sub(memory.reserved));
+            ledger.accounts.insert(state.gpu.id.clone(), Account { capacity, ..Account::default() });
+        }
+        for seen in containers {
+            let owner = (seen.app.as_str(), seen.service.as_str(), seen.replica);
+            ledger.promise(owner, seen.held(), seen.memory, seen.exclusive, seen.is_active());
+            if seen.is_active() {
+                ledger.start(seen);
+            }
+        }
+        ledger
+    }
+
+    /// Counts a promise.
+    pub(super) fn promise(
+        &mut self,
+        owner: (&str, &str, u32),
+        gpus: &[GpuId],
+        memory: Bytes,
+        exclusive: bool,
+        together: bool,
+    ) {
+        for gpu in gpus {
+            let account = self.accounts.entry(gpu.clone()).or_default();
+            let holder = account.holders.entry((owner.0.to_owned(), owner.1.to_owned(), owner.2)).or_default();
+            let before = holder.held();
+            if together {
+                holder.together += memory;
+            } else {
+                holder.in_turn = holder.in_turn.max(memory);
+            }
+            account.exclusive += usize::from(exclusive && !holder.exclusive);
+            holder.exclusive |= exclusive;
+            account.promised = account.promised.saturating_sub(before) + holder.held();
+        }
+    }
+
+    /// Counts a start of what has its promise already.
+    pub(super) fn start(&mut self, seen: &Seen<'_>) {
+        for gpu in seen.held() {
+            let account = self.accounts.entry(gpu.clone()).or_default();
+            account.active += seen.memory;
+            account.running += 1;
+            account.running_exclusive += usize::from(seen.exclusive);
+        }
+    }
+
+    /// Whether a promise more is not one too many.
+    pub(super) fn has_room(&self, owner: (&str, &str, u32), gpus: &[GpuId], memory: Bytes, exclusive: bool) -> bool {
+        gpus.iter().all(|gpu| {
+            let Some(account) = self.accounts.get(gpu) else { return true };
+            let holder = account.holders.get(&(owner.0.to_owned(), owner.1.to_owned(), owner.2)).copied();
+            let own = holder.unwrap_or_default();
+            let more = Holder { in_turn: own.in_turn.max(memory), ..own }.held().saturating_sub(own.held());
+            let others = account.holders.len() - usize::from(holder.is_some());
+            let alone = others == 0 || (!exclusive && account.exclusive == usize::from(own.exclusive));
+            alone && account.capacity.is_none_or(|capacity| account.promised + more <= capacity)
+        })
+    }
+
+    /// Whether what has its promise can run now: whether what it takes the place of has really ended.
+    pub(super) fn can_start(&self, seen: &Seen<'_>) -> bool {
+        seen.held().iter().all(|gpu| {
+            let Some(account) = self.accounts.get(gpu) else { return true };
+            let alone = account.running == 0 || (!seen.exclusive && account.running_exclusive == 0);
+            alone && account.capacity.is_none_or(|capacity| account.active + seen.memory <= capacity)
+        })
+    }
+
+    /// Whether more has been promised on a GPU than it has, or an exclusive replica is not alone there.
+    pub(super) fn is_overbooked(&self, gpu: &GpuId) -> bool {
+        self.accounts.get(gpu).is_some_and(|account| {
+            account.capacity.is_some_and(|capacity| account.promised > capacity)
+                || (account.exclusive > 0 && account.holders.len() > 1)
+        })
+    }
+}
