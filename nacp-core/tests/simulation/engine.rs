@@ -19,7 +19,7 @@ use nacp_core::{Bytes, Error, ErrorKind, Result};
 use crate::faults::Fault;
 use crate::mutation::Mutation;
 use crate::time::Time;
-use crate::world::{Answer, Effect, Happening, Who, World, find, timeout, unavailable};
+use crate::world::{Answer, Effect, Happening, Who, World, find, missing, timeout, unavailable};
 
 /// The world, as everything in a run shares it.
 #[derive(Clone)]
@@ -310,7 +310,7 @@ impl Engine for SimEngine {
         let id = id.0.clone();
         self.read("inspect", move |world| {
             let start = world.time.wall() - world.now();
-            let held = find(&mut world.containers, "inspect", &id)?;
+            let held = world.containers.get(&id).ok_or_else(|| missing("inspect", &id))?;
             let mut details = Details::default();
             details.image_id = format!("sha256:{}", held.image);
             details.started_at = (held.runs > 0).then(|| start + held.started);
@@ -322,6 +322,9 @@ impl Engine for SimEngine {
             details.no_new_privileges = true;
             details.dropped_capabilities = ["ALL".to_owned()].into();
             details.networks = held.networks.clone();
+            details.cdi_devices =
+                held.gpus.iter().map(|gpu| format!("nvidia.com/gpu={}", world.gpus[*gpu].id)).collect();
+            details.published = held.address.into_iter().collect();
             Ok(details)
         })
         .await

@@ -34,6 +34,7 @@ faults! {
     DaemonKills = "daemon-kills",
     DaemonSpares = "daemon-spares",
     ListLags = "list-lags",
+    GivesLess = "gives-less",
     StartFails = "start-fails",
     ProgramEnds = "program-ends",
     CrashLoop = "crash-loop",

@@ -136,16 +136,17 @@ impl World {
         let port = 20_000 + u16::try_from(self.number() % 40_000).unwrap();
         let now = self.now();
         self.set_state(id, ContainerState::Running);
+        let rate = self.rates.program;
+        let less = self.fault(Fault::GivesLess, rate / 4);
         let Some(held) = self.containers.get_mut(id) else { return };
         held.runs += 1;
         (held.started, held.stopping, held.ready) = (now, false, false);
         held.log.clear();
-        held.address = held.port.map(|_| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        held.address = held.port.filter(|_| !less).map(|_| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let (run, key, image) = (held.runs, held.key(), held.image.clone());
         self.announce(id, nacp_core::engine::Change::Started);
         let Some((app, service, number)) = key else { return };
         self.history.entry((app.clone(), service.clone(), number)).or_default().started = true;
-        let rate = self.rates.program;
         let crashes = self.crashing.get(&(app, service)).is_some_and(|until| now < *until);
         let (ends, never, slow) = (
             self.fault(Fault::ProgramEnds, rate),
