@@ -72,7 +72,7 @@ fn a_container_whose_creator_died_before_starting_it_is_started() {
 }
 
 #[test]
-fn what_differs_or_has_ended_is_removed_before_its_successor_is_created() {
+fn what_differs_is_replaced_and_what_has_ended_is_started_again() {
     let placements = vec![placed("db", 0, FIRST), placed("llm", 0, SECOND)];
     let ended = there(&app(), &placements[0], ContainerState::Exited(Some(1)));
     let moved = there(&app(), &placed("llm", 0, FIRST), ContainerState::Running);
@@ -80,9 +80,8 @@ fn what_differs_or_has_ended_is_removed_before_its_successor_is_created() {
     assert_eq!(
         told(&plan),
         [
-            "0: remove db/0: it is exited (1)",
             "0: remove llm/0: its GPUs have changed",
-            "1: create db/0: it is exited (1); best fit",
+            "1: start db/0: it is exited (1)",
             "2: create llm/0: its GPUs have changed; best fit",
         ]
     );
