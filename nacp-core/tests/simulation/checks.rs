@@ -78,9 +78,14 @@ impl World {
             let name = |number: &u32| format!("{app}/{service}/{number}");
             for (number, copies) in replicas {
                 let ids: Vec<_> = copies.iter().map(|held| held.id.as_str()).collect();
-                let hashes: BTreeSet<_> =
-                    copies.iter().filter_map(|held| held.replica.as_ref()).map(|replica| &replica.hash).collect();
-                if hashes.len() < copies.len() {
+                let same = |one: &Held, other: &Held| {
+                    let hash = |held: &Held| held.replica.as_ref().map(|replica| replica.hash.clone());
+                    // One that moves to another GPU is updated like one that changes.
+                    hash(one) == hash(other) && (one.gpus == other.gpus || want.surge == 0)
+                };
+                let pairs =
+                    copies.iter().enumerate().flat_map(|(at, one)| copies[..at].iter().map(move |other| (one, other)));
+                if pairs.into_iter().any(|(one, other)| same(one, other)) {
                     found = Some(("one-copy", format!("{} runs twice, as the same: {ids:?}", name(number))));
                 } else if copies.len() > 1 && want.surge == 0 {
                     found = Some(("no-surge", format!("{} runs old and new: {ids:?}", name(number))));
