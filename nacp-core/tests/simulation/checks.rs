@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use nacp_core::Bytes;
 use nacp_core::engine::ContainerState;
+use nacp_core::gpu::Reading;
+use nacp_core::placement::{Running, plan};
 use nacp_core::service::{Condition, GpuNeed, Sharing, Strategy};
 
 use crate::world::{Effect, Held, Replica, Who, World};
@@ -184,6 +187,10 @@ impl World {
     pub(crate) fn check_start_order(&mut self, id: &str) {
         let Some(held) = self.containers.get(id) else { return };
         let (Some(maker), Some(replica)) = (held.maker, held.replica.clone()) else { return };
+        // What ran before is started again whatever became of the others.
+        if self.past(&replica.app, &replica.service, replica.number).started {
+            return;
+        }
         let desire = &self.desires[maker.program];
         let Some(service) = desire.service(&replica.service) else { return };
         let now = self.now();
@@ -221,7 +228,34 @@ impl World {
                 return Some(format!("nobody keeps {}", desire.name));
             }
         }
-        apps.values().find_map(|who| self.unsettled_app(*who))
+        apps.values().find_map(|who| self.unsettled_app(*who).filter(|_| self.fits(*who)))
+    }
+
+    /// Whether the app fits as a whole, beside what is there; one that does not is left as it is.
+    fn fits(&self, who: Who) -> bool {
+        let desire = &self.desires[who.program];
+        let promise = |held: &Held| {
+            let replica = held.replica.as_ref()?;
+            Some(Running {
+                app: replica.app.clone(),
+                service: replica.service.clone(),
+                replica: replica.number,
+                gpus: held.gpus.iter().map(|gpu| self.gpus[*gpu].id.clone()).collect(),
+                memory: Bytes(replica.memory),
+                exclusive: replica.exclusive,
+                active: held.active(),
+                beside: false,
+            })
+        };
+        let running: Vec<_> = self.containers.values().filter_map(promise).collect();
+        let others: Vec<_> = running.iter().filter(|running| running.app != desire.name).cloned().collect();
+        let (app, mut snapshot) = (desire.effective(), self.snapshot());
+        for state in &mut snapshot.gpus {
+            if let Reading::Known(memory) = &mut state.sample.memory {
+                (memory.used, memory.free) = (Bytes::ZERO, memory.total);
+            }
+        }
+        [running, others].iter().all(|running| plan(&app, &snapshot, running).is_ok())
     }
 
     fn unsettled_app(&self, who: Who) -> Option<String> {

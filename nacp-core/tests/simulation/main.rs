@@ -194,6 +194,7 @@ fn survey() {
     for seed in first..first + seeds {
         if let Some(violation) = play(Options { mutation: loop_of_the_environment(), ..Options::seed(seed) }).violation
         {
+            println!("seed {seed} violates {}: {}", violation.invariant, violation.what);
             found.entry(violation.invariant).or_insert((0, seed, violation.what)).0 += 1;
         }
     }

@@ -156,7 +156,10 @@ impl<'a> Keeper<'a> {
                 return Ok(false);
             }
             if !jobs.is_empty() {
-                self.act(goal, secrets, world, &jobs).await?;
+                // What was said while it looked counts: one that is paused begins nothing.
+                if !self.following.has_changed().unwrap_or_default() {
+                    self.act(goal, secrets, world, &jobs).await?;
+                }
                 return Ok(false);
             }
             if self.sleep(goal, world, &turn, limit).await {
