@@ -145,6 +145,13 @@ impl Keeper<'_> {
                 Some(tries.get_or_insert_default().fail(&request.reference, last, now, &backoff, seed))
             }
             Act::Create { placement, next, .. } => {
+                // Somebody has removed the image or a network meanwhile: what is there is found out anew.
+                if error.kind() == ErrorKind::NotFound {
+                    if let Some(service) = goal.app.services.get(&placement.service) {
+                        self.memory.images.remove(&service.image);
+                    }
+                    self.memory.networks.clear();
+                }
                 let name =
                     super::super::identity::container_name(&goal.app.name, &placement.service, placement.replica);
                 let name = if *next { super::super::identity::next_name(&name) } else { name };
