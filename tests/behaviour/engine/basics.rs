@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use nacp_core::ErrorKind;
-use nacp_core::engine::{ContainerId, ContainerSpec, ContainerState, NamedContainer, NoProgress, PullRequest, labels};
+use nacp_core::engine::{ContainerId, ContainerSpec, ContainerState, NamedContainer, NoProgress, PullRequest};
 
 use super::bench::{Bench, spec};
 use crate::common::{IMAGE, get, unique};

@@ -137,7 +137,7 @@ pub(super) async fn a_gpu_is_handed_out_by_its_uuid_or_refused_with_the_reason(e
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            assert!(told.contains(&format!(r#""nacp_cdi_device":"{uuid}""#)), "{told}");
+            assert!(told.contains(&format!(r#""cdi_device":"{uuid}""#)), "{told}");
             let devices = engine.tool(&id, &["read", "/dev"]).await.stdout;
             assert!(devices.lines().any(|name| name == "nvidia0"), "{devices}");
             let label = engine.find(&id).await.unwrap();
