@@ -157,7 +157,9 @@ impl World {
     pub(crate) fn check_allowed(&mut self, who: Who, effect: &Effect) {
         let desire = &self.desires[who.program];
         let (name, paused, deleting) = (desire.name.clone(), desire.paused, desire.deleting);
-        if paused && !deleting {
+        // A removal that was begun is brought to its end.
+        let begun = matches!(effect, Effect::Remove(id) if self.containers.get(id).is_some_and(|held| held.stopping));
+        if paused && !deleting && !begun {
             self.violate("pause", format!("{who} is paused, and asks for: {}", effect.told()));
         }
         if !deleting && self.leases.get(&name) != Some(&who) {
@@ -184,14 +186,14 @@ impl World {
     }
 
     /// Looks, when a program starts, whether what it waits for was there once.
-    pub(crate) fn check_start_order(&mut self, id: &str) {
+    pub(crate) fn check_start_order(&mut self, who: Who, id: &str) {
         let Some(held) = self.containers.get(id) else { return };
-        let (Some(maker), Some(replica)) = (held.maker, held.replica.clone()) else { return };
+        let Some(replica) = held.replica.clone() else { return };
         // What ran before is started again whatever became of the others.
         if self.past(&replica.app, &replica.service, replica.number).started {
             return;
         }
-        let desire = &self.desires[maker.program];
+        let desire = &self.desires[who.program];
         let Some(service) = desire.service(&replica.service) else { return };
         let now = self.now();
         let mut early = None;
@@ -291,6 +293,15 @@ impl World {
                     }
                 };
                 left.remove(there.id.as_str());
+                // A strategy that allows no gap waits for room beside the old one.
+                let own = (app.name.as_str(), name.as_str(), number);
+                let beside = |need: &GpuNeed| self.want(own.0, own.1).surge > 0 && !self.has_room(who, need, own);
+                if there.state == ContainerState::Created && service.gpu.as_ref().is_some_and(beside) {
+                    // The old ones of the whole service stay until all new ones are ready.
+                    let of = |replica: &Replica| replica.app == own.0 && replica.service == own.1;
+                    left.retain(|id| !self.containers[*id].replica.as_ref().is_some_and(of));
+                    continue;
+                }
                 let job = service.image.contains("job");
                 let well = match there.state {
                     ContainerState::Exited(Some(0)) => job,

@@ -229,10 +229,11 @@ fn a_lease_that_everyone_gets_is_found() {
 
 #[test]
 fn a_prober_that_says_ready_at_once_is_found() {
-    is_found(Mutation::ReadyAtOnce, 500, &["start-order"]);
+    is_found(Mutation::ReadyAtOnce, 500, &["start-order", "availability"]);
 }
 
 #[test]
 fn a_loop_that_was_written_on_an_afternoon_is_found_out() {
-    is_found(Mutation::NaiveLoop, 50, &["start-order", "pause", "exclusive", "unrest", "convergence", "promises"]);
+    let by = ["availability", "convergence", "exclusive", "gpu-memory", "pause", "promises", "start-order", "unrest"];
+    is_found(Mutation::NaiveLoop, 50, &by);
 }

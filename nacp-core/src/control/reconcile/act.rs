@@ -64,7 +64,13 @@ impl Keeper<'_> {
         let mut failed = 0;
         for ((_, brought), job) in done.into_iter().zip(jobs) {
             match brought {
-                Ok(brought) => self.after(goal, job, brought),
+                Ok(brought) => {
+                    // Also one of an older specification that comes back gets requests again.
+                    let started =
+                        world.containers.iter().find(|one| matches!(&job.act, Act::Start(id) if *id == one.id));
+                    started.into_iter().for_each(|one| self.plane.traffic.restore(&one.name));
+                    self.after(goal, job, brought);
+                }
                 Err(error) => {
                     failed += 1;
                     let again = self.failed(goal, job, &error);

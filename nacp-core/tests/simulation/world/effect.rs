@@ -77,7 +77,7 @@ impl World {
         self.dirty = true;
         match effect {
             Effect::Create(spec) => return self.create(who, spec).map(Answer::Created),
-            Effect::Start(id) => self.start(id)?,
+            Effect::Start(id) => self.start(who, id)?,
             Effect::Stop(id, grace) => self.stop(id, *grace)?,
             Effect::Remove(id) => self.remove(id),
             Effect::Rename(id, name) => self.rename(id, name)?,
@@ -107,13 +107,13 @@ impl World {
         Ok(ContainerId(id))
     }
 
-    fn start(&mut self, id: &str) -> Result<()> {
+    fn start(&mut self, who: Who, id: &str) -> Result<()> {
         let held = find(&mut self.containers, "engine.start", id)?;
         if held.active() {
             return Ok(());
         }
         let gpus = held.gpus.clone();
-        self.check_start_order(id);
+        self.check_start_order(who, id);
         let rate = self.rates.program;
         if gpus.iter().any(|gpu| !self.gpus[*gpu].present) || self.fault(Fault::StartFails, rate) {
             if self.rng.chance(500) {
