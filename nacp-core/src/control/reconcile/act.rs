@@ -53,9 +53,7 @@ impl Keeper<'_> {
             .iter()
             .zip(specs)
             .enumerate()
-            .map(|(index, (job, spec))| {
-                async move { (index, plane.carry_out(&job.act, spec, watcher).await) }.boxed()
-            })
+            .map(|(index, (job, spec))| async move { (index, plane.carry_out(&job.act, spec, watcher).await) }.boxed())
             .collect();
         let mut done: Vec<_> = stream::iter(doing).buffer_unordered(TOGETHER).collect().await;
         done.sort_by_key(|(index, _)| *index);
