@@ -187,6 +187,9 @@ impl Engine for SimEngine {
                 min_api: None,
                 id: Some("the-one-engine".to_owned()),
                 address: "in this process".to_owned(),
+                context: None,
+                podman: false,
+                rootless: false,
                 gpu: GpuOffer::default(),
             })
         })
