@@ -2,7 +2,8 @@
 //!
 //! From `apply` to everything ready for 1, 10 and 30 services on the machine's Docker, interleaved with the floor: create,
 //! start and ask until it answers, all at once, through bollard. Then the plan for 10,000 replicas, and what keeping an app
-//! that is as it is wanted takes of a core. Options: `--rounds N` (default 5), `--idle SECONDS` (default 60).
+//! that is as it is wanted takes of a core. Options: `--rounds N` (default 5), `--idle SECONDS` (default 60), `--plan` for
+//! the plan alone, which needs no Docker.
 
 mod compose;
 mod floor;
@@ -11,10 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use comfy_table::Table;
-use nacp_core::control::{self, ControlPlane, Wanted};
+use nacp_core::control::{self, ControlPlane, PlanOptions, Wanted};
 use nacp_core::engine::{Container, ContainerId, ContainerState, Docker, Engine, labels};
 use nacp_core::service::{App, Probe, Service};
-use nacp_core::{clock::SystemClock, gpu, placement, sim};
+use nacp_core::{clock::SystemClock, gpu, sim};
 
 const IMAGE: &str = "nacp/sim-service:0.1";
 const SIZES: [u32; 3] = [1, 10, 30];
@@ -73,8 +74,7 @@ fn plan_ms() -> (f64, f64) {
         let times: Vec<_> = (0..5)
             .map(|_| {
                 let begin = Instant::now();
-                let placements = placement::plan(&app, &snapshot, &[]).expect("they need no GPU");
-                let plan = control::plan(&app, placements, observed).expect("a plan");
+                let plan = control::plan(&app, &snapshot, observed, PlanOptions::default()).expect("a plan");
                 let taken = begin.elapsed().as_secs_f64() * 1e3;
                 assert_eq!((plan.actions.len(), plan.is_empty()), (10_000, !observed.is_empty()));
                 taken
@@ -135,6 +135,12 @@ async fn idle_percent(plane: &ControlPlane, app: App, time: Duration) -> f64 {
 
 #[tokio::main]
 async fn main() {
+    if std::env::args().any(|option| option == "--plan") {
+        let (absent, present) = plan_ms();
+        println!("plan for 10,000 replicas: {absent:.1} ms for none there, {present:.1} ms for all there");
+        println!("{}", serde_json::json!({ "bench": "orchestrate", "plan_10k_ms": absent.max(present) }));
+        return;
+    }
     let rounds = option("--rounds", 5);
     let idle = Duration::from_secs(option("--idle", 60));
     let docker = Docker::connect().await.expect("a Docker daemon answers");

@@ -24,7 +24,7 @@ pub use backoff::Backoff;
 pub use event::{Event, EventKind, Events, Listener};
 pub use gpus::{GpuView, Gpus, NodeGpus};
 pub use lease::{FileLeases, Lease, Leases, MemoryLeases};
-pub use plan::{Action, Plan, Step};
+pub use plan::{Action, Plan, PlanOptions, Step, plan};
 pub use plane::ControlPlane;
 pub use prober::{Prober, SystemProber, Target};
 pub use secrets::Secrets;

@@ -1,12 +1,11 @@
 //! What has to be done: the difference between what is wanted and what is there.
-
 //!
-//! [`preview`](preview::preview) tells a user what an apply would do as a whole. [`turn`](turn::turn) tells the loop what
+//! [`plan`] tells a user what an apply would do as a whole. [`turn`](turn::turn) tells the loop what
 //! can be done at this moment; it is asked again after each change.
 
 mod job;
 mod ledger;
-pub(super) mod preview;
+mod preview;
 mod role;
 mod turn;
 mod update;
@@ -17,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::ContainerId;
 use crate::placement::Placement;
+
+pub use preview::{PlanOptions, plan};
 
 pub(super) use job::{Act, Job};
 pub(super) use turn::{Question, Turn, is_done, turn};

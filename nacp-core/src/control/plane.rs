@@ -13,9 +13,8 @@ use super::event::{Event, EventKind, Events};
 use super::gpus::{GpuView, Gpus};
 use super::identity::{container_name, identify, next_name, stored};
 use super::lease::{FileLeases, Lease, Leases};
-use super::observed::{Observed, Seen};
-use super::plan::Plan;
-use super::plan::preview::preview;
+use super::observed::Seen;
+use super::plan::{Plan, PlanOptions, plan};
 use super::prober::{Prober, SystemProber, Target};
 use super::reconcile::Keeper;
 use super::secrets::Secrets;
@@ -25,7 +24,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::engine::{Container, ContainerId, ContainerState, Endpoint, Engine, NoTraffic, Traffic, labels};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Node, Snapshot};
-use crate::placement::{BestFit, Request, Strategy};
+use crate::placement::{BestFit, Strategy};
 use crate::service::App;
 
 /// How often an app's containers are listed and removed until none is left.
@@ -297,10 +296,9 @@ impl ControlPlane {
         let secrets = secrets.collect::<Result<BTreeMap<_, _>>>()?;
         let containers = self.engine.list(None).await?;
         let view = self.view().await?;
-        let observed = Observed::of(&app.name, &containers);
-        let promises: Vec<_> = observed.all().chain(&observed.others).map(Seen::promise).collect();
-        let request = Request::new(app, &view.snapshot).running(&promises).condemned(&view.condemned);
-        preview(app, request.strategy(&*self.strategy).plan()?, &containers, &secrets)
+        let options =
+            PlanOptions { condemned: Some(&view.condemned), secrets: Some(&secrets), strategy: Some(&*self.strategy) };
+        plan(app, &view.snapshot, &containers, options)
     }
 
     /// Brings an app to what is wanted and waits until every replica is ready. What runs as wanted already is left

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use super::preview::preview;
+use super::preview::compare;
 use super::*;
 use crate::control::identity::{Particulars, container_spec};
-use crate::control::observed::Seen;
+use crate::control::observed::{Observed, Seen};
 use crate::engine::{Container, ContainerState, labels};
 use crate::service::{App, Determinism, GpuNeed, Service};
 use crate::units::Bytes;
@@ -37,6 +37,15 @@ fn there(app: &App, placement: &Placement, state: ContainerState) -> Container {
         address: None,
         created: None,
     }
+}
+
+fn preview(
+    app: &App,
+    placements: Vec<Placement>,
+    observed: &[Container],
+    secrets: &BTreeMap<String, crate::control::Secrets>,
+) -> crate::Result<Plan> {
+    compare(app, placements, &Observed::of(&app.name, observed), secrets)
 }
 
 fn told(plan: &Plan) -> Vec<String> {

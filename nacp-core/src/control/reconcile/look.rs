@@ -97,6 +97,15 @@ impl Keeper<'_> {
             paused: goal.desired.paused,
         };
         let turn = turn(&question);
+        // Who was to go and may stay after all gets requests again.
+        for (id, known) in self.memory.known.iter_mut().filter(|(id, _)| !turn.reserving && !turn.leaving.contains(*id))
+        {
+            let name = observed.all().find(|seen| seen.id() == id && seen.is_active()).map(|seen| &seen.container.name);
+            if let (Some(name), Some(_)) = (name, &known.withdrawn) {
+                self.plane.traffic.restore(name);
+                known.withdrawn = None;
+            }
+        }
         self.memory.contended = turn.contended.then(|| self.memory.contended.unwrap_or(now));
         self.publish(goal, &turn, &observed);
         Ok(turn)
