@@ -4,7 +4,7 @@
 //! what a crash is, and played under a seed. What it must not forget stands in the engine.
 
 mod act;
-mod look;
+pub(super) mod look;
 mod sleep;
 mod tell;
 mod verdict;
@@ -58,6 +58,8 @@ pub(super) struct Keeper<'a> {
     asked: BTreeSet<(ContainerId, bool)>,
     converged: bool,
     conflicts: u32,
+    /// The secrets as they were read last, what had been said then, and when.
+    read: Option<(u64, Duration, BTreeMap<String, Secrets>)>,
 }
 
 /// What is wanted, worked out once for each state of it.
@@ -101,6 +103,7 @@ impl<'a> Keeper<'a> {
             asked: BTreeSet::new(),
             converged: false,
             conflicts: 0,
+            read: None,
         }
     }
 
@@ -110,7 +113,7 @@ impl<'a> Keeper<'a> {
             let desired = Arc::clone(&self.following.borrow_and_update());
             self.memory.hear(desired.said);
             let goal = Goal::of(desired);
-            let secrets = match goal.secrets() {
+            let secrets = match self.secrets(&goal) {
                 Ok(secrets) => secrets,
                 Err(error) => {
                     self.endure(&goal, error).await?;
@@ -126,6 +129,26 @@ impl<'a> Keeper<'a> {
                 Err(error) => self.endure(&goal, error).await?,
             }
         }
+    }
+
+    /// The secrets of the app: read when something was said, and now and then. One that cannot be read again is still
+    /// the one that it was.
+    fn secrets(&mut self, goal: &Goal) -> Result<BTreeMap<String, Secrets>> {
+        let (now, said) = (self.now(), goal.desired.said);
+        let before = self.read.as_ref().filter(|(heard, _, _)| *heard == said);
+        match before {
+            Some((_, at, secrets)) if now.saturating_sub(*at) < RESYNC => return Ok(secrets.clone()),
+            _ => {}
+        }
+        let secrets = match (goal.secrets(), before) {
+            (Err(error), Some((_, _, secrets))) => {
+                tracing::warn!(app = %goal.app.name, %error, "its secrets stay as they were");
+                secrets.clone()
+            }
+            (secrets, _) => secrets?,
+        };
+        self.read = Some((said, now, secrets.clone()));
+        Ok(secrets)
     }
 
     /// Thinks and sleeps over one look at the world, until something was done or has happened. Returns whether that was
