@@ -111,7 +111,7 @@ fn calm(replica: &nacp_core::control::ReplicaStatus) -> bool {
 }
 
 fn service() -> Service {
-    let probe = Probe::http("/healthz").within(Duration::from_millis(1500)).every(Duration::from_millis(50));
+    let probe = Probe::http("/healthz").within(Duration::from_millis(1500)).every(Duration::from_millis(100));
     Service::new(IMAGE).model("tiny").gpu(GpuNeed::memory(Bytes::gib(4))).port(8000).ready(probe)
 }
 
@@ -357,7 +357,7 @@ async fn a_service_begins_when_what_it_waits_for_is_as_far_as_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_no_longer_lives_is_started_again() {
     story(async {
-        let live = Probe::exec(["false"]).every(Duration::from_millis(50)).thresholds(1, 2);
+        let live = Probe::exec(["false"]).every(Duration::from_millis(100)).thresholds(1, 2);
         let job = service().live(live).restart(Restart::OnFailure);
         let mut kept = keep(App::new(unique("live")).service("llm", job));
         kept.until("it is started again", |status| status.replicas.iter().any(|replica| replica.restarts > 0)).await;
