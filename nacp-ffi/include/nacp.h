@@ -84,6 +84,7 @@ template <typename T> inline T nacp_init() {
 #define NACP_CHECK_METRIC_INIT NACP_INIT(nacp_check_metric)
 #define NACP_ENGINE_INFO_INIT NACP_INIT(nacp_engine_info)
 #define NACP_ACTION_INIT NACP_INIT(nacp_action)
+#define NACP_APP_EVENT_INIT NACP_INIT(nacp_app_event)
 #define NACP_REPLICA_INIT NACP_INIT(nacp_replica)
 #define NACP_GATEWAY_OPTIONS_INIT NACP_INIT(nacp_gateway_options)
 #define NACP_METRICS_OPTIONS_INIT NACP_INIT(nacp_metrics_options)
@@ -929,6 +930,96 @@ template <typename T> inline T nacp_init() {
 #define NACP_SKIP_NOT_ASKED 7
 
 /**
+ * `nacp_app_event.kind`: something that this header does not know; `text` says it in words.
+ */
+#define NACP_APP_EVENT_OTHER 0
+
+/**
+ * `nacp_app_event.kind`: an image arrives; `done` and `total` are its bytes.
+ */
+#define NACP_APP_EVENT_PULLING 1
+
+/**
+ * `nacp_app_event.kind`: something is about to be done.
+ */
+#define NACP_APP_EVENT_DOING 2
+
+/**
+ * `nacp_app_event.kind`: it was done.
+ */
+#define NACP_APP_EVENT_DONE 3
+
+/**
+ * `nacp_app_event.kind`: it failed; `seconds` is when it is tried again, below 0 when it is given up.
+ */
+#define NACP_APP_EVENT_FAILED 4
+
+/**
+ * `nacp_app_event.kind`: a replica runs and is not ready yet.
+ */
+#define NACP_APP_EVENT_WAITING 5
+
+/**
+ * `nacp_app_event.kind`: a replica is ready, `seconds` after its start.
+ */
+#define NACP_APP_EVENT_READY 6
+
+/**
+ * `nacp_app_event.kind`: a replica that was ready no longer is.
+ */
+#define NACP_APP_EVENT_NOT_READY 7
+
+/**
+ * `nacp_app_event.kind`: a replica's program ended; `seconds` is when it is started again, below 0 when it stays ended.
+ */
+#define NACP_APP_EVENT_ENDED 8
+
+/**
+ * `nacp_app_event.kind`: a new specification did not become ready, and the old one comes back.
+ */
+#define NACP_APP_EVENT_ROLLED_BACK 9
+
+/**
+ * `nacp_app_event.kind`: a GPU is no longer given to replicas, or is again.
+ */
+#define NACP_APP_EVENT_CORDONED 10
+
+/**
+ * `nacp_app_event.kind`: a container is weaker than it was asked to be.
+ */
+#define NACP_APP_EVENT_WEAKER 11
+
+/**
+ * `nacp_app_event.kind`: the engine does not answer.
+ */
+#define NACP_APP_EVENT_ENGINE_LOST 12
+
+/**
+ * `nacp_app_event.kind`: the engine answers again, `seconds` after it was lost.
+ */
+#define NACP_APP_EVENT_ENGINE_BACK 13
+
+/**
+ * `nacp_app_event.kind`: another program keeps the app; this one only reads until that has ended.
+ */
+#define NACP_APP_EVENT_STANDBY 14
+
+/**
+ * `nacp_app_event.kind`: this program keeps the app now.
+ */
+#define NACP_APP_EVENT_KEEPING 15
+
+/**
+ * `nacp_app_event.kind`: everything is as it is wanted.
+ */
+#define NACP_APP_EVENT_CONVERGED 16
+
+/**
+ * `nacp_app_event.kind`: `done` events were lost because nobody asked for them in time.
+ */
+#define NACP_APP_EVENT_LOST 17
+
+/**
  * What a function answers. The numbers are stable and never reused; a program should be ready for ones that it does
  * not know.
  */
@@ -1025,7 +1116,11 @@ enum nacp_step
   /**
    * Remove a container.
    */
-  NACP_STEP_REMOVE = 4
+  NACP_STEP_REMOVE = 4,
+  /**
+   * Something that stands in no plan of a whole app.
+   */
+  NACP_STEP_OTHER = 5
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1066,6 +1161,14 @@ typedef struct nacp_gateway nacp_gateway;
  * Threads: functions that take `const nacp_health *` may be called by several threads at once; nacp_health_free by one.
  */
 typedef struct nacp_health nacp_health;
+
+/**
+ * An app that is kept as it is wanted, until it is freed.
+ *
+ * Threads: functions that take `const nacp_kept *` may be called by several threads at once; those that take `nacp_kept *` by
+ * one.
+ */
+typedef struct nacp_kept nacp_kept;
 
 /**
  * A request that was routed and is not over. It counts as in flight on its replica until it is freed, and stays valid
@@ -2546,6 +2649,22 @@ typedef struct nacp_engine_info {
    * Where it was reached.
    */
   char address[256];
+  /**
+   * The oldest API version that it still speaks; empty when it does not tell.
+   */
+  char min_api[16];
+  /**
+   * The context of the command docker by which it was found; empty for another way.
+   */
+  char context[64];
+  /**
+   * 1 when it is Podman, else 0.
+   */
+  uint32_t podman;
+  /**
+   * 1 when it runs without the rights of root, else 0.
+   */
+  uint32_t rootless;
 } nacp_engine_info;
 
 /**
@@ -2581,6 +2700,56 @@ typedef struct nacp_action {
    */
   const char *gpus;
 } nacp_action;
+
+/**
+ * Something that happened to an app.
+ */
+typedef struct nacp_app_event {
+  /**
+   * sizeof(nacp_app_event); NACP_APP_EVENT_INIT sets it.
+   */
+  uint32_t struct_size;
+  /**
+   * What: NACP_APP_EVENT_READY and the like. Be ready for numbers that are not here.
+   */
+  uint32_t kind;
+  /**
+   * When, in milliseconds since 1970-01-01 00:00 UTC.
+   */
+  int64_t at_ms;
+  /**
+   * The replica's number; -1 where it is not of one.
+   */
+  int64_t replica;
+  /**
+   * A time in seconds, as the kind says; 0 where it has none.
+   */
+  double seconds;
+  /**
+   * Bytes that have arrived (NACP_APP_EVENT_PULLING), or a number of events (NACP_APP_EVENT_LOST); else 0.
+   */
+  uint64_t done;
+  /**
+   * Bytes that there are, as far as is known (NACP_APP_EVENT_PULLING); else 0.
+   */
+  uint64_t total;
+  /**
+   * The exit code (NACP_APP_EVENT_ENDED); -1 where it is not known.
+   */
+  int64_t exit_code;
+  /**
+   * The app.
+   */
+  char app[48];
+  /**
+   * The service; empty where it is not of one.
+   */
+  char service[48];
+  /**
+   * What happened, in words, cut where it is long; nacp_kept_event_json has all of it.
+   */
+  char text[512];
+} nacp_app_event;
 
 /**
  * One replica. Its texts live as long as the nacp_replicas.
@@ -4257,6 +4426,51 @@ nacp_status nacp_certificate_compare_json(const char *one,
                                           struct nacp_string *comparison,
                                           struct nacp_error *error);
 
+/* ==== Apps as text: whether they are valid, and compose files in and out ==== */
+
+/**
+ * Checks an app and tells its normal form: defaults filled in or left out, memory in bytes.
+ *
+ * @param app the app as YAML or JSON text
+ * @param[out] json the app as JSON, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for an app that is not valid, with line and column and the nearest field
+ */
+nacp_status nacp_app_check_json(const char *app,
+                                struct nacp_string *json,
+                                struct nacp_error *error);
+
+/**
+ * Reads a Docker Compose file as an app. Neither files nor the environment are read: its variables take what stands in
+ * their place in the file, and `env_file` is left out with a note.
+ *
+ * @param text the compose file
+ * @param name the app's name; NULL for that in the file, or of the folder
+ * @param folder the folder, from the root, from which the paths in the file count; NULL if it is not known
+ * @param[out] json {"app": the app in its normal form, "notes": [{"kind", "field", "line", "column", "message"}]}, freed
+ *             by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for what is no compose file or cannot be imported, with line and column
+ */
+nacp_status nacp_compose_import_json(const char *text,
+                                     const char *name,
+                                     const char *folder,
+                                     struct nacp_string *json,
+                                     struct nacp_error *error);
+
+/**
+ * Writes an app as a Docker Compose file. What Compose cannot say stands in `x-nacp` of the services, and
+ * nacp_compose_import_json gives the same app again.
+ *
+ * @param app the app as YAML or JSON text
+ * @param[out] json {"text": the compose file, "notes": [{"kind", "field", "message"}]}, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for an app that is not valid, with line and column
+ */
+nacp_status nacp_compose_export_json(const char *app,
+                                     struct nacp_string *json,
+                                     struct nacp_error *error);
+
 /* ==== Who runs the containers ==== */
 
 /**
@@ -4442,6 +4656,124 @@ nacp_status nacp_logs(const struct nacp_ctx *ctx,
                       size_t lines,
                       struct nacp_string *text,
                       struct nacp_error *error);
+
+/* ==== Keeping an app as it is wanted, and what is told meanwhile ==== */
+
+/**
+ * Keeps an app as it is wanted, in the background: what ends is started again, what hangs is replaced, what a GPU loses is
+ * moved. One program at a time keeps an app; a second one stands by until the first has ended. Routers and gateways of this
+ * context follow.
+ *
+ * @param ctx the context
+ * @param app the app as YAML or JSON text
+ * @param[out] kept the keeping, freed by nacp_kept_free; NULL on failure
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for an app that is not valid, with line and column, or what driver and engine answer. What
+ *         goes wrong later is told by nacp_kept_next
+ */
+nacp_status nacp_keep(const struct nacp_ctx *ctx,
+                      const char *app,
+                      struct nacp_kept **kept,
+                      struct nacp_error *error);
+
+/**
+ * Waits for the next thing that happens to a kept app. The calling thread stands still meanwhile. With a limit of 0 it only
+ * looks.
+ *
+ * @param kept the keeping, used by no other call
+ * @param limit_ms how long to wait, in milliseconds
+ * @param[out] event a struct that NACP_APP_EVENT_INIT has initialised
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_TIMEOUT when nothing happened within the limit; what the keeping ended with, once it has
+ */
+nacp_status nacp_kept_next(struct nacp_kept *kept,
+                           uint32_t limit_ms,
+                           struct nacp_app_event *event,
+                           struct nacp_error *error);
+
+/**
+ * Tells the event that nacp_kept_next gave last, whole, as JSON: the same object as in Rust and Python.
+ *
+ * @param kept the keeping
+ * @param[out] event_json the text, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when there was none yet
+ */
+nacp_status nacp_kept_event_json(const struct nacp_kept *kept,
+                                 struct nacp_string *event_json,
+                                 struct nacp_error *error);
+
+/**
+ * Wants this specification from now on: what has changed is replaced as each service's strategy says.
+ *
+ * @param kept the keeping
+ * @param app the app as YAML or JSON text, of the same name
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT for an app that is not valid, with line and column, or of another name
+ */
+nacp_status nacp_kept_update(const struct nacp_kept *kept,
+                             const char *app,
+                             struct nacp_error *error);
+
+/**
+ * Wants so many replicas of a service.
+ *
+ * @param kept the keeping
+ * @param service the service
+ * @param replicas how many
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when the app has no such service; NACP_E_INVALID_ARGUMENT when it cannot have so many
+ */
+nacp_status nacp_kept_scale(const struct nacp_kept *kept,
+                            const char *service,
+                            uint32_t replicas,
+                            struct nacp_error *error);
+
+/**
+ * Changes nothing from now on, or ends that. What runs goes on.
+ *
+ * @param kept the keeping
+ * @param paused 1 to change nothing, 0 to go on
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_kept_pause(const struct nacp_kept *kept,
+                            uint32_t paused,
+                            struct nacp_error *error);
+
+/**
+ * Empties a service, or ends that: its replicas get no further request and end when nobody waits for them any more.
+ *
+ * @param kept the keeping
+ * @param service the service
+ * @param drained 1 to empty it, 0 to fill it again
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_NOT_FOUND when the app has no such service
+ */
+nacp_status nacp_kept_drain(const struct nacp_kept *kept,
+                            const char *service,
+                            uint32_t drained,
+                            struct nacp_error *error);
+
+/**
+ * Gives a GPU to no further replica and moves those that it has to others where there is room, or ends that.
+ *
+ * @param kept the keeping
+ * @param gpu the GPU's UUID
+ * @param reason why, for people; NULL gives the GPU to replicas again
+ * @param[out] error what went wrong; NULL if the caller does not care
+ * @return NACP_E_INVALID_ARGUMENT when it is no UUID of a GPU
+ */
+nacp_status nacp_kept_cordon(const struct nacp_kept *kept,
+                             const char *gpu,
+                             const char *reason,
+                             struct nacp_error *error);
+
+/**
+ * Ends the keeping of an app; what runs goes on.
+ *
+ * @param kept the keeping; NULL does nothing
+ */
+void nacp_kept_free(struct nacp_kept *kept);
 
 /* ==== The replicas of an app ==== */
 

@@ -36,9 +36,16 @@ pub struct GpuView {
 }
 
 impl GpuView {
-    /// These GPUs, and those of them, or of before, that must not be used.
-    pub fn new(snapshot: Snapshot, condemned: BTreeMap<GpuId, String>) -> Self {
-        Self { snapshot, condemned }
+    /// GPUs of which none is condemned.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot, condemned: BTreeMap::new() }
+    }
+
+    /// Gives a GPU to no further replica, for this reason.
+    #[must_use]
+    pub fn condemn(mut self, gpu: GpuId, reason: impl Into<String>) -> Self {
+        self.condemned.insert(gpu, reason.into());
+        self
     }
 }
 

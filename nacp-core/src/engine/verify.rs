@@ -193,10 +193,10 @@ pub(crate) fn plain(name: &str) -> String {
 
 fn limits(wanted: &ContainerSpec, got: &Details, found: &mut Verification) {
     // A host's memory segments have the size that they have.
-    if let Some(shm) = wanted.shm.filter(|_| !wanted.host_ipc) {
-        if got.shm.is_some_and(|size| size < shm) {
-            found.missing(format_args!("/dev/shm of {shm}: it has {}", got.shm.unwrap_or_default()));
-        }
+    if let (Some(shm), Some(size)) = (wanted.shm.filter(|_| !wanted.host_ipc), got.shm)
+        && size < shm
+    {
+        found.missing(format_args!("/dev/shm of {shm}: it has {size}"));
     }
     if let Some(memory) = wanted.memory {
         match got.memory {

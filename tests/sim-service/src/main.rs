@@ -1,6 +1,9 @@
 //! The simulated inference service as a container's only process, set by the variables `NACP_SIM_*`.
 //!
-//! It listens on every address of the container, or on the one that its argument names.
+//! It listens on every address of the container, or on the one that its argument names. With `env`, `read PATH`,
+//! `write PATH TEXT`, `get URL`, `say OUT ERROR CODE` or `sleep SECONDS` it does that instead: what a test runs inside.
+
+mod tools;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -12,6 +15,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let Some(code) = tools::run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        return code;
+    }
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -10,7 +10,7 @@ use crate::control::identity::{container_name, next_name, stored_grace};
 use crate::control::memory::{LAG, Memory, SETTLED};
 use crate::control::observed::{Observed, Pair, Seen};
 use crate::control::secrets::Secrets;
-use crate::engine::{ContainerState, PullRequest};
+use crate::engine::{ContainerId, ContainerState, PullRequest};
 use crate::gpu::{GpuId, Snapshot};
 use crate::placement::Placement;
 use crate::service::{App, Condition, Restart, Service};
@@ -65,6 +65,10 @@ pub(in crate::control) struct Turn {
     /// Whether another program holds a promise on the same memory.
     pub(in crate::control) contended: bool,
     pub(in crate::control) services: BTreeMap<String, Standing>,
+    /// The containers that are to end or to go; nothing more is sent to them.
+    pub(in crate::control) leaving: BTreeSet<ContainerId>,
+    /// Whether something is still being reserved, so that nobody can tell yet who leaves.
+    pub(in crate::control) reserving: bool,
 }
 
 /// Answers.
@@ -85,6 +89,7 @@ pub(in crate::control) fn turn(question: &Question<'_>) -> Turn {
     for row in &rows {
         planner.service(row);
     }
+    planner.turn.reserving = planner.hold;
     planner.turn
 }
 
@@ -471,6 +476,7 @@ impl<'a> Planner<'a> {
     /// Does something that ends a replica, once nobody waits for it any more.
     pub(super) fn leave(&mut self, seen: &Seen<'a>, act: Act, reason: &str) {
         let (now, known) = (self.q.now, self.q.memory.of(seen));
+        self.turn.leaving.insert(seen.id().clone());
         if let Some(known) = known.filter(|known| known.stuck > 0 && known.tries.again > now) {
             self.until(known.tries.again);
             return;

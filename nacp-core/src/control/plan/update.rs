@@ -4,6 +4,7 @@
 //! killed in between and whatever their environment was.
 
 use super::job::Act;
+use super::role::Role;
 use super::turn::{Planner, Row};
 use crate::control::observed::Seen;
 use crate::engine::ContainerState;
@@ -37,7 +38,12 @@ impl<'a> Planner<'a> {
         let mut available = standing.ready;
         let least = standing.wanted.saturating_sub(count(unavailable));
         let beside = |(main, next): &&(&Seen<'a>, &Seen<'a>)| main.is_active() && self.has_begun(next);
-        let mut extra = updates.iter().filter(beside).count();
+        let going = row.roles.iter().filter(|(_, role)| match role {
+            // One that nobody wants any more counts until it is gone.
+            Role::Stale(main, next) | Role::Back(main, next) => main.is_active() && next.is_active(),
+            _ => false,
+        });
+        let mut extra = updates.iter().filter(beside).count() + going.count();
         for (main, next) in updates {
             let old_ready = memory.is_ready(main);
             if self.has_begun(next) {

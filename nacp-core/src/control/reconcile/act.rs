@@ -62,7 +62,13 @@ impl Keeper<'_> {
         let mut failed = 0;
         for ((_, brought), job) in done.into_iter().zip(jobs) {
             match brought {
-                Ok(brought) => self.after(goal, job, brought),
+                Ok(brought) => {
+                    // Also one of an older specification that comes back gets requests again.
+                    let started =
+                        world.containers.iter().find(|one| matches!(&job.act, Act::Start(id) if *id == one.id));
+                    started.into_iter().for_each(|one| self.plane.traffic.restore(&one.name));
+                    self.after(goal, job, brought);
+                }
                 Err(error) => {
                     failed += 1;
                     let again = self.failed(goal, job, &error);
@@ -148,6 +154,13 @@ impl Keeper<'_> {
                 Some(tries.get_or_insert_default().fail(&request.reference, last, now, &backoff, seed))
             }
             Act::Create { placement, next, .. } => {
+                // Somebody has removed the image or a network meanwhile: what is there is found out anew.
+                if error.kind() == ErrorKind::NotFound {
+                    if let Some(service) = goal.app.services.get(&placement.service) {
+                        self.memory.images.remove(&service.image);
+                    }
+                    self.memory.networks.clear();
+                }
                 let name =
                     super::super::identity::container_name(&goal.app.name, &placement.service, placement.replica);
                 let name = if *next { super::super::identity::next_name(&name) } else { name };
@@ -277,9 +290,12 @@ impl crate::control::plane::ControlPlane {
                 let Some(spec) = spec else { return Ok(Brought::Started(Verification::default())) };
                 // What cannot be told is no reason to stop it: the probe has the last word.
                 let found = engine.inspect(id).await.map(|got| {
-                    // What has ended already has nothing any more; its end is told for itself.
-                    let ended = got.finished_at.is_some() && got.finished_at >= got.started_at;
-                    if ended { Verification::default() } else { verify(&spec, &got) }
+                    // What has ended already has nothing any more; its end is told for itself. Its times do not tell:
+                    // Docker dates an end that comes at once before the start.
+                    match got.finished_at {
+                        Some(_) => Verification::default(),
+                        None => verify(&spec, &got),
+                    }
                 });
                 Ok(Brought::Started(found.unwrap_or_default()))
             }

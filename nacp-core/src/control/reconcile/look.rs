@@ -97,6 +97,16 @@ impl Keeper<'_> {
             paused: goal.desired.paused,
         };
         let turn = turn(&question);
+        // Who was to go and may stay after all gets requests again.
+        let stays = |id: &ContainerId| !turn.reserving && !turn.leaving.contains(id);
+        let withdrawn = self.memory.known.iter_mut().filter(|(_, known)| known.withdrawn.is_some());
+        for (id, known) in withdrawn.filter(|(id, _)| stays(id)) {
+            let name = observed.all().find(|seen| seen.id() == id && seen.is_active()).map(|seen| &seen.container.name);
+            if let Some(name) = name {
+                self.plane.traffic.restore(name);
+                known.withdrawn = None;
+            }
+        }
         self.memory.contended = turn.contended.then(|| self.memory.contended.unwrap_or(now));
         self.publish(goal, &turn, &observed);
         Ok(turn)

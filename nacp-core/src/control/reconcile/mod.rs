@@ -37,6 +37,9 @@ const RESYNC_UNSETTLED: Duration = Duration::from_secs(5);
 /// The same where the engine tells no events.
 const RESYNC_BLIND: Duration = Duration::from_millis(500);
 
+/// What was seen longer ago than this is looked at again before anything starts that others may have no room for.
+const FRESH: Duration = Duration::from_millis(10);
+
 /// Keeps one app.
 pub(super) struct Keeper<'a> {
     plane: &'a ControlPlane,
@@ -155,7 +158,10 @@ impl<'a> Keeper<'a> {
     /// all.
     async fn attend(&mut self, goal: &Goal, secrets: &BTreeMap<String, Secrets>, world: &World) -> Result<bool> {
         let limit = self.now() + if self.converged { RESYNC } else { RESYNC_UNSETTLED };
+        let looked = self.now();
         loop {
+            // How long it thinks does not count, or a large app would never begin.
+            let stale = self.now() > looked + FRESH;
             let turn = self.think(goal, secrets, world).await?;
             if let Some(verdict) = self.verdict(goal, world, &turn) {
                 return match verdict {
@@ -170,8 +176,15 @@ impl<'a> Keeper<'a> {
                 continue;
             }
             let jobs: Vec<_> = turn.jobs.iter().filter(|job| !matches!(job.act, Act::Withdraw(..))).collect();
+            if stale && jobs.iter().any(|job| matches!(job.act, Act::Start(_))) {
+                // Another program may have been given the same memory since.
+                return Ok(false);
+            }
             if !jobs.is_empty() {
-                self.act(goal, secrets, world, &jobs).await?;
+                // What was said while it looked counts: one that is paused begins nothing.
+                if !self.following.has_changed().unwrap_or_default() {
+                    self.act(goal, secrets, world, &jobs).await?;
+                }
                 return Ok(false);
             }
             if self.sleep(goal, world, &turn, limit).await {

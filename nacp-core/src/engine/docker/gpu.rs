@@ -171,7 +171,10 @@ mod tests {
     fn a_partition_is_asked_for_by_its_own_name() {
         let mig: GpuId = "MIG-5bd9f9a4-1d2e-4c8f-9a61-0123456789ab".parse().unwrap();
         let known = offer(&[mig.as_str()], false);
-        assert_eq!(choose(&known, &[mig.clone()], false).unwrap(), Access::Cdi(vec![format!("{KIND}={mig}")]));
+        assert_eq!(
+            choose(&known, std::slice::from_ref(&mig), false).unwrap(),
+            Access::Cdi(vec![format!("{KIND}={mig}")])
+        );
     }
 
     #[test]
@@ -193,9 +196,12 @@ mod tests {
         }
         for version in ["5.4.0", "5.10.1", "6.0.0-dev"] {
             let new = engine("Podman", version, &known, true);
-            assert!(matches!(choose(&new, &[none.clone()], false).unwrap(), Access::Cdi(_)));
+            assert!(matches!(choose(&new, std::slice::from_ref(&none), false).unwrap(), Access::Cdi(_)));
             let ignored = engine("Podman", version, &[], true);
-            assert_eq!(choose(&ignored, &[none.clone()], false).unwrap_err().kind(), ErrorKind::Unsupported);
+            assert_eq!(
+                choose(&ignored, std::slice::from_ref(&none), false).unwrap_err().kind(),
+                ErrorKind::Unsupported
+            );
         }
     }
 }

@@ -52,10 +52,13 @@ pub(super) async fn get(address: &Address, path: &str) -> Result<Pieces, Api> {
     Err(raw::refusal(status, &text))
 }
 
+/// What moves the bytes of an answer.
+type Driver<T> = Pin<Box<Connection<T, Empty<Bytes>>>>;
+
 /// A connection and the answer that comes over it.
 struct Exchange<T: hyper::rt::Read + hyper::rt::Write + Unpin> {
     /// Nothing once it has ended.
-    connection: Option<Pin<Box<Connection<T, Empty<Bytes>>>>>,
+    connection: Option<Driver<T>>,
     body: Incoming,
     /// The connection ends without it.
     _sender: SendRequest<Empty<Bytes>>,

@@ -72,7 +72,7 @@ async fn a_container_got_what_was_asked_for_and_nothing_else() {
     engine.start(&id).await.unwrap();
     let got = engine.inspect(&id).await.unwrap();
     assert!(verify(&wanted, &got).is_exact(), "{:?}", verify(&wanted, &got));
-    assert_eq!((got.started_at.map(|at| at.as_second()), got.exit_code), (Some(2), None));
+    assert_eq!((got.started_at.map(jiff::Timestamp::as_second), got.exit_code), (Some(2), None));
     let more = ContainerSpec { memory: Some(Bytes::gib(2)), user: Some("7".to_owned()), ..wanted };
     let found = verify(&more, &got);
     assert_eq!((found.missing.len(), found.weaker.len()), (1, 1), "{found:?}");
