@@ -26,6 +26,8 @@ pub(super) fn next_name(name: &str) -> String {
 pub(super) struct Particulars<'a> {
     /// Whether it is to take another one's place.
     pub(super) next: bool,
+    /// Whether it has its promise beside the one whose place it is to take.
+    pub(super) beside: bool,
     /// Why its root must be writable, if it must be.
     pub(super) root: Option<&'a str>,
     /// Its secrets, and the moment that salts their label.
@@ -71,6 +73,9 @@ pub(super) fn container_spec(
         label(labels::ROOT, told),
         label(labels::STOP_GRACE, service.stop_grace.as_millis().to_string()),
     ]);
+    if particulars.beside {
+        labels.extend([label(labels::BESIDE, true.to_string())]);
+    }
     if let Some(digest) = particulars.secrets.and_then(|(secrets, at)| secrets.label(&full, at)) {
         labels.insert(labels::SECRETS.to_owned(), digest);
     }

@@ -21,6 +21,8 @@ pub(super) struct Seen<'a> {
     pub(super) gpus: Option<Vec<GpuId>>,
     pub(super) memory: Bytes,
     pub(super) exclusive: bool,
+    /// Whether it holds its promise beside the one whose place it is to take, whether that one runs or not.
+    pub(super) beside: bool,
 }
 
 impl<'a> Seen<'a> {
@@ -39,6 +41,7 @@ impl<'a> Seen<'a> {
             gpus: gpus.filter(|_| memory.is_some()),
             memory: memory.unwrap_or_default(),
             exclusive: container.label(labels::GPU_EXCLUSIVE) == Some("true"),
+            beside: identity.next && container.label(labels::BESIDE) == Some("true"),
         })
     }
 
@@ -78,7 +81,7 @@ impl<'a> Seen<'a> {
             memory: self.memory,
             exclusive: self.exclusive,
             active: self.is_active(),
-            beside: false,
+            beside: self.beside,
         }
     }
 }

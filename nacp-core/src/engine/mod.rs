@@ -62,6 +62,9 @@ pub mod labels {
     pub const GPU_MEMORY: &str = "nacp.gpu-memory";
     /// `true` when the replica tolerates no other on its GPUs.
     pub const GPU_EXCLUSIVE: &str = "nacp.gpu-exclusive";
+    /// `true` when the replica's GPU memory is promised beside that of the container whose place it is to take, so that both
+    /// may run at the same time; absent otherwise.
+    pub const BESIDE: &str = "nacp.beside";
     /// The variables that NACP set so that the replica can repeat, as `NAME=value` separated by commas; absent where the
     /// service does not ask for it.
     pub const DETERMINISM: &str = "nacp.determinism";

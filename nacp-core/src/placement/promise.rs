@@ -19,7 +19,7 @@ pub(super) struct Account {
 
 impl Account {
     /// Adds up what is promised on these devices. Containers of one replica that never run together count once, by the
-    /// most that one of them holds here; those that do count each.
+    /// most that one of them holds here; those that do count each, and those that count beside the others always do.
     pub(super) fn of<'a>(promises: impl Iterator<Item = &'a Running>, here: impl Fn(&GpuId) -> bool) -> Self {
         let mut replicas: BTreeMap<_, Share> = BTreeMap::new();
         let mut account = Self::default();
@@ -31,14 +31,16 @@ impl Account {
             account.exclusive |= promise.exclusive;
             let memory = Bytes(promise.memory.0.saturating_mul(shares));
             let share = replicas.entry((&promise.app, &promise.service, promise.replica)).or_default();
-            if promise.active || promise.beside {
+            if promise.beside {
+                share.beside += memory;
+            } else if promise.active {
                 share.together += memory;
             } else {
                 share.in_turn = share.in_turn.max(memory);
             }
         }
         account.replicas = replicas.len();
-        account.memory = replicas.values().map(|share| share.together.max(share.in_turn)).sum();
+        account.memory = replicas.values().map(|share| share.beside + share.together.max(share.in_turn)).sum();
         account
     }
 }
@@ -46,6 +48,7 @@ impl Account {
 /// What the containers of one replica hold on an account.
 #[derive(Default)]
 struct Share {
+    beside: Bytes,
     together: Bytes,
     in_turn: Bytes,
 }

@@ -38,6 +38,11 @@ impl Strategy {
         !matches!(self, Self::Rolling { surge: 0, .. })
     }
 
+    /// Whether an old replica that is ready runs on until its new one is.
+    pub(crate) const fn allows_no_gap(self) -> bool {
+        matches!(self, Self::BlueGreen | Self::Rolling { unavailable: 0, .. })
+    }
+
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -23,6 +23,8 @@ pub(in crate::control) enum Act {
     Create {
         placement: Placement,
         next: bool,
+        /// Whether it is promised its memory beside the one whose place it is to take.
+        beside: bool,
         root: Option<String>,
     },
     Start(ContainerId),

@@ -6,10 +6,31 @@ use crate::control::observed::Seen;
 use crate::gpu::{GpuId, Snapshot};
 use crate::units::Bytes;
 
-/// The containers of one replica on one GPU. Those that take turns hold the larger promise, those that run together
-/// hold both.
+/// How the containers of one replica share its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// It takes turns with the others: the larger promise counts.
+    InTurn,
+    /// It runs: what runs together counts together.
+    Together,
+    /// It counts beside the others, whether it runs or not.
+    Beside,
+}
+
+impl Share {
+    pub(super) fn of(seen: &Seen<'_>) -> Self {
+        match (seen.beside, seen.is_active()) {
+            (true, _) => Self::Beside,
+            (false, true) => Self::Together,
+            (false, false) => Self::InTurn,
+        }
+    }
+}
+
+/// The containers of one replica on one GPU.
 #[derive(Clone, Copy, Debug, Default)]
 struct Holder {
+    beside: Bytes,
     together: Bytes,
     in_turn: Bytes,
     exclusive: bool,
@@ -17,7 +38,16 @@ struct Holder {
 
 impl Holder {
     fn held(self) -> Bytes {
-        self.together.max(self.in_turn)
+        self.beside + self.together.max(self.in_turn)
+    }
+
+    fn with(mut self, memory: Bytes, share: Share) -> Self {
+        match share {
+            Share::InTurn => self.in_turn = self.in_turn.max(memory),
+            Share::Together => self.together += memory,
+            Share::Beside => self.beside += memory,
+        }
+        self
     }
 }
 
@@ -49,7 +79,7 @@ impl Ledger {
         }
         for seen in containers {
             let owner = (seen.app.as_str(), seen.service.as_str(), seen.replica);
-            ledger.promise(owner, seen.held(), seen.memory, seen.exclusive, seen.is_active());
+            ledger.promise(owner, seen.held(), seen.memory, seen.exclusive, Share::of(seen));
             if seen.is_active() {
                 ledger.start(seen);
             }
@@ -64,17 +94,13 @@ impl Ledger {
         gpus: &[GpuId],
         memory: Bytes,
         exclusive: bool,
-        together: bool,
+        share: Share,
     ) {
         for gpu in gpus {
             let account = self.accounts.entry(gpu.clone()).or_default();
             let holder = account.holders.entry((owner.0.to_owned(), owner.1.to_owned(), owner.2)).or_default();
             let before = holder.held();
-            if together {
-                holder.together += memory;
-            } else {
-                holder.in_turn = holder.in_turn.max(memory);
-            }
+            *holder = holder.with(memory, share);
             account.exclusive += usize::from(exclusive && !holder.exclusive);
             holder.exclusive |= exclusive;
             account.promised = account.promised.saturating_sub(before) + holder.held();
@@ -92,14 +118,22 @@ impl Ledger {
     }
 
     /// Whether a promise more is not one too many.
-    pub(super) fn has_room(&self, owner: (&str, &str, u32), gpus: &[GpuId], memory: Bytes, exclusive: bool) -> bool {
+    pub(super) fn has_room(
+        &self,
+        owner: (&str, &str, u32),
+        gpus: &[GpuId],
+        memory: Bytes,
+        exclusive: bool,
+        share: Share,
+    ) -> bool {
         gpus.iter().all(|gpu| {
             let Some(account) = self.accounts.get(gpu) else { return true };
             let holder = account.holders.get(&(owner.0.to_owned(), owner.1.to_owned(), owner.2)).copied();
             let own = holder.unwrap_or_default();
-            let more = Holder { in_turn: own.in_turn.max(memory), ..own }.held().saturating_sub(own.held());
+            let more = own.with(memory, share).held().saturating_sub(own.held());
             let others = account.holders.len() - usize::from(holder.is_some());
             let alone = others == 0 || (!exclusive && account.exclusive == usize::from(own.exclusive));
+            let alone = alone && (share != Share::Beside || holder.is_none() || !(exclusive || own.exclusive));
             alone && account.capacity.is_none_or(|capacity| account.promised + more <= capacity)
         })
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::job::{Act, Job};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Share};
 use super::role::Role;
 use crate::control::identity::{container_name, next_name, stored_grace};
 use crate::control::memory::{LAG, Memory, SETTLED};
@@ -13,7 +13,7 @@ use crate::control::secrets::Secrets;
 use crate::engine::{ContainerId, ContainerState, PullRequest};
 use crate::gpu::{GpuId, Snapshot};
 use crate::placement::Placement;
-use crate::service::{App, Condition, Restart, Service};
+use crate::service::{App, Condition, Restart, Service, Strategy};
 
 /// How long a container may take to end whose service nobody knows any more.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -98,6 +98,13 @@ pub(super) struct Row<'a> {
     pub(super) name: &'a str,
     pub(super) service: &'a Service,
     pub(super) roles: Vec<(u32, Role<'a>)>,
+}
+
+impl Row<'_> {
+    /// How many of its replicas have a container that holds its memory beside another.
+    fn besides(&self) -> u32 {
+        self.roles.iter().flat_map(|(_, role)| role.containers()).map(|seen| u32::from(seen.beside)).sum()
+    }
 }
 
 pub(super) struct Planner<'a> {
@@ -233,6 +240,7 @@ impl<'a> Planner<'a> {
         if self.hold {
             return;
         }
+        let mut besides = BTreeMap::new();
         for (row, replica, role) in missing {
             self.turn.settled = false;
             let (next, why) = match role {
@@ -252,12 +260,28 @@ impl<'a> Planner<'a> {
             let exclusive =
                 row.service.gpu.as_ref().is_some_and(|need| need.sharing == crate::service::Sharing::Exclusive);
             let owner = (q.app.name.as_str(), row.name, replica);
-            if !self.ledger.has_room(owner, &placement.gpus, placement.memory, exclusive) {
-                continue;
-            }
-            self.ledger.promise(owner, &placement.gpus, placement.memory, exclusive, false);
+            let has_room =
+                |ledger: &Ledger, share| ledger.has_room(owner, &placement.gpus, placement.memory, exclusive, share);
+            let room = |share| has_room(&self.ledger, share).then_some(share);
+            let share = match role {
+                Role::Outdated(main) if main.is_active() && !placement.gpus.is_empty() => {
+                    let count = besides.entry(row.name).or_insert_with(|| row.besides());
+                    let share = match row.service.strategy {
+                        strategy if strategy.allows_no_gap() => room(Share::Beside),
+                        Strategy::Rolling { surge, .. } if *count < surge => {
+                            room(Share::Beside).or_else(|| room(Share::InTurn))
+                        }
+                        _ => room(Share::InTurn),
+                    };
+                    *count += u32::from(share == Some(Share::Beside));
+                    share
+                }
+                _ => room(Share::InTurn),
+            };
+            let Some(share) = share else { continue };
+            self.ledger.promise(owner, &placement.gpus, placement.memory, exclusive, share);
             let root = q.memory.roots.get(&q.hashes[row.name]).cloned();
-            let act = Act::Create { placement: placement.clone(), next, root };
+            let act = Act::Create { placement: placement.clone(), next, beside: share == Share::Beside, root };
             let reason = format!("{why}; {}", super::preview::told(q.app, placement));
             self.turn.jobs.push(Job { service: row.name.to_owned(), replica, act, reason });
             self.hold = true;

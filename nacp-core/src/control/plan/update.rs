@@ -38,6 +38,7 @@ impl<'a> Planner<'a> {
         let mut available = standing.ready;
         let least = standing.wanted.saturating_sub(count(unavailable));
         let beside = |(main, next): &&(&Seen<'a>, &Seen<'a>)| main.is_active() && self.has_begun(next);
+        let has_place = |next: &Seen<'_>| next.beside || next.held().is_empty();
         let going = row.roles.iter().filter(|(_, role)| match role {
             // One that nobody wants any more counts until it is gone.
             Role::Stale(main, next) | Role::Back(main, next) => main.is_active() && next.is_active(),
@@ -56,7 +57,10 @@ impl<'a> Planner<'a> {
                 // It begins when everything is reserved, and when what it waits for is there.
             } else if !main.is_active() || self.is_stuck(main) {
                 self.keep_alive(row, next, false);
-            } else if extra < count(surge) && self.may_start(next) {
+            } else if row.service.strategy.allows_no_gap() && !has_place(next) {
+                let act = Act::Remove(next.id().clone(), self.grace(next));
+                self.leave(next, act, "its memory is not promised beside that of the old one");
+            } else if extra < count(surge) && has_place(next) && self.may_start(next) {
                 extra += 1;
                 self.start(next, "it runs beside the old one".to_owned());
             } else if !together && (!old_ready || available > least) {

@@ -223,8 +223,8 @@ impl Keeper<'_> {
         let secrets = secrets.get(&job.service).map(|secrets| (secrets, self.plane.clock.wall()));
         let simulated_gpus = !self.plane.node().is_here();
         match &job.act {
-            Act::Create { placement, next, root } => {
-                let particulars = Particulars { next: *next, root: root.as_deref(), secrets, simulated_gpus };
+            Act::Create { placement, next, beside, root } => {
+                let particulars = Particulars { next: *next, beside: *beside, root: root.as_deref(), secrets, simulated_gpus };
                 Some(container_spec(&goal.app, service, placement, particulars))
             }
             Act::Start(id) => {
@@ -238,7 +238,13 @@ impl Keeper<'_> {
                     memory: seen.memory,
                     reason: String::new(),
                 };
-                let particulars = Particulars { next: seen.next, root: seen.root(), secrets, simulated_gpus };
+                let particulars = Particulars {
+                    next: seen.next,
+                    beside: seen.beside,
+                    root: seen.root(),
+                    secrets,
+                    simulated_gpus,
+                };
                 let mut spec = container_spec(&goal.app, service, &placement, particulars);
                 let injection = container.label(labels::GPU_INJECTION).unwrap_or_default();
                 if injection.starts_with("none") {

@@ -207,10 +207,7 @@ impl Keeper<'_> {
             let hash = goal.hashes.get(name).map(String::as_str);
             let blocked = self.memory.failed.get(name).is_some_and(|failed| Some(failed.hash.as_str()) == hash);
             let service = app.services.get_mut(name);
-            let beside = service.as_ref().is_some_and(|service| match service.strategy {
-                Strategy::BlueGreen => true,
-                Strategy::Rolling { unavailable, .. } => unavailable == 0,
-            });
+            let beside = service.as_ref().is_some_and(|service| service.strategy.allows_no_gap());
             if let (true, Some(service)) = (blocked, service) {
                 service.replicas = 0;
             }
@@ -221,7 +218,7 @@ impl Keeper<'_> {
             };
             match (&pair.main, &pair.next) {
                 (main, Some(next)) if wanted(&next) => {
-                    let both = beside || main.as_ref().is_some_and(Seen::is_active) && next.is_active();
+                    let both = next.beside || main.as_ref().is_some_and(Seen::is_active) && next.is_active();
                     running.extend(main.as_ref().map(|main| Running { active: both, ..main.promise() }));
                     running.push(bound(next));
                 }
