@@ -277,8 +277,8 @@ impl Engine for Docker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
     use crate::engine::PublishSpec;
+    use crate::error::ErrorKind;
 
     // 192.0.2.7 belongs to nobody, and nobody is asked: the refusal comes before any call.
     #[tokio::test]
