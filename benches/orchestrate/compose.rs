@@ -15,7 +15,7 @@ pub(crate) fn run(name: &str, services: u32) -> f64 {
     let folder = tempfile::tempdir().expect("a folder");
     let mut text = String::from("services:\n");
     for number in 0..services {
-        // Without a health check, which the image has no program for: Compose waits only until all run.
+        // Without a health check, which the image has no program for: Compose waits only until all run, which is less.
         let _ = write!(
             text,
             "  s{number:02}:\n    image: {}\n    ports: [\"127.0.0.1::8000\"]\n    cap_drop: [ALL]\n    \

@@ -114,13 +114,13 @@ fn processor() -> f64 {
     ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
-/// The share of a core that keeping an app of ten services takes, in percent.
+/// The share of a core that keeping an app of thirty services takes, in percent.
 async fn idle_percent(plane: &ControlPlane, app: App, time: Duration) -> f64 {
     let name = app.name.clone();
     let wanted = Wanted::new(app).expect("it is valid");
     let (keeper, kept) = (plane.clone(), wanted.clone());
     let keeping = tokio::spawn(async move { keeper.keep(&kept).await });
-    while !plane.status(&name).await.is_ok_and(|status| status.ready() && status.replicas.len() == 10) {
+    while !plane.status(&name).await.is_ok_and(|status| status.ready() && status.replicas.len() == 30) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -160,8 +160,17 @@ async fn main() {
         let (mut own, mut by_hand, mut others) = (Vec::new(), Vec::new(), Vec::new());
         // The first round warms up and is not counted.
         for round in 0..=rounds {
-            let one = applied(&plane, &app).await;
-            let least = floor.run(&name, services).await;
+            // Who goes first changes from round to round.
+            let (one, least) = match round % 2 {
+                0 => {
+                    let one = applied(&plane, &app).await;
+                    (one, floor.run(&name, services).await)
+                }
+                _ => {
+                    let least = floor.run(&name, services).await;
+                    (applied(&plane, &app).await, least)
+                }
+            };
             let other = compose.as_ref().map(|_| compose::run(&name, services));
             if round > 0 {
                 own.push(one);
@@ -185,8 +194,8 @@ async fn main() {
     println!("{table}");
     let (absent, present) = plan_ms();
     println!("plan for 10,000 replicas: {absent:.1} ms for none there, {present:.1} ms for all there");
-    let percent = idle_percent(&plane, app(&format!("bench-{}-idle", std::process::id()), 10), idle).await;
-    println!("keeping ten services for {} s: {percent:.3} % of a core", idle.as_secs());
+    let percent = idle_percent(&plane, app(&format!("bench-{}-idle", std::process::id()), 30), idle).await;
+    println!("keeping thirty services for {} s: {percent:.3} % of a core", idle.as_secs());
     let worst = |ratios: &[f64]| ratios.iter().copied().reduce(f64::max).map(|ratio| (ratio * 1e3).round() / 1e3);
     let line = serde_json::json!({
         "bench": "orchestrate",

@@ -231,6 +231,8 @@ pub(super) struct Memory {
     pub(super) contended: Option<Duration>,
     /// Whether what had ended by a failure before this keeper came is tried once more, whatever its service says.
     pub(super) retry_ended: bool,
+    /// Whether the engine was away since the last look: what has ended meanwhile it may have ended itself.
+    pub(super) away: bool,
     /// Until which saying of the user's the failures are remembered.
     pub(super) said: u64,
 }
@@ -276,10 +278,16 @@ impl Memory {
             if let Some(root) = seen.root().filter(|_| !self.roots.contains_key(seen.hash().unwrap_or_default())) {
                 self.roots.insert(seen.hash().unwrap_or_default().to_owned(), root.to_owned());
             }
+            let ran = known.began.is_some();
             if let Some(told) = look(known, seen, now, backoff, seed) {
+                if self.away && ran && told == News::Ended {
+                    (known.ours, known.trouble) = (false, None);
+                    known.tries = Tries::default();
+                }
                 news.push((seen.id().clone(), told));
             }
         }
+        self.away = false;
         news
     }
 }

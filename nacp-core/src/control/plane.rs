@@ -16,13 +16,13 @@ use super::lease::{FileLeases, Lease, Leases};
 use super::observed::Seen;
 use super::plan::{Plan, PlanOptions, plan};
 use super::prober::{Prober, SystemProber, Target};
-use super::reconcile::Keeper;
+use super::reconcile::{AWAY_LIMIT, AWAY_PAUSE, Keeper};
 use super::secrets::Secrets;
 use super::status::{AppStatus, Phase, ReplicaStatus};
 use super::wanted::Wanted;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Container, ContainerId, ContainerState, Endpoint, Engine, NoTraffic, Traffic, labels};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::gpu::{Node, Snapshot};
 use crate::placement::{BestFit, Strategy};
 use crate::service::App;
@@ -319,7 +319,20 @@ impl ControlPlane {
         self.finish_begun().await;
         Keeper::new(self, wanted.follow(), true).run(&*lease).await?;
         drop(lease);
-        self.status(&app.name).await
+        self.status_again(&app.name).await
+    }
+
+    /// The status, also where the engine is away for a moment.
+    async fn status_again(&self, app: &str) -> Result<AppStatus> {
+        let start = self.clock.monotonic();
+        loop {
+            match self.status(app).await {
+                Err(error)
+                    if error.retry() == Retry::Later && self.clock.monotonic().saturating_sub(start) < AWAY_LIMIT => {}
+                told => return told,
+            }
+            self.clock.sleep(AWAY_PAUSE).await;
+        }
     }
 
     /// What of an app is there now. An app of which nothing is there has no replicas.

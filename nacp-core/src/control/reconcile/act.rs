@@ -24,6 +24,11 @@ const TOGETHER: usize = 32;
 /// How often a name that somebody else has just taken is waited for.
 const CONFLICTS: u32 = 5;
 
+/// Whether the engine failed in a way in which one fails that is being restarted.
+fn may_pass(error: &Error) -> bool {
+    error.kind() == ErrorKind::EngineUnavailable && error.retry() == Retry::Later
+}
+
 /// What a job has brought.
 enum Brought {
     Nothing,
@@ -57,6 +62,8 @@ impl Keeper<'_> {
             .collect();
         let mut done: Vec<_> = stream::iter(doing).buffer_unordered(TOGETHER).collect().await;
         done.sort_by_key(|(index, _)| *index);
+        let passes = |brought: &Result<Brought>| brought.as_ref().is_err_and(may_pass);
+        self.refusals += u32::from(done.iter().any(|(_, brought)| passes(brought)));
         let mut failure = None;
         let all = done.len();
         let mut failed = 0;
@@ -168,8 +175,11 @@ impl Keeper<'_> {
             }
             Act::Start(id) if error.kind() != ErrorKind::NotFound => {
                 let known = self.memory.known.get_mut(id)?;
-                known.trouble = Some(Trouble::Refused(error.kind(), last.clone()));
-                known.ours = true;
+                // An engine that goes away refuses too; one that comes back does not do so twice.
+                if !may_pass(error) || known.tries.failures > 0 {
+                    known.trouble = Some(Trouble::Refused(error.kind(), last.clone()));
+                    known.ours = true;
+                }
                 Some(known.tries.fail(&thing, last, now, &backoff, seed))
             }
             Act::Stop(id, _) | Act::Remove(id, _) => {
@@ -192,9 +202,15 @@ impl Keeper<'_> {
             return self.conflicts >= CONFLICTS;
         }
         match &job.act {
-            Act::Pull(_) | Act::Network(_) | Act::Create { .. } => true,
+            Act::Pull(_) | Act::Network(_) | Act::Create { .. } => {
+                // It fails like this once while it is being restarted, and then no longer answers.
+                !may_pass(error) || self.refusals > 1
+            }
             // What has been removed meanwhile is created anew; a new one beside an old one makes way for it again.
-            Act::Start(id) => error.kind() != ErrorKind::NotFound && self.created.contains(id) && !beside,
+            Act::Start(id) => {
+                let passes = error.kind() == ErrorKind::NotFound || (may_pass(error) && self.refusals <= 1);
+                !passes && self.created.contains(id) && !beside
+            }
             Act::Stop(id, _) | Act::Remove(id, _) => {
                 self.memory.known.get(id).is_some_and(|known| known.stuck >= CONFLICTS)
             }

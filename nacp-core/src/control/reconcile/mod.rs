@@ -26,7 +26,7 @@ use super::plane::ControlPlane;
 use super::secrets::Secrets;
 use super::wanted::Desired;
 use crate::engine::{ContainerId, EngineEvents};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::gpu::GpuId;
 use crate::service::App;
 
@@ -36,6 +36,10 @@ const RESYNC: Duration = Duration::from_secs(30);
 const RESYNC_UNSETTLED: Duration = Duration::from_secs(5);
 /// The same where the engine tells no events.
 const RESYNC_BLIND: Duration = Duration::from_millis(500);
+/// How long an apply that has begun waits for an engine that no longer answers.
+pub(super) const AWAY_LIMIT: Duration = Duration::from_secs(60);
+/// How often it asks whether it answers again.
+pub(super) const AWAY_PAUSE: Duration = Duration::from_millis(250);
 
 /// What was seen longer ago than this is looked at again before anything starts that others may have no room for.
 const FRESH: Duration = Duration::from_millis(10);
@@ -53,6 +57,8 @@ pub(super) struct Keeper<'a> {
     watching: Tries,
     engine: Tries,
     lost_since: Option<Duration>,
+    /// In how many rounds it failed to do something since it was away last.
+    refusals: u32,
     /// Why the replicas cannot be placed.
     unplaced: Option<String>,
     refusal: Option<Error>,
@@ -99,6 +105,7 @@ impl<'a> Keeper<'a> {
             watching: Tries::default(),
             engine: Tries::default(),
             lost_since: None,
+            refusals: 0,
             unplaced: None,
             refusal: None,
             condemned: BTreeMap::new(),
@@ -196,10 +203,14 @@ impl<'a> Keeper<'a> {
     /// Waits after a look that failed, or ends where waiting does not help.
     async fn endure(&mut self, goal: &Goal, error: Error) -> Result<()> {
         let passes = !matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidArgument);
-        if self.once || !passes {
+        let now = self.now();
+        let away = now.saturating_sub(self.lost_since.unwrap_or(now));
+        // It has answered whoever took the lease.
+        let returns = error.retry() == Retry::Later && away < AWAY_LIMIT;
+        if !passes || (self.once && !returns) {
             return Err(error);
         }
-        let now = self.now();
+        self.memory.away = true;
         if self.lost_since.is_none() {
             self.lost_since = Some(now);
             self.tell_lost(goal, &error);
@@ -207,7 +218,7 @@ impl<'a> Keeper<'a> {
         let (backoff, seed) = (self.plane.backoff, self.plane.seed);
         let pause = self.engine.fail(&goal.app.name, error.to_string(), now, &backoff, seed);
         self.stream = None;
-        self.pause(pause).await;
+        self.pause(if self.once { pause.min(AWAY_PAUSE) } else { pause }).await;
         Ok(())
     }
 

@@ -98,6 +98,7 @@ impl Keeper<'_> {
         if let Some(since) = self.lost_since.take() {
             let after = self.now().saturating_sub(since);
             self.tell(goal, EventKind::EngineBack { after });
+            self.refusals = 0;
         }
     }
 
