@@ -59,7 +59,7 @@ impl Keeper<'_> {
         done.sort_by_key(|(index, _)| *index);
         let mut failure = None;
         let all = done.len();
-        let mut failed = 0;
+        let (mut failed, mut unpaced) = (0, 0);
         for ((_, brought), job) in done.into_iter().zip(jobs) {
             match brought {
                 Ok(brought) => {
@@ -72,6 +72,7 @@ impl Keeper<'_> {
                 Err(error) => {
                     failed += 1;
                     let again = self.failed(goal, job, &error);
+                    unpaced += usize::from(again.is_none());
                     self.tell_failed(goal, job, &error, again);
                     if self.once && self.ends_with(job, &error) {
                         failure = failure.or(Some(error));
@@ -84,7 +85,8 @@ impl Keeper<'_> {
             self.give_up(&error).await;
             return Err(error);
         }
-        if failed == all {
+        // What has a pause of its own keeps nobody else waiting, least of all the probes.
+        if failed == all && (self.once || unpaced > 0) {
             let (backoff, seed) = (self.plane.backoff, self.plane.seed);
             let (now, name) = (self.now(), &goal.app.name);
             let pause = self.engine.fail(name, String::new(), now, &backoff, seed);
@@ -217,7 +219,8 @@ impl Keeper<'_> {
         let simulated_gpus = !self.plane.node().is_here();
         match &job.act {
             Act::Create { placement, next, beside, root } => {
-                let particulars = Particulars { next: *next, beside: *beside, root: root.as_deref(), secrets, simulated_gpus };
+                let particulars =
+                    Particulars { next: *next, beside: *beside, root: root.as_deref(), secrets, simulated_gpus };
                 Some(container_spec(&goal.app, service, placement, particulars))
             }
             Act::Start(id) => {
@@ -231,13 +234,8 @@ impl Keeper<'_> {
                     memory: seen.memory,
                     reason: String::new(),
                 };
-                let particulars = Particulars {
-                    next: seen.next,
-                    beside: seen.beside,
-                    root: seen.root(),
-                    secrets,
-                    simulated_gpus,
-                };
+                let particulars =
+                    Particulars { next: seen.next, beside: seen.beside, root: seen.root(), secrets, simulated_gpus };
                 let mut spec = container_spec(&goal.app, service, &placement, particulars);
                 let injection = container.label(labels::GPU_INJECTION).unwrap_or_default();
                 if injection.starts_with("none") {

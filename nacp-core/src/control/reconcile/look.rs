@@ -146,7 +146,10 @@ impl Keeper<'_> {
             let (Some(main), Some(next)) = (&pair.main, &pair.next) else { continue };
             let Some(hash) = goal.hashes.get(&next.service) else { continue };
             let new = next.hash() == Some(hash.as_str()) && main.hash() != Some(hash.as_str());
-            let Some(known) = self.memory.of(next).filter(|_| new && !self.memory.failed.contains_key(&next.service))
+            let Some(known) = self
+                .memory
+                .of(next)
+                .filter(|known| new && !known.given_up && !self.memory.failed.contains_key(&next.service))
             else {
                 continue;
             };
@@ -195,6 +198,15 @@ impl Keeper<'_> {
         let mut running: Vec<_> = observed.others.iter().map(Seen::promise).collect();
         // A promise of nobody in particular: it stands, and no replica of the app takes it over.
         let standing = |seen: &Seen<'_>| Running { app: String::new(), ..seen.promise() };
+        // So many more of a service may be given a place beside their older selves; the others wait where they are.
+        let mut besides = BTreeMap::new();
+        for ((name, _), pair) in &observed.own {
+            let next = pair.next.as_ref().filter(|next| next.beside && pair.main.as_ref().is_some_and(Seen::is_active));
+            if let (Some(service), Some(_)) = (app.services.get(name), next) {
+                let left = besides.entry(name.as_str()).or_insert_with(|| service.strategy.surge());
+                *left = left.saturating_sub(1);
+            }
+        }
         for ((name, _), pair) in &observed.own {
             let hash = goal.hashes.get(name).map(String::as_str);
             let blocked = self.memory.failed.get(name).is_some_and(|failed| Some(failed.hash.as_str()) == hash);
@@ -220,7 +232,14 @@ impl Keeper<'_> {
                 }
                 (main, next) => {
                     running.extend(next.as_ref().map(Seen::promise));
-                    let apart = blocked || (beside && goal.app.services.contains_key(name));
+                    let mut apart = blocked;
+                    if let (true, Some(service), Some(main)) = (beside, goal.app.services.get(name), main)
+                        && main.is_active()
+                    {
+                        let left = besides.entry(name.as_str()).or_insert_with(|| service.strategy.surge());
+                        apart |= *left > 0;
+                        *left = left.saturating_sub(1);
+                    }
                     running.extend(main.as_ref().map(|main| if apart { standing(main) } else { main.promise() }));
                 }
             }
