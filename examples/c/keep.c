@@ -53,7 +53,7 @@ static int story(nacp_kept *kept) {
 int main(void) {
     nacp_error error = NACP_ERROR_INIT;
     nacp_ctx_options options = NACP_CTX_OPTIONS_INIT;
-    options.node = "rtx3050ti-laptop-wsl2";
+    options.node = "simulated:rtx3050ti-laptop-wsl2";
     options.engine = "simulated";
     nacp_ctx *ctx = NULL;
     nacp_kept *kept = NULL;

@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Write an app in the form of another tool
     Export(ExportArgs),
+    /// Check the files that describe apps, or print their schema
+    App(AppArgs),
     /// Run the services of an app on the GPUs, in containers
     Up(UpArgs),
     /// Show what runs
@@ -255,6 +257,33 @@ pub(crate) struct ExportFileArgs {
     /// Write to this file
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AppArgs {
+    #[command(subcommand)]
+    pub(crate) command: AppCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppCommand {
+    /// Tell what is wrong in the files, what they need, and what is worth a second look
+    ///
+    /// Ends with 0 where each file is valid, with 2 where one is not, and with --strict with 1 where something is worth a
+    /// second look. No container engine and no GPU is asked.
+    Check(AppCheckArgs),
+    /// Print the JSON Schema of nacp.yaml, for editors
+    Schema,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AppCheckArgs {
+    /// The files
+    #[arg(default_value = "nacp.yaml", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// End with 1 also for what is valid and worth a second look
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 #[derive(Args, Debug)]

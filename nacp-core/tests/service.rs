@@ -1,5 +1,5 @@
-//! What a user of the service file meets: every mistake is named with its place and its remedy, what is right comes back
-//! as it was, and the published schema says the same as the parser.
+//! What a user of the service file meets: every mistake is named with its place and its remedy, what is right is read, in
+//! the files of the examples, too.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,8 +15,8 @@ struct Bad {
 }
 
 fn bad(content: &str) -> (String, Vec<Bad>) {
-    let mut parts = content.split("=== ");
-    let head = parts.next().unwrap_or_default().to_owned();
+    let mut parts = content.split("\n=== ");
+    let head = parts.next().unwrap_or_default().to_owned() + "\n";
     let cases = parts.map(|part| {
         let (name, rest) = part.split_once('\n').expect("a name stands on a line of its own");
         let (text, message) = rest.split_once("--> ").expect("each case has a message");

@@ -105,7 +105,7 @@ fn the_example_that_keeps_an_app_grows_and_takes_a_bad_update_back() {
     let output = run(&mut Command::new(&program));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
-    assert!(out.contains("rolled back") && out.ends_with("removed: 2\n"), "{out}");
+    assert!(out.contains("rolled back") && out.ends_with("removed: 1\n"), "{out}");
 }
 
 #[test]

@@ -52,7 +52,7 @@ static void misuse(const nacp_ctx *ctx, nacp_kept *kept) {
 }
 
 int main(void) {
-    nacp_ctx *ctx = context("h100x8");
+    nacp_ctx *ctx = context("simulated:h100x8");
     nacp_kept *kept = NULL, *second = NULL;
     WORKS(nacp_keep(ctx, APP, &kept, &error));
     misuse(ctx, kept);
@@ -90,6 +90,5 @@ int main(void) {
     WORKS(nacp_delete(ctx, "kept", &removed, &error));
     CHECK(removed == 1);
     nacp_ctx_free(ctx);
-    printf("%d checks, %d failed\n", checks, failures);
-    return failures != 0;
+    return report();
 }

@@ -130,7 +130,7 @@ static void texts(void) {
     CHECK(strstr(json.data, "\"memory\":1073741824") != NULL);
     nacp_string_free(&json);
     FAILS(nacp_app_check_json("name: smoke\nservices:\n  llm:\n    imgae: x\n", &json, &error),
-          NACP_E_INVALID_ARGUMENT, "unknown field: line=4 column=5 field=imgae; did you mean image?");
+          NACP_E_INVALID_ARGUMENT, "unknown field: line=4 column=5 field=services.llm.imgae; did you mean image?");
     FAILS(nacp_app_check_json(NULL, &json, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=app");
     FAILS(nacp_app_check_json(APP, NULL, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=json");
 
@@ -162,7 +162,7 @@ static void plans(const nacp_ctx *ctx) {
     FAILS(nacp_plan_app(ctx, NULL, &plan, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=app");
     FAILS(nacp_plan_app(ctx, APP, NULL, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=plan");
     FAILS(nacp_plan_app(ctx, "name: smoke\nservices:\n  llm:\n    imgae: x\n", &plan, &error), NACP_E_INVALID_ARGUMENT,
-          "unknown field: line=4 column=5 field=imgae; did you mean image?");
+          "unknown field: line=4 column=5 field=services.llm.imgae; did you mean image?");
     CHECK_TEXT(error.operation, "service.parse");
     FAILS(nacp_plan_app(ctx, "name: [", &plan, &error), NACP_E_INVALID_ARGUMENT,
           "not a valid app: line=1 column=7 field=name reason=a single value is needed");

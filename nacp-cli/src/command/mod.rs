@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod app;
 mod check;
 mod completions;
 mod decide;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: Command, context: &mut Context<'_>) -> Outcome<Exit> 
         Command::Export(args) => export::run(&args, context),
         Command::Lock(args) => lock::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        Command::App(args) => app::run(&args, context),
         Command::Up(args) => up::run(&args, context),
         Command::Status(args) => status::run(&args, context),
         Command::Logs(args) => logs::run(&args, context),

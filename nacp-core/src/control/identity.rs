@@ -1,5 +1,7 @@
 //! Which container is which replica: names and labels, written and read back.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::secrets::Secrets;
@@ -69,6 +71,7 @@ pub(super) fn container_spec(
         label(labels::GPU_EXCLUSIVE, exclusive.to_string()),
         label(labels::SIMULATED, simulated_gpus.to_string()),
         label(labels::ROOT, told),
+        label(labels::STOP_GRACE, service.stop_grace.as_millis().to_string()),
     ]);
     if particulars.beside {
         labels.extend([label(labels::BESIDE, true.to_string())]);
@@ -155,4 +158,9 @@ pub(super) fn stored(container: &Container) -> (Option<String>, Result<Option<Pr
     let model = spec.get("model").and_then(|model| model.as_str()).map(str::to_owned);
     let probe = spec.get("ready").filter(|probe| !probe.is_null()).cloned();
     (model, probe.map(serde_json::from_value).transpose())
+}
+
+/// How long a container may take to end, as its service said when it was created; nothing where that cannot be read.
+pub(super) fn stored_grace(container: &Container) -> Option<Duration> {
+    container.label(labels::STOP_GRACE)?.parse().ok().map(Duration::from_millis)
 }

@@ -7,7 +7,8 @@ use super::backoff::Backoff;
 use super::identity::stored;
 use super::observed::{Observed, Seen};
 use crate::engine::{ContainerId, ContainerState};
-use crate::service::Probe;
+use crate::error::ErrorKind;
+use crate::service::{Probe, Restart, Service};
 
 /// A replica without a probe is ready when it has run for so long.
 pub(super) const SETTLED: Duration = Duration::from_millis(500);
@@ -28,8 +29,8 @@ pub(super) enum Trouble {
     Ended(String),
     /// The engine gave it less than was asked for.
     Missing(String),
-    /// The engine cannot start it.
-    Refused(String),
+    /// The engine cannot start it: the kind of its error, and what it said.
+    Refused(ErrorKind, String),
 }
 
 /// How a program ended.
@@ -99,6 +100,8 @@ pub(super) struct Known {
     pub(super) restarts: u32,
     /// Its next end is this keeper's will.
     pub(super) stopping: bool,
+    /// This keeper has ended it: whatever its code says, it has not done its work.
+    pub(super) stopped: bool,
     /// How often it did not stop when it was asked to.
     pub(super) stuck: u32,
     pub(super) withdrawn: Option<Withdrawn>,
@@ -237,6 +240,12 @@ pub(super) struct Memory {
 impl Memory {
     pub(super) fn of(&self, seen: &Seen<'_>) -> Option<&Known> {
         self.known.get(seen.id())
+    }
+
+    /// Whether a replica has done what it was for, by itself.
+    pub(super) fn is_done(&self, service: &Service, seen: &Seen<'_>) -> bool {
+        let ended = service.restart != Restart::Always && seen.state() == ContainerState::Exited(Some(0));
+        ended && self.of(seen).is_none_or(|known| !known.stopped && known.unwell.is_none())
     }
 
     pub(super) fn is_ready(&self, seen: &Seen<'_>) -> bool {

@@ -20,7 +20,7 @@ use crate::placement::Placement;
 pub use preview::{PlanOptions, plan};
 
 pub(super) use job::{Act, Job};
-pub(super) use turn::{Question, Turn, is_done, turn};
+pub(super) use turn::{Question, Turn, turn};
 
 /// The actions that bring an app from what is there to what is wanted, in the order in which they are done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

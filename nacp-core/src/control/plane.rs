@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::backoff::Backoff;
 use super::event::{Event, EventKind, Events};
 use super::gpus::{GpuView, Gpus};
-use super::identity::{container_name, identify, next_name, stored};
+use super::identity::{container_name, identify, next_name, stored, stored_grace};
 use super::lease::{FileLeases, Lease, Leases};
 use super::observed::Seen;
 use super::plan::{Plan, PlanOptions, plan};
@@ -441,7 +441,11 @@ impl ControlPlane {
                 self.overviews.lock().unwrap_or_else(PoisonError::into_inner).remove(app);
                 return Ok(removed);
             }
-            let done = join_all(own.iter().map(|container| self.remove(&container.id, STOP_GRACE))).await;
+            let done = join_all(own.iter().map(|container| {
+                let grace = stored_grace(container).unwrap_or(STOP_GRACE);
+                self.remove(&container.id, grace)
+            }))
+            .await;
             removed += done.iter().filter(|one| one.is_ok()).count();
             let failed = done.iter().filter(|one| one.is_err()).count();
             if let Some(error) = done.into_iter().find_map(Result::err) {

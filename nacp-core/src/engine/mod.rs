@@ -76,6 +76,8 @@ pub mod labels {
     pub const SECRETS: &str = "nacp.secrets";
     /// `read-only`, or `writable` with the reason: whether the container's root can be written.
     pub const ROOT: &str = "nacp.root";
+    /// How long the replica may take to end when it is asked to, in milliseconds, as its service said at its creation.
+    pub const STOP_GRACE: &str = "nacp.stop-grace";
 }
 
 /// Something that runs containers: Docker or Podman, a simulated engine, or a user's own.

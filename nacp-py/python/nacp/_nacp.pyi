@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "answer_probe", "certificate_compare", "certificate_text", "certificate_verify", "certificate_words", "check", "check_health", "cli", "cuda_opens", "decision_compare", "decision_html", "decision_markdown", "decision_text", "detect", "diagnose", "diagnosis_error", "diagnosis_html", "diagnosis_markdown", "diagnosis_text", "error_table", "evaluate", "explain", "fields", "lock", "lock_completeness", "lock_diff", "lock_error", "lock_parse", "lock_read", "lock_text", "lock_verify", "lock_write", "metrics", "panic", "place", "probe_cuda", "report_compare", "report_error", "report_html", "report_markdown", "report_text", "size", "survey", "survey_host", "thresholds_template"]
+__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "Work", "answer_probe", "certificate_compare", "certificate_text", "certificate_verify", "certificate_words", "check", "check_health", "cli", "cuda_opens", "decision_compare", "decision_html", "decision_markdown", "decision_text", "detect", "diagnose", "diagnosis_error", "diagnosis_html", "diagnosis_markdown", "diagnosis_text", "error_table", "evaluate", "explain", "fields", "lock", "lock_completeness", "lock_diff", "lock_error", "lock_parse", "lock_read", "lock_text", "lock_verify", "lock_write", "metrics", "panic", "place", "probe_cuda", "report_compare", "report_error", "report_html", "report_markdown", "report_text", "size", "survey", "survey_host", "thresholds_template"]
 
 VERSION: Final[str]
 """
@@ -15,6 +15,12 @@ class App:
     """
     A valid app.
     """
+    @staticmethod
+    def from_compose(content: bytes, *, file: str | None, name: str | None, folder: str | None, env: dict[str, str] | None, as_docker: bool) -> tuple[App, str]:
+        """
+        Reads a compose file, from a text or from what is in a file; also its notes, as JSON. Without `env`, the variables
+        are those of the environment and, where there is a folder, of the file `.env` in it.
+        """
     @staticmethod
     def parse(text: str) -> App:
         """
@@ -29,9 +35,17 @@ class App:
         """
         The services' names in the order in which they start.
         """
+    def to_compose(self, /) -> tuple[str, str]:
+        """
+        The app as a compose file; also its notes, as JSON.
+        """
     def to_json(self, /) -> str:
         """
         The app in its normal form, as JSON that is YAML too.
+        """
+    def to_yaml(self, /) -> str:
+        """
+        The app as people write it.
         """
 
 @final
@@ -408,6 +422,10 @@ class Plane:
         """
         Opens an HTTP address in front of the router that follows this plane; its `/metrics` are the plane's too.
         """
+    def keep(self, /, app: App) -> Work:
+        """
+        Keeps an app as it is wanted until it is closed, and tells what happens. The router follows.
+        """
     def logs(self, /, app: "str", service: "str", replica: "int", lines: "int") -> "list[str]":
         """
         The last lines that a replica wrote.
@@ -431,6 +449,10 @@ class Plane:
     def router(self, /) -> Router:
         """
         The router that follows this plane: the same one at every call.
+        """
+    def start_apply(self, /, app: App) -> Work:
+        """
+        As `apply`, in the background: it tells what happens, and its result is the status as JSON.
         """
     def status(self, /, app: str) -> str:
         """
@@ -646,6 +668,58 @@ class Topology:
     def tree_text(self, /) -> str:
         """
         The tree as indented lines.
+        """
+
+@final
+class Work:
+    """
+    Work that goes on in the background: an `apply`, or the keeping of an app. What it tells is taken one by one; when it is
+    over, it has a result.
+    """
+    def close(self, /) -> None:
+        """
+        Ends the work where it is; what runs goes on. In a forked child it does nothing.
+        """
+    @property
+    def closed(self, /) -> bool:
+        """
+        Whether nothing more will come, or it was started by another process.
+        """
+    def cordon(self, /, gpu: str, reason: str | None) -> None:
+        """
+        Gives a GPU to no further replica and moves those that it has, for this reason; without one ends that.
+        """
+    def drain(self, /, service: str, drained: bool) -> None:
+        """
+        Empties a service, or ends that.
+        """
+    def pause(self, /) -> None:
+        """
+        Changes nothing until `resume`.
+        """
+    def result(self, /) -> str | None:
+        """
+        What the work gave, as JSON; raises what it failed with. None while it goes on, and once it was asked.
+        """
+    def resume(self, /) -> None:
+        """
+        Ends a `pause`.
+        """
+    def scale(self, /, service: "str", replicas: "int") -> "None":
+        """
+        Wants so many replicas of a service.
+        """
+    def set(self, /, app: App) -> None:
+        """
+        Wants this specification from now on.
+        """
+    def take(self, /) -> str | None:
+        """
+        The next event as JSON, with one line of text for people, if there is one.
+        """
+    def wait(self, /, seconds: SupportsFloat | SupportsIndex) -> bool:
+        """
+        Waits until `take` has something to give or the work is over, at most this many seconds. False when they have passed.
         """
 
 def answer_probe() -> bool:

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::job::{Act, Job};
 use super::ledger::{Ledger, Share};
 use super::role::Role;
-use crate::control::identity::{container_name, next_name};
+use crate::control::identity::{container_name, next_name, stored_grace};
 use crate::control::memory::{LAG, Memory, SETTLED};
 use crate::control::observed::{Observed, Pair, Seen};
 use crate::control::secrets::Secrets;
@@ -176,7 +176,13 @@ impl<'a> Planner<'a> {
                 ..Standing::default()
             };
             for (_, role) in &row.roles {
-                let done = role.containers().any(|seen| is_done(row.service, seen));
+                // What stopped for its successor has not done the replica's work, even if whoever stopped it is gone.
+                let done = match role {
+                    Role::Update(_, next) if next.state() != ContainerState::Created => {
+                        self.q.memory.is_done(row.service, next)
+                    }
+                    role => role.containers().any(|seen| self.q.memory.is_done(row.service, seen)),
+                };
                 let ready = role.containers().any(|seen| self.q.memory.is_ready(seen));
                 let began = |seen: &Seen<'_>| self.q.memory.of(seen).is_some_and(|known| known.began.is_some());
                 let started = role.containers().any(|seen| seen.is_active() || began(seen));
@@ -401,8 +407,7 @@ impl<'a> Planner<'a> {
     /// An old one whose successor cannot be created yet is not left ended.
     fn outdated_lives(&mut self, row: &Row<'a>, main: &Seen<'a>) {
         self.turn.settled = false;
-        let ended = matches!(main.state(), ContainerState::Exited(_));
-        if ended && !self.hold && !self.turn.jobs.iter().any(|job| job.service == row.name) {
+        if matches!(main.state(), ContainerState::Exited(_)) && !self.hold {
             self.keep_alive(row, main, false);
         }
     }
@@ -416,7 +421,8 @@ impl<'a> Planner<'a> {
             return;
         }
         let tried = self.q.memory.of(main).is_some_and(|known| known.tries.failures > 0);
-        let lives = main.is_active() || main.state() == ContainerState::Created || is_done(row.service, main);
+        let lives =
+            main.is_active() || main.state() == ContainerState::Created || self.q.memory.is_done(row.service, main);
         if lives || tried {
             self.push(next, Act::Remove(next.id().clone(), self.grace(next)), why);
         } else if self.may_start(main) {
@@ -435,14 +441,14 @@ impl<'a> Planner<'a> {
             }
             ContainerState::Running => self.running(row, seen),
             ContainerState::Exited(_) if known.began.is_some() => self.until(known.began.unwrap_or(now) + LAG),
-            ContainerState::Exited(code) if !is_done(row.service, seen) => {
+            ContainerState::Exited(code) if !q.memory.is_done(row.service, seen) => {
                 let again = match row.service.restart {
                     Restart::Always => true,
                     Restart::OnFailure => code != Some(0),
                     Restart::Never => false,
                 };
                 let anew = q.memory.retry_ended && !known.ours && code != Some(0);
-                if again || anew || known.unwell.is_some() {
+                if again || anew || known.stopped || known.unwell.is_some() {
                     let reason = match known.tries.failures {
                         0 => format!("it is {}", seen.state()),
                         failures => format!("it is {}; failures in a row: {failures}", seen.state()),
@@ -528,7 +534,8 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn grace(&self, seen: &Seen<'_>) -> Duration {
-        self.q.app.services.get(&seen.service).map_or(STOP_GRACE, |service| service.stop_grace)
+        let service = self.q.app.services.get(&seen.service);
+        service.map(|service| service.stop_grace).or_else(|| stored_grace(seen.container)).unwrap_or(STOP_GRACE)
     }
 
     pub(super) fn push(&mut self, seen: &Seen<'_>, act: Act, reason: &str) {
@@ -546,7 +553,5 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Whether a replica has done what it was for.
-pub(in crate::control) fn is_done(service: &Service, seen: &Seen<'_>) -> bool {
-    service.restart != Restart::Always && seen.state() == ContainerState::Exited(Some(0))
-}
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 
 use super::job::Act;
 use super::role::Role;
-use super::turn::{Planner, Row, is_done};
+use super::turn::{Planner, Row};
 use crate::control::observed::Seen;
 use crate::engine::ContainerState;
 use crate::service::Strategy;
@@ -17,7 +17,7 @@ impl<'a> Planner<'a> {
     pub(super) fn update(&mut self, row: &Row<'a>, updates: &[(&Seen<'a>, &Seen<'a>)]) {
         self.turn.settled = false;
         let memory = self.q.memory;
-        let arrived = |next: &Seen<'_>| memory.is_ready(next) || is_done(row.service, next);
+        let arrived = |next: &Seen<'_>| memory.is_ready(next) || memory.is_done(row.service, next);
         if updates.iter().all(|(_, next)| arrived(next)) {
             for (main, _) in updates {
                 let grace = self.grace(main);

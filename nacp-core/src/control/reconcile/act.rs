@@ -74,7 +74,11 @@ impl Keeper<'_> {
                     let again = self.failed(goal, job, &error);
                     unpaced += usize::from(again.is_none());
                     self.tell_failed(goal, job, &error, again);
-                    if self.once && self.ends_with(job, &error) {
+                    if self.once && self.ends_with(world, job, &error) {
+                        let error = match job.act {
+                            Act::Start(_) => error.with("service", &job.service).with("replica", job.replica),
+                            _ => error,
+                        };
                         failure = failure.or(Some(error));
                     }
                 }
@@ -100,6 +104,7 @@ impl Keeper<'_> {
         let (Act::Stop(id, _) | Act::Remove(id, _)) = &job.act else { return };
         if let Some(known) = self.memory.known.get_mut(id) {
             known.stopping = known.unwell.is_none() && known.trouble.is_none();
+            known.stopped = true;
         }
     }
 
@@ -165,7 +170,7 @@ impl Keeper<'_> {
             }
             Act::Start(id) if error.kind() != ErrorKind::NotFound => {
                 let known = self.memory.known.get_mut(id)?;
-                known.trouble = Some(Trouble::Refused(last.clone()));
+                known.trouble = Some(Trouble::Refused(error.kind(), last.clone()));
                 known.ours = true;
                 Some(known.tries.fail(&thing, last, now, &backoff, seed))
             }
@@ -180,7 +185,9 @@ impl Keeper<'_> {
     }
 
     /// Whether an apply ends with this failure.
-    fn ends_with(&mut self, job: &Job, error: &Error) -> bool {
+    fn ends_with(&mut self, world: &World, job: &Job, error: &Error) -> bool {
+        let named = |id: &ContainerId| world.containers.iter().find(|container| container.id == *id);
+        let beside = matches!(&job.act, Act::Start(id) if named(id).and_then(Seen::of).is_some_and(|seen| seen.next));
         if error.kind() == ErrorKind::Conflict && error.retry() == Retry::Later {
             self.conflicts += 1;
             self.memory.creating.clear();
@@ -188,8 +195,8 @@ impl Keeper<'_> {
         }
         match &job.act {
             Act::Pull(_) | Act::Network(_) | Act::Create { .. } => true,
-            // What has been removed meanwhile is created anew; what was refused is told by the verdict.
-            Act::Start(_) => false,
+            // What has been removed meanwhile is created anew; a new one beside an old one makes way for it again.
+            Act::Start(id) => error.kind() != ErrorKind::NotFound && self.created.contains(id) && !beside,
             Act::Stop(id, _) | Act::Remove(id, _) => {
                 self.memory.known.get(id).is_some_and(|known| known.stuck >= CONFLICTS)
             }
@@ -287,9 +294,12 @@ impl crate::control::plane::ControlPlane {
                 let Some(spec) = spec else { return Ok(Brought::Started(Verification::default())) };
                 // What cannot be told is no reason to stop it: the probe has the last word.
                 let found = engine.inspect(id).await.map(|got| {
-                    // What has ended already has nothing any more; its end is told for itself.
-                    let ended = got.finished_at.is_some() && got.finished_at >= got.started_at;
-                    if ended { Verification::default() } else { verify(&spec, &got) }
+                    // What has ended already has nothing any more; its end is told for itself. Its times do not tell:
+                    // Docker dates an end that comes at once before the start.
+                    match got.finished_at {
+                        Some(_) => Verification::default(),
+                        None => verify(&spec, &got),
+                    }
                 });
                 Ok(Brought::Started(found.unwrap_or_default()))
             }

@@ -7,14 +7,14 @@ use futures_util::future::{join, join_all};
 use super::{Goal, Keeper};
 use crate::control::gpus::GpuView;
 use crate::control::memory::{Failed, News, Trouble};
-use crate::control::observed::{Observed, Seen};
-use crate::control::plan::{Question, Turn, is_done, turn};
+use crate::control::observed::{Observed, Pair, Seen};
+use crate::control::plan::{Question, Turn, turn};
 use crate::control::secrets::Secrets;
-use crate::engine::{Container, ContainerId, labels};
+use crate::engine::{Container, ContainerId, ContainerState, labels};
 use crate::error::Result;
 use crate::gpu::GpuId;
 use crate::placement::{Placement, Request, Running};
-use crate::service::{App, RootAccess};
+use crate::service::{App, Restart, RootAccess};
 use crate::units::Bytes;
 
 /// How many of a program's last lines are told.
@@ -77,9 +77,9 @@ impl Keeper<'_> {
         let (backoff, seed) = (self.plane.backoff, self.plane.seed);
         let news = self.memory.observe(&observed, now, &backoff, seed);
         self.read_logs(&news).await;
+        let changed: BTreeMap<_, _> = news.iter().map(|(id, news)| (id, news)).collect();
         for seen in observed.all() {
-            let told = news.iter().filter(|(id, _)| id == seen.id());
-            told.for_each(|(_, news)| self.tell_news(goal, seen, news));
+            changed.get(seen.id()).into_iter().for_each(|news| self.tell_news(goal, seen, news));
         }
         self.judge(goal, &observed);
         let condemned = self.condemned(goal, world);
@@ -98,10 +98,11 @@ impl Keeper<'_> {
         };
         let turn = turn(&question);
         // Who was to go and may stay after all gets requests again.
-        for (id, known) in self.memory.known.iter_mut().filter(|(id, _)| !turn.reserving && !turn.leaving.contains(*id))
-        {
+        let stays = |id: &ContainerId| !turn.reserving && !turn.leaving.contains(id);
+        let withdrawn = self.memory.known.iter_mut().filter(|(_, known)| known.withdrawn.is_some());
+        for (id, known) in withdrawn.filter(|(id, _)| stays(id)) {
             let name = observed.all().find(|seen| seen.id() == id && seen.is_active()).map(|seen| &seen.container.name);
-            if let (Some(name), Some(_)) = (name, &known.withdrawn) {
+            if let Some(name) = name {
                 self.plane.traffic.restore(name);
                 known.withdrawn = None;
             }
@@ -127,9 +128,16 @@ impl Keeper<'_> {
     fn judge(&mut self, goal: &Goal, observed: &Observed<'_>) {
         for seen in observed.all() {
             let Some(service) = goal.app.services.get(&seen.service) else { continue };
+            let done = self.memory.is_done(service, seen);
             let Some(known) = self.memory.known.get_mut(seen.id()) else { continue };
+            // What ended before this keeper came and is not started again has failed all the same.
+            let failed = matches!(seen.state(), ContainerState::Exited(code) if code != Some(0));
+            let before = failed && seen.next && known.end.is_none() && known.trouble.is_none();
+            if before && service.restart == Restart::Never && !self.memory.retry_ended {
+                known.trouble = Some(Trouble::Ended(format!("its container is {}", seen.state())));
+            }
             let (Some(Trouble::Ended(_)), Some(end)) = (&known.trouble, &known.end) else { continue };
-            if is_done(service, seen) {
+            if done {
                 known.trouble = None;
                 continue;
             }
@@ -187,7 +195,7 @@ impl Keeper<'_> {
             }
             Err(error) => {
                 self.refused(goal, error);
-                observed.all().filter(|seen| !seen.next).map(where_it_is).collect()
+                observed.own.values().filter_map(|pair| stands(pair, &goal.hashes)).map(where_it_is).collect()
             }
         }
     }
@@ -201,7 +209,7 @@ impl Keeper<'_> {
         // So many more of a service may be given a place beside their older selves; the others wait where they are.
         let mut besides = BTreeMap::new();
         for ((name, _), pair) in &observed.own {
-            let next = pair.next.as_ref().filter(|next| next.beside && pair.main.as_ref().is_some_and(Seen::is_active));
+            let next = pair.next.as_ref().filter(|next| next.beside && pair.main.is_some());
             if let (Some(service), Some(_)) = (app.services.get(name), next) {
                 let left = besides.entry(name.as_str()).or_insert_with(|| service.strategy.surge());
                 *left = left.saturating_sub(1);
@@ -246,6 +254,12 @@ impl Keeper<'_> {
         }
         (app, running)
     }
+}
+
+/// Which container of a replica counts where nothing can be placed anew: the new one, if it is the wanted one.
+fn stands<'a, 'b>(pair: &'b Pair<'a>, hashes: &BTreeMap<String, String>) -> Option<&'b Seen<'a>> {
+    let wanted = |seen: &&Seen<'_>| seen.hash() == hashes.get(&seen.service).map(String::as_str);
+    pair.next.as_ref().filter(wanted).or(pair.main.as_ref()).or(pair.next.as_ref())
 }
 
 fn where_it_is(seen: &Seen<'_>) -> Placement {

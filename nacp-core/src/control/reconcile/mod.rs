@@ -4,7 +4,7 @@
 //! what a crash is, and played under a seed. What it must not forget stands in the engine.
 
 mod act;
-mod look;
+pub(super) mod look;
 mod sleep;
 mod tell;
 mod verdict;
@@ -61,6 +61,8 @@ pub(super) struct Keeper<'a> {
     asked: BTreeSet<(ContainerId, bool)>,
     converged: bool,
     conflicts: u32,
+    /// The secrets as they were read last, what had been said then, and when.
+    read: Option<(u64, Duration, BTreeMap<String, Secrets>)>,
 }
 
 /// What is wanted, worked out once for each state of it.
@@ -104,6 +106,7 @@ impl<'a> Keeper<'a> {
             asked: BTreeSet::new(),
             converged: false,
             conflicts: 0,
+            read: None,
         }
     }
 
@@ -113,7 +116,7 @@ impl<'a> Keeper<'a> {
             let desired = Arc::clone(&self.following.borrow_and_update());
             self.memory.hear(desired.said);
             let goal = Goal::of(desired);
-            let secrets = match goal.secrets() {
+            let secrets = match self.secrets(&goal) {
                 Ok(secrets) => secrets,
                 Err(error) => {
                     self.endure(&goal, error).await?;
@@ -131,12 +134,34 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    /// The secrets of the app: read when something was said, and now and then. One that cannot be read again is still
+    /// the one that it was.
+    fn secrets(&mut self, goal: &Goal) -> Result<BTreeMap<String, Secrets>> {
+        let (now, said) = (self.now(), goal.desired.said);
+        let before = self.read.as_ref().filter(|(heard, _, _)| *heard == said);
+        match before {
+            Some((_, at, secrets)) if now.saturating_sub(*at) < RESYNC => return Ok(secrets.clone()),
+            _ => {}
+        }
+        let secrets = match (goal.secrets(), before) {
+            (Err(error), Some((_, _, secrets))) => {
+                tracing::warn!(app = %goal.app.name, %error, "its secrets stay as they were");
+                secrets.clone()
+            }
+            (secrets, _) => secrets?,
+        };
+        self.read = Some((said, now, secrets.clone()));
+        Ok(secrets)
+    }
+
     /// Thinks and sleeps over one look at the world, until something was done or has happened. Returns whether that was
     /// all.
     async fn attend(&mut self, goal: &Goal, secrets: &BTreeMap<String, Secrets>, world: &World) -> Result<bool> {
         let limit = self.now() + if self.converged { RESYNC } else { RESYNC_UNSETTLED };
         let looked = self.now();
         loop {
+            // How long it thinks does not count, or a large app would never begin.
+            let stale = self.now() > looked + FRESH;
             let turn = self.think(goal, secrets, world).await?;
             if let Some(verdict) = self.verdict(goal, world, &turn) {
                 return match verdict {
@@ -151,7 +176,7 @@ impl<'a> Keeper<'a> {
                 continue;
             }
             let jobs: Vec<_> = turn.jobs.iter().filter(|job| !matches!(job.act, Act::Withdraw(..))).collect();
-            if jobs.iter().any(|job| matches!(job.act, Act::Start(_))) && self.now() > looked + FRESH {
+            if stale && jobs.iter().any(|job| matches!(job.act, Act::Start(_))) {
                 // Another program may have been given the same memory since.
                 return Ok(false);
             }

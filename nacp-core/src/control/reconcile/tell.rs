@@ -7,7 +7,7 @@ use super::{Goal, Keeper};
 use crate::control::event::{Event, EventKind};
 use crate::control::memory::{Failed, News};
 use crate::control::observed::{Observed, Seen};
-use crate::control::plan::{Act, Job, Turn, is_done};
+use crate::control::plan::{Act, Job, Turn};
 use crate::control::plane::{Facts, Overview};
 use crate::control::status::Phase;
 use crate::engine::{ContainerState, PullProgress};
@@ -62,7 +62,7 @@ impl Keeper<'_> {
                 let end = known.and_then(|known| known.end.clone());
                 let service = goal.app.services.get(&seen.service);
                 let again = known.map(|known| known.tries.again.saturating_sub(self.now()));
-                let done = service.is_none_or(|service| is_done(service, seen));
+                let done = service.is_none_or(|service| self.memory.is_done(service, seen));
                 EventKind::Ended {
                     code: end.as_ref().and_then(|end| end.code),
                     log: end.map(|end| end.log).unwrap_or_default(),
@@ -150,7 +150,7 @@ impl Keeper<'_> {
                 Some(code) => format!("exited ({code})"),
                 None => "exited".to_owned(),
             });
-            let done = goal.app.services.get(&seen.service).is_some_and(|service| is_done(service, seen));
+            let done = goal.app.services.get(&seen.service).is_some_and(|service| self.memory.is_done(service, seen));
             let withdrawn = known.withdrawn.is_some() && seen.state() == ContainerState::Running;
             let facts = Facts { restarts: known.restarts, started_at: began, last_end, done, withdrawn };
             Some((seen.id().clone(), facts))

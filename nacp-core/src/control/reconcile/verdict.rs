@@ -59,8 +59,8 @@ pub(super) fn failure(app: &str, service: &str, failed: &Failed) -> Error {
             error(ErrorKind::ServiceFailed, "the engine did not give the replica what was asked for")
                 .with("missing", quoted(what))
         }
-        Trouble::Refused(message) => {
-            error(ErrorKind::ServiceFailed, "the engine cannot start the replica").with("last", quoted(message))
+        Trouble::Refused(kind, message) => {
+            error(*kind, "the engine cannot start the replica").with("last", quoted(message))
         }
     };
     let told = match failed.log.is_empty() {

@@ -4,8 +4,9 @@ use super::{At, meant, quoted};
 use crate::error::{Error, Result};
 use crate::service::Service;
 
-const SYSTEMS: [&str; 2] = ["linux", "windows"];
-const ARCHITECTURES: [&str; 8] = ["386", "amd64", "arm", "arm64", "loong64", "ppc64le", "riscv64", "s390x"];
+pub(in super::super) const SYSTEMS: [&str; 2] = ["linux", "windows"];
+pub(in super::super) const ARCHITECTURES: [&str; 8] =
+    ["386", "amd64", "arm", "arm64", "loong64", "ppc64le", "riscv64", "s390x"];
 /// What the same architectures are called elsewhere.
 const ALIASES: [(&str, &str); 4] = [("x86_64", "amd64"), ("x86-64", "amd64"), ("aarch64", "arm64"), ("i386", "386")];
 

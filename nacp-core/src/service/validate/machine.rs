@@ -70,13 +70,13 @@ pub(in super::super) const CAPABILITIES: [&str; 41] = [
 ];
 
 /// Signals that may ask a program to end.
-const SIGNALS: [&str; 12] = [
+pub(in super::super) const SIGNALS: [&str; 12] = [
     "SIGABRT", "SIGALRM", "SIGHUP", "SIGINT", "SIGKILL", "SIGPIPE", "SIGPWR", "SIGQUIT", "SIGTERM", "SIGUSR1",
     "SIGUSR2", "SIGWINCH",
 ];
 
 /// What an engine needs to start a container at all.
-const LEAST_MAIN_MEMORY: Bytes = Bytes::mib(6);
+pub(in super::super) const LEAST_MAIN_MEMORY: Bytes = Bytes::mib(6);
 const MOST_CPUS: f64 = 8192.0;
 
 pub(super) fn check(at: &At, service: &Service) -> Result<()> {

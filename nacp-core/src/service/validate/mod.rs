@@ -15,7 +15,10 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+pub(super) use image::{ARCHITECTURES, SYSTEMS};
+pub(super) use machine::{CAPABILITIES, LEAST_MAIN_MEMORY, SIGNALS, ULIMITS};
 pub(super) use order::start_order;
+pub(super) use storage::OWN_VARIABLES;
 
 use super::{App, Condition, Restart, Service, Strategy};
 use crate::error::{Error, ErrorKind, Result, nearest};
@@ -24,7 +27,7 @@ use crate::units::Bytes;
 const NAME_LIMIT: usize = 40;
 const REPLICA_LIMIT: u32 = 1000;
 /// Less is a number whose unit was forgotten.
-const LEAST_MEMORY: Bytes = Bytes::mib(1);
+pub(super) const LEAST_MEMORY: Bytes = Bytes::mib(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::service::{Mount, MountSource, Secret, Service};
 
 /// What NACP sets from the GPUs that it chose; another value would undo the choice.
-const OWN_VARIABLES: [&str; 2] = ["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"];
+pub(in super::super) const OWN_VARIABLES: [&str; 2] = ["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"];
 /// Where secrets are.
 const SECRETS: &str = "/run/secrets";
 /// What a container cannot do without.

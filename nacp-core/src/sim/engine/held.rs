@@ -54,7 +54,12 @@ impl Held {
         if !spec.gpus.is_empty() {
             label(labels::GPU_INJECTION, "none, the engine is simulated");
         }
-        label(labels::ROOT, if spec.root == RootAccess::Writable { "writable, as asked for" } else { "read-only" });
+        let told = spec.labels.get(labels::ROOT).filter(|told| told.starts_with("writable")).cloned();
+        let root = match spec.root {
+            RootAccess::Writable => told.unwrap_or_else(|| "writable, as asked for".to_owned()),
+            _ => "read-only".to_owned(),
+        };
+        spec.labels.insert(labels::ROOT.to_owned(), root);
         Self {
             id,
             spec,
