@@ -106,6 +106,8 @@ pub(super) struct Known {
     pub(super) stuck: u32,
     pub(super) withdrawn: Option<Withdrawn>,
     pub(super) trouble: Option<Trouble>,
+    /// It had failed before the user said something else: it is tried anew from the beginning.
+    pub(super) given_up: bool,
 }
 
 impl Known {
@@ -257,6 +259,9 @@ impl Memory {
         if self.said != said {
             self.said = said;
             self.failed.clear();
+            for known in self.known.values_mut() {
+                known.given_up |= known.trouble.is_some();
+            }
             self.creating.clear();
             self.images.retain(|_, tries| tries.is_none());
         }

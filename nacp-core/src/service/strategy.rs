@@ -38,6 +38,14 @@ impl Strategy {
         !matches!(self, Self::Rolling { surge: 0, .. })
     }
 
+    /// How many new replicas may run beside old ones.
+    pub(crate) const fn surge(self) -> u32 {
+        match self {
+            Self::BlueGreen => u32::MAX,
+            Self::Rolling { surge, .. } => surge,
+        }
+    }
+
     /// Whether an old replica that is ready runs on until its new one is.
     pub(crate) const fn allows_no_gap(self) -> bool {
         matches!(self, Self::BlueGreen | Self::Rolling { unavailable: 0, .. })

@@ -133,6 +133,7 @@ impl<'a> Planner<'a> {
     fn role(&self, name: &str, service: &Service, replica: u32, pair: Pair<'a>) -> Role<'a> {
         let (q, blocked) = (self.q, self.blocked(name));
         let dead = |seen: &Seen<'_>| seen.state() == ContainerState::Dead;
+        let given_up = |seen: &Seen<'_>| q.memory.of(seen).is_some_and(|known| known.given_up);
         let locked_up = |seen: &Seen<'_>| super::role::is_locked_up(q.memory, service, seen);
         let current = |seen: &Seen<'_>| {
             let placed = self.places.get(&(name, replica)).is_none_or(|it| seen.gpus.as_ref() == Some(&it.gpus));
@@ -153,7 +154,9 @@ impl<'a> Planner<'a> {
             }
             (Some(main), None) => Role::Outdated(main),
             (Some(main), Some(next)) if blocked || current(&main) => Role::Back(main, next),
-            (Some(main), Some(next)) if current(&next) && !locked_up(&next) && !dead(&next) => Role::Update(main, next),
+            (Some(main), Some(next)) if current(&next) && !locked_up(&next) && !dead(&next) && !given_up(&next) => {
+                Role::Update(main, next)
+            }
             (Some(main), Some(next)) => Role::Stale(main, next),
         }
     }
@@ -213,7 +216,7 @@ impl<'a> Planner<'a> {
             });
             if limit || last.is_some_and(|last| last.id() == seen.id()) {
                 let act = Act::Remove(seen.id().clone(), STOP_GRACE);
-                self.push(seen, act, "another program was given the same memory at the same time");
+                self.leave(seen, act, "another program was given the same memory at the same time");
             } else {
                 self.wait(CONTENTION_LIMIT);
             }
@@ -230,8 +233,10 @@ impl<'a> Planner<'a> {
             }
             let lacking = row.roles.iter().filter(|(_, role)| role.lacks_container());
             let lacking: Vec<_> = lacking.map(|(replica, role)| (*replica, role)).collect();
-            if lacking.is_empty() || !self.has_image(row) || !self.has_networks(row) {
-                self.turn.settled &= lacking.is_empty();
+            self.turn.settled &= lacking.is_empty();
+            // What cannot be placed needs no image yet.
+            let placed = lacking.iter().any(|(replica, _)| self.places.contains_key(&(row.name, *replica)));
+            if !placed || !self.has_image(row) || !self.has_networks(row) {
                 continue;
             }
             missing.extend(lacking.into_iter().map(|(replica, role)| (row, replica, role)));
@@ -241,6 +246,13 @@ impl<'a> Planner<'a> {
             return;
         }
         let mut besides = BTreeMap::new();
+        // Who can also do without a place beside the old one takes one of what all others have left.
+        let modest = |(row, _, role): &(&Row<'_>, u32, &Role<'_>)| {
+            matches!(role, Role::Outdated(_))
+                && row.service.strategy.overlaps()
+                && !row.service.strategy.allows_no_gap()
+        };
+        missing.sort_by_key(modest);
         for (row, replica, role) in missing {
             self.turn.settled = false;
             let (next, why) = match role {

@@ -66,7 +66,7 @@ impl Keeper<'_> {
         self.refusals += u32::from(done.iter().any(|(_, brought)| passes(brought)));
         let mut failure = None;
         let all = done.len();
-        let mut failed = 0;
+        let (mut failed, mut unpaced) = (0, 0);
         for ((_, brought), job) in done.into_iter().zip(jobs) {
             match brought {
                 Ok(brought) => {
@@ -79,6 +79,7 @@ impl Keeper<'_> {
                 Err(error) => {
                     failed += 1;
                     let again = self.failed(goal, job, &error);
+                    unpaced += usize::from(again.is_none());
                     self.tell_failed(goal, job, &error, again);
                     if self.once && self.ends_with(world, job, &error) {
                         let error = match job.act {
@@ -95,7 +96,8 @@ impl Keeper<'_> {
             self.give_up(&error).await;
             return Err(error);
         }
-        if failed == all {
+        // What has a pause of its own keeps nobody else waiting, least of all the probes.
+        if failed == all && (self.once || unpaced > 0) {
             let (backoff, seed) = (self.plane.backoff, self.plane.seed);
             let (now, name) = (self.now(), &goal.app.name);
             let pause = self.engine.fail(name, String::new(), now, &backoff, seed);
@@ -240,7 +242,8 @@ impl Keeper<'_> {
         let simulated_gpus = !self.plane.node().is_here();
         match &job.act {
             Act::Create { placement, next, beside, root } => {
-                let particulars = Particulars { next: *next, beside: *beside, root: root.as_deref(), secrets, simulated_gpus };
+                let particulars =
+                    Particulars { next: *next, beside: *beside, root: root.as_deref(), secrets, simulated_gpus };
                 Some(container_spec(&goal.app, service, placement, particulars))
             }
             Act::Start(id) => {
@@ -254,13 +257,8 @@ impl Keeper<'_> {
                     memory: seen.memory,
                     reason: String::new(),
                 };
-                let particulars = Particulars {
-                    next: seen.next,
-                    beside: seen.beside,
-                    root: seen.root(),
-                    secrets,
-                    simulated_gpus,
-                };
+                let particulars =
+                    Particulars { next: seen.next, beside: seen.beside, root: seen.root(), secrets, simulated_gpus };
                 let mut spec = container_spec(&goal.app, service, &placement, particulars);
                 let injection = container.label(labels::GPU_INJECTION).unwrap_or_default();
                 if injection.starts_with("none") {

@@ -7,14 +7,14 @@ use futures_util::future::{join, join_all};
 use super::{Goal, Keeper};
 use crate::control::gpus::GpuView;
 use crate::control::memory::{Failed, News, Trouble};
-use crate::control::observed::{Observed, Seen};
+use crate::control::observed::{Observed, Pair, Seen};
 use crate::control::plan::{Question, Turn, turn};
 use crate::control::secrets::Secrets;
 use crate::engine::{Container, ContainerId, ContainerState, labels};
 use crate::error::Result;
 use crate::gpu::GpuId;
 use crate::placement::{Placement, Request, Running};
-use crate::service::{App, Restart, RootAccess, Strategy};
+use crate::service::{App, Restart, RootAccess};
 use crate::units::Bytes;
 
 /// How many of a program's last lines are told.
@@ -154,7 +154,10 @@ impl Keeper<'_> {
             let (Some(main), Some(next)) = (&pair.main, &pair.next) else { continue };
             let Some(hash) = goal.hashes.get(&next.service) else { continue };
             let new = next.hash() == Some(hash.as_str()) && main.hash() != Some(hash.as_str());
-            let Some(known) = self.memory.of(next).filter(|_| new && !self.memory.failed.contains_key(&next.service))
+            let Some(known) = self
+                .memory
+                .of(next)
+                .filter(|known| new && !known.given_up && !self.memory.failed.contains_key(&next.service))
             else {
                 continue;
             };
@@ -192,7 +195,7 @@ impl Keeper<'_> {
             }
             Err(error) => {
                 self.refused(goal, error);
-                observed.all().filter(|seen| !seen.next).map(where_it_is).collect()
+                observed.own.values().filter_map(|pair| stands(pair, &goal.hashes)).map(where_it_is).collect()
             }
         }
     }
@@ -203,6 +206,15 @@ impl Keeper<'_> {
         let mut running: Vec<_> = observed.others.iter().map(Seen::promise).collect();
         // A promise of nobody in particular: it stands, and no replica of the app takes it over.
         let standing = |seen: &Seen<'_>| Running { app: String::new(), ..seen.promise() };
+        // So many more of a service may be given a place beside their older selves; the others wait where they are.
+        let mut besides = BTreeMap::new();
+        for ((name, _), pair) in &observed.own {
+            let next = pair.next.as_ref().filter(|next| next.beside && pair.main.is_some());
+            if let (Some(service), Some(_)) = (app.services.get(name), next) {
+                let left = besides.entry(name.as_str()).or_insert_with(|| service.strategy.surge());
+                *left = left.saturating_sub(1);
+            }
+        }
         for ((name, _), pair) in &observed.own {
             let hash = goal.hashes.get(name).map(String::as_str);
             let blocked = self.memory.failed.get(name).is_some_and(|failed| Some(failed.hash.as_str()) == hash);
@@ -228,13 +240,26 @@ impl Keeper<'_> {
                 }
                 (main, next) => {
                     running.extend(next.as_ref().map(Seen::promise));
-                    let apart = blocked || (beside && goal.app.services.contains_key(name));
+                    let mut apart = blocked;
+                    if let (true, Some(service), Some(main)) = (beside, goal.app.services.get(name), main)
+                        && main.is_active()
+                    {
+                        let left = besides.entry(name.as_str()).or_insert_with(|| service.strategy.surge());
+                        apart |= *left > 0;
+                        *left = left.saturating_sub(1);
+                    }
                     running.extend(main.as_ref().map(|main| if apart { standing(main) } else { main.promise() }));
                 }
             }
         }
         (app, running)
     }
+}
+
+/// Which container of a replica counts where nothing can be placed anew: the new one, if it is the wanted one.
+fn stands<'a, 'b>(pair: &'b Pair<'a>, hashes: &BTreeMap<String, String>) -> Option<&'b Seen<'a>> {
+    let wanted = |seen: &&Seen<'_>| seen.hash() == hashes.get(&seen.service).map(String::as_str);
+    pair.next.as_ref().filter(wanted).or(pair.main.as_ref()).or(pair.next.as_ref())
 }
 
 fn where_it_is(seen: &Seen<'_>) -> Placement {
