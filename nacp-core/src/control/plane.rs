@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::backoff::Backoff;
 use super::event::{Event, EventKind, Events};
-use super::gpus::{GpuView, Gpus};
+use super::gpus::{GpuView, Gpus, NodeGpus};
 use super::identity::{container_name, identify, next_name, stored, stored_grace};
 use super::lease::{FileLeases, Lease, Leases};
 use super::observed::Seen;
@@ -23,7 +23,7 @@ use super::wanted::Wanted;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Container, ContainerId, ContainerState, Endpoint, Engine, NoTraffic, Traffic, labels};
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::gpu::{Node, Snapshot};
+use crate::gpu::Node;
 use crate::placement::{BestFit, Strategy};
 use crate::service::App;
 
@@ -67,7 +67,7 @@ pub struct ControlPlane {
     pub(super) strategy: Arc<dyn Strategy>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) prober: Arc<dyn Prober>,
-    pub(super) gpus: Option<Arc<dyn Gpus>>,
+    pub(super) gpus: Arc<dyn Gpus>,
     leases: Arc<dyn Leases>,
     pub(super) traffic: Arc<dyn Traffic>,
     pub(super) backoff: Backoff,
@@ -107,12 +107,12 @@ impl ControlPlane {
     /// A control plane over this node and this engine.
     pub fn new(node: Node, engine: Arc<dyn Engine>) -> Self {
         Self {
+            gpus: Arc::new(NodeGpus::new(node.clone())),
             node,
             engine,
             strategy: Arc::new(BestFit),
             clock: Arc::new(SystemClock::new()),
             prober: Arc::new(SystemProber::new()),
-            gpus: None,
             leases: Arc::new(FileLeases::new()),
             traffic: Arc::new(NoTraffic),
             backoff: Backoff::default(),
@@ -145,10 +145,10 @@ impl ControlPlane {
         self
     }
 
-    /// Reads the GPUs here; from the node otherwise.
+    /// Reads the GPUs and judges them here; by a [`NodeGpus`] of the node otherwise.
     #[must_use]
     pub fn with_gpus(mut self, gpus: Arc<dyn Gpus>) -> Self {
-        self.gpus = Some(gpus);
+        self.gpus = gpus;
         self
     }
 
@@ -492,19 +492,7 @@ impl ControlPlane {
 
     /// Reads the GPUs.
     pub(super) async fn view(&self) -> Result<GpuView> {
-        match &self.gpus {
-            Some(gpus) => gpus.view().await,
-            None => Ok(GpuView { snapshot: self.snapshot().await?, condemned: BTreeMap::new() }),
-        }
-    }
-
-    async fn snapshot(&self) -> Result<Snapshot> {
-        let (node, clock) = (self.node.clone(), Arc::clone(&self.clock));
-        #[expect(clippy::disallowed_methods, reason = "the driver may block; its answer is waited for")]
-        let read = tokio::task::spawn_blocking(move || node.snapshot(&*clock)).await;
-        let broke =
-            |error| Error::new(ErrorKind::Internal, "control.snapshot", "reading the GPUs failed").caused_by(error);
-        read.map_err(broke)?
+        self.gpus.view().await
     }
 
     async fn replica(&self, container: &Container) -> Option<ReplicaStatus> {
