@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("listen", &["error"]),
     ("cdi", &[]),
     ("contexts", &[]),
+    ("random", &[]),
     ("child", &["error", "clock"]),
     ("gpu", &["error", "units", "clock", "child"]),
     ("cuda", &["error", "units", "clock", "child", "gpu"]),
@@ -24,10 +25,10 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("service", &["error", "units", "gpu"]),
     ("placement", &["error", "units", "clock", "gpu", "service"]),
     ("engine", &["error", "units", "clock", "cdi", "contexts", "gpu", "service"]),
-    ("control", &["error", "units", "clock", "gpu", "service", "placement", "engine"]),
-    ("route", &["error", "units", "clock", "gpu", "engine"]),
+    ("control", &["error", "units", "clock", "random", "gpu", "service", "placement", "engine"]),
+    ("route", &["error", "units", "clock", "random", "gpu", "engine"]),
     ("gateway", &["error", "units", "clock", "listen", "gpu", "engine", "route"]),
-    ("sim", &["error", "units", "clock", "listen", "gpu", "cuda", "engine"]),
+    ("sim", &["error", "units", "clock", "listen", "gpu", "cuda", "service", "engine"]),
     (
         "observe",
         &[

@@ -314,5 +314,6 @@ fn told(cordon: &Cordon) -> String {
     }
 }
 
-#[cfg(all(test, feature = "sim"))]
+#[cfg(test)]
+#[cfg(feature = "sim")]
 mod tests;

@@ -96,7 +96,7 @@ pub(super) fn compare(
             }
             (None, ContainerState::Created) => act(Step::Start(there.id.clone()), "it was created but never started"),
             (None, ContainerState::Exited(Some(0))) if done => {
-                act(Step::Keep(there.id.clone()), "it has done its work")
+                act(Step::Keep(there.id.clone()), "it has done its work");
             }
             (None, state @ ContainerState::Exited(_)) => {
                 act(Step::Start(there.id.clone()), &format!("it is {state}"));

@@ -426,7 +426,7 @@ impl<'a> Planner<'a> {
         if lives || tried {
             self.push(next, Act::Remove(next.id().clone(), self.grace(next)), why);
         } else if self.may_start(main) {
-            self.start(main, "it comes back".to_owned());
+            self.start(main, "it comes back");
         }
     }
 
@@ -465,7 +465,7 @@ impl<'a> Planner<'a> {
         if tries > self.q.now {
             self.until(tries);
         } else if self.may_start(seen) && !(gated && (self.hold || self.waits(row))) {
-            self.start(seen, reason);
+            self.start(seen, &reason);
         }
     }
 
@@ -504,9 +504,9 @@ impl<'a> Planner<'a> {
         !self.contended.contains(seen.container.name.as_str()) && self.ledger.can_start(seen)
     }
 
-    pub(super) fn start(&mut self, seen: &Seen<'a>, reason: String) {
+    pub(super) fn start(&mut self, seen: &Seen<'a>, reason: &str) {
         self.ledger.start(seen);
-        self.push(seen, Act::Start(seen.id().clone()), &reason);
+        self.push(seen, Act::Start(seen.id().clone()), reason);
     }
 
     /// Does something that ends a replica, once nobody waits for it any more.

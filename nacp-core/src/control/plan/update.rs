@@ -62,7 +62,7 @@ impl<'a> Planner<'a> {
                 self.leave(next, act, "its memory is not promised beside that of the old one");
             } else if extra < count(surge) && has_place(next) && self.may_start(next) {
                 extra += 1;
-                self.start(next, "it runs beside the old one".to_owned());
+                self.start(next, "it runs beside the old one");
             } else if !together && (!old_ready || available > least) {
                 available -= usize::from(old_ready);
                 self.leave(main, Act::Stop(main.id().clone(), self.grace(main)), "the new one takes its place");

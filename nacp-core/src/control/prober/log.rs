@@ -29,8 +29,11 @@ const KEPT: usize = 1024;
 /// What has been read of the logs of containers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Logs {
-    followed: Arc<Mutex<BTreeMap<(ContainerId, String), Arc<tokio::sync::Mutex<Followed>>>>>,
+    followed: Arc<Mutex<Followers>>,
 }
+
+/// What has been read of each container's log in search of each text.
+type Followers = BTreeMap<(ContainerId, String), Arc<tokio::sync::Mutex<Followed>>>;
 
 /// One container's log, as far as it has been read in search of one text.
 #[derive(Default)]

@@ -88,10 +88,13 @@ fn jobs(app: &App, containers: &[Container], memory: &Memory) -> Vec<String> {
     turn.jobs.iter().map(told).collect()
 }
 
+/// What is told of a moment, the strategy, what is there, what is ready, and what is done.
+type Moment<'a> = (&'a str, Strategy, Vec<Container>, &'a [&'a str], &'a [&'a str]);
+
 #[test]
 fn each_moment_of_an_update_has_its_next_steps() {
     let (rolling, surge) = (Strategy::default(), Strategy::rolling(1, 0));
-    let rows: &[(&str, Strategy, Vec<Container>, &[&str], &[&str])] = &[
+    let rows: &[Moment] = &[
         (
             "new ones are reserved first",
             rolling,
