@@ -240,7 +240,8 @@ impl Keeper<'_> {
         let simulated_gpus = !self.plane.node().is_here();
         match &job.act {
             Act::Create { placement, next, beside, root } => {
-                let particulars = Particulars { next: *next, beside: *beside, root: root.as_deref(), secrets, simulated_gpus };
+                let particulars =
+                    Particulars { next: *next, beside: *beside, root: root.as_deref(), secrets, simulated_gpus };
                 Some(container_spec(&goal.app, service, placement, particulars))
             }
             Act::Start(id) => {
@@ -254,13 +255,8 @@ impl Keeper<'_> {
                     memory: seen.memory,
                     reason: String::new(),
                 };
-                let particulars = Particulars {
-                    next: seen.next,
-                    beside: seen.beside,
-                    root: seen.root(),
-                    secrets,
-                    simulated_gpus,
-                };
+                let particulars =
+                    Particulars { next: seen.next, beside: seen.beside, root: seen.root(), secrets, simulated_gpus };
                 let mut spec = container_spec(&goal.app, service, &placement, particulars);
                 let injection = container.label(labels::GPU_INJECTION).unwrap_or_default();
                 if injection.starts_with("none") {

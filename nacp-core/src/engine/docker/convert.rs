@@ -6,7 +6,7 @@ use bollard::models::{
     ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, NetworkingConfig, PortBinding, ResourcesUlimits,
 };
 
-use super::gpu::Access;
+use super::gpu::{self, Access};
 use super::network;
 use super::security::Places;
 use crate::engine::{ContainerSpec, labels, plain};
@@ -121,15 +121,14 @@ fn grant(access: &Access, host: &mut HostConfig, env: &mut HashMap<String, Strin
     };
     match access {
         Access::Cdi(names) => host.device_requests = Some(cdi(names.clone())),
-        Access::CdiAll(gpus) => {
-            host.device_requests = Some(cdi(vec!["nvidia.com/gpu=all".to_owned()]));
-            env.insert("CUDA_VISIBLE_DEVICES".to_owned(), list(gpus));
+        Access::CdiAll(_) => {
+            host.device_requests = Some(cdi(vec![gpu::ALL.to_owned()]));
         }
-        Access::Runtime(gpus) => {
+        Access::Runtime(gpus) | Access::RuntimeAll(gpus) => {
             host.runtime = Some("nvidia".to_owned());
             env.insert(RUNTIME_GPUS.to_owned(), list(gpus));
         }
-        Access::Driver(gpus) => {
+        Access::Driver(gpus) | Access::DriverAll(gpus) => {
             let ids = gpus.iter().map(|gpu| gpu.as_str().to_owned()).collect();
             host.device_requests = Some(vec![DeviceRequest {
                 driver: Some("nvidia".to_owned()),
@@ -139,9 +138,11 @@ fn grant(access: &Access, host: &mut HostConfig, env: &mut HashMap<String, Strin
             }]);
             env.insert(RUNTIME_GPUS.to_owned(), list(gpus));
         }
-        Access::Simulated(gpus) => {
-            env.insert("CUDA_VISIBLE_DEVICES".to_owned(), list(gpus));
-        }
+        Access::Simulated(_) => {}
+    }
+    if let Access::CdiAll(gpus) | Access::RuntimeAll(gpus) | Access::DriverAll(gpus) | Access::Simulated(gpus) = access
+    {
+        env.insert("CUDA_VISIBLE_DEVICES".to_owned(), list(gpus));
     }
 }
 
@@ -188,6 +189,10 @@ mod tests {
         let all = body(&spec, Some(&Access::CdiAll(vec![id.clone()])));
         assert!(all.env.unwrap().contains(&format!("CUDA_VISIBLE_DEVICES={id}")));
         assert_eq!(all.labels.unwrap()[labels::GPU_INJECTION], "cdi all, isolation is cooperative");
+        for access in [Access::RuntimeAll(vec![id.clone()]), Access::DriverAll(vec![id.clone()])] {
+            let env = body(&spec, Some(&access)).env.unwrap();
+            assert_eq!(env, [format!("CUDA_VISIBLE_DEVICES={id}"), format!("NVIDIA_VISIBLE_DEVICES={id}")]);
+        }
         let driver = body(&spec, Some(&Access::Driver(vec![id.clone()])));
         let request = driver.host_config.unwrap().device_requests.unwrap().remove(0);
         assert_eq!((request.driver.as_deref(), request.count), (Some("nvidia"), None));

@@ -41,6 +41,23 @@ impl Docker {
         cdi_devices.dedup();
         let nvidia_runtime = system.runtimes.iter().flatten().any(|(name, _)| name == "nvidia");
         let nvidia_driver = matches!(self.address, Address::Local(_)) && gpu::hook_is_here();
-        GpuOffer { cdi_devices, nvidia_runtime, nvidia_driver }
+        GpuOffer { cdi_devices, nvidia_runtime, nvidia_driver, wsl: is_wsl(system) }
+    }
+}
+
+/// Whether the daemon runs on the kernel of WSL2, Docker Desktop's machine on Windows included.
+fn is_wsl(system: &SystemInfo) -> bool {
+    system.kernel_version.as_deref().is_some_and(|kernel| kernel.to_ascii_lowercase().contains("microsoft"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_tells_of_wsl() {
+        let on = |kernel: &str| SystemInfo { kernel_version: Some(kernel.to_owned()), ..SystemInfo::default() };
+        assert!(is_wsl(&on("5.15.167.4-microsoft-standard-WSL2")) && is_wsl(&on("4.19.128-Microsoft")));
+        assert!(!is_wsl(&on("6.1.0-44-cloud-amd64")) && !is_wsl(&SystemInfo::default()));
     }
 }
