@@ -33,18 +33,31 @@ enum Kept {
     Here(DockerCredentials),
 }
 
+/// What is known of a registry.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The credentials, where there are any.
+    pub(super) credentials: Option<DockerCredentials>,
+    /// Why the helper that should have them could not be asked.
+    pub(super) failed: Option<Error>,
+}
+
 /// The credentials for a registry, from the `config.json` in Docker's folder; nothing where there are none. A file that
-/// cannot be understood is as good as none: `docker` itself tells of it.
-///
-/// # Errors
-/// A helper that is named and cannot be asked.
-pub(super) async fn find(folder: Option<&Path>, registry: &str) -> Result<Option<DockerCredentials>> {
+/// cannot be understood is as good as none: `docker` itself tells of it. A helper that fails stops nobody: most images
+/// need no credentials, and whoever is refused is told of it.
+pub(super) async fn find(folder: Option<&Path>, registry: &str) -> Known {
     let config = folder.and_then(|folder| std::fs::read_to_string(folder.join("config.json")).ok());
     let config = config.and_then(|text| serde_json::from_str::<Value>(&text).ok()).unwrap_or_default();
     match kept(&config, registry) {
-        Kept::Nowhere => Ok(None),
-        Kept::Here(credentials) => Ok(Some(credentials)),
-        Kept::Helper(name) => ask(&name, server(registry)).await,
+        Kept::Nowhere => Known::default(),
+        Kept::Here(credentials) => Known { credentials: Some(credentials), failed: None },
+        Kept::Helper(name) => match ask(&name, server(registry)).await {
+            Ok(credentials) => Known { credentials, failed: None },
+            Err(error) => {
+                tracing::warn!(registry, %error, "going on without credentials");
+                Known { credentials: None, failed: Some(error) }
+            }
+        },
     }
 }
 
@@ -218,13 +231,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_that_is_not_there_is_named() {
+    async fn a_helper_that_is_not_there_stops_nobody_and_is_named() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.json"), r#"{"credsStore":"nacp-no-such"}"#).unwrap();
-        let error = find(Some(folder.path()), "r.io").await.unwrap_err();
-        assert_eq!(error.get("helper"), Some("docker-credential-nacp-no-such"));
+        let known = find(Some(folder.path()), "r.io").await;
+        assert!(known.credentials.is_none());
+        assert_eq!(known.failed.unwrap().get("helper"), Some("docker-credential-nacp-no-such"));
         std::fs::write(folder.path().join("config.json"), r#"{"credsStore":"x/../y"}"#).unwrap();
-        assert!(find(Some(folder.path()), "r.io").await.unwrap_err().message().contains("no word"));
-        assert!(find(None, "r.io").await.unwrap().is_none());
+        assert!(find(Some(folder.path()), "r.io").await.failed.unwrap().message().contains("no word"));
+        let none = find(None, "r.io").await;
+        assert!(none.credentials.is_none() && none.failed.is_none());
     }
 }
