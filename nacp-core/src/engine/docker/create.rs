@@ -4,8 +4,9 @@ use bollard::query_parameters as query;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::list::Holder;
 use super::security::{self, Places};
-use super::{CALL_LIMIT, Docker, convert, failure, gpu, limited, raw};
+use super::{CALL_LIMIT, CREATE_LIMIT, Docker, convert, failure, gpu, limited, raw};
 use crate::engine::{ContainerId, ContainerSpec, Engine, ImageDetails};
 use crate::error::Result;
 use crate::service::{MountSource, RootAccess};
@@ -102,14 +103,18 @@ impl Docker {
             options = options.platform(platform);
         }
         let creation = self.client.create_container(Some(options.build()), body.clone());
-        match limited(CALL_LIMIT, creation).await {
+        match limited(CREATE_LIMIT, creation).await {
             Ok(created) => Ok(ContainerId(created.id)),
             Err(error) => {
+                let late = matches!(error, bollard::errors::Error::RequestTimeoutError);
                 let path = format!("/containers/{}/json", raw::encoded(&spec.name));
-                let holder = match failure::taken(&error) {
-                    true => limited(CALL_LIMIT, raw::get(&self.address, &path)).await.ok(),
+                let holder = match late || failure::taken(&error) {
+                    true => limited(CALL_LIMIT, raw::get::<Holder>(&self.address, &path)).await.ok(),
                     false => None,
                 };
+                if let Some(holder) = holder.as_ref().filter(|holder| late && holder.is_left_of(spec)) {
+                    drop(self.erase(&ContainerId(holder.id.clone())).await);
+                }
                 Err(failure::uncreated(spec, holder.as_ref(), error))
             }
         }
