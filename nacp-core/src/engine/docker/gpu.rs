@@ -105,10 +105,18 @@ fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 /// Whether the hook of the device driver `nvidia` is on this machine: a daemon does not tell whether it has the driver.
-pub(super) fn hook_is_here() -> bool {
+pub(super) fn hook_is_here(engine: &str) -> bool {
     let folders = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/sbin", "/usr/local/nvidia/toolkit"];
-    let hooks = ["nvidia-container-runtime-hook", "nvidia-cdi-hook"];
+    let hooks = hooks(engine);
     folders.iter().any(|folder| hooks.iter().any(|hook| Path::new(folder).join(hook).is_file()))
+}
+
+/// The hooks that make the device driver in a Docker of this version: since 29.2 it does with that of CDI.
+fn hooks(engine: &str) -> &'static [&'static str] {
+    match version(engine) {
+        Some(version) if version >= (29, 2) => &["nvidia-container-runtime-hook", "nvidia-cdi-hook"],
+        _ => &["nvidia-container-runtime-hook"],
+    }
 }
 
 #[cfg(test)]
@@ -192,6 +200,13 @@ mod tests {
              cdi_devices=[nvidia.com/gpu=0] nvidia_runtime=false; install the NVIDIA Container Toolkit and run \
              `nvidia-ctk cdi generate`, then restart the engine"
         );
+    }
+
+    #[test]
+    fn the_hook_of_cdi_makes_no_device_driver_before_29_2() {
+        for (version, count) in [("26.1.5", 1), ("29.1.9", 1), ("29.2.0", 2), ("30.0.0-rc.1", 2), ("unknown", 1)] {
+            assert_eq!(hooks(version).len(), count, "{version}");
+        }
     }
 
     #[test]
