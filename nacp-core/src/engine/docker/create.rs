@@ -81,7 +81,7 @@ impl Docker {
         if spec.root == RootAccess::Writable && (spec.files.is_empty() || spec.user.is_some()) {
             return Ok(facts);
         }
-        let path = format!("/images/{}/json", spec.image);
+        let path = image_path(&spec.image);
         let Config { user, env } = match limited(CALL_LIMIT, raw::get::<Image>(&self.address, &path)).await {
             Ok(image) => image.config.unwrap_or_default(),
             Err(error) if failure::status(&error) == Some(404) => Config::default(),
@@ -128,5 +128,22 @@ impl Docker {
             joined.map_err(|error| error.with("container", &spec.name))?;
         }
         self.furnish(id, spec, &places.volumes, user).await
+    }
+}
+
+/// Where the daemon tells of an image. The parts between slashes are words of the reference and nothing of the address.
+fn image_path(reference: &str) -> String {
+    let parts: Vec<_> = reference.split('/').map(raw::encoded).collect();
+    format!("/images/{}/json", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_stays_one_part_of_the_address() {
+        assert_eq!(image_path("r.io:5000/a/b:1@sha256:0"), "/images/r.io%3A5000/a/b%3A1%40sha256%3A0/json");
+        assert_eq!(image_path("a?x=1#y z"), "/images/a%3Fx%3D1%23y%20z/json");
     }
 }
