@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, NetworkingConfig, PortBinding, ResourcesUlimits,
+    ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig,
+    PortBinding, ResourcesUlimits,
 };
 
 use super::gpu::{self, Access};
@@ -96,7 +97,8 @@ fn nano_cpus(cpus: f64) -> i64 {
     (cpus * 1e9).round() as i64
 }
 
-/// The mounts that were asked for, memory aside, and the volumes without a name.
+/// The mounts that were asked for, memory aside, and the volumes without a name, which tell whose they are: one that a
+/// crash has left can be found.
 fn mounts(spec: &ContainerSpec, places: &Places) -> Vec<Mount> {
     let asked = spec.mounts.iter().filter_map(|mount| {
         let (kind, source) = match &mount.source {
@@ -107,7 +109,14 @@ fn mounts(spec: &ContainerSpec, places: &Places) -> Vec<Mount> {
         };
         Some(Mount { source, read_only: Some(mount.read_only), ..mounted(kind, &mount.path) })
     });
-    asked.chain(places.volumes.iter().map(|path| mounted(MountType::VOLUME, path))).collect()
+    let own = [labels::APP, labels::SERVICE, labels::REPLICA].into_iter();
+    let own: HashMap<_, _> = own.filter_map(|name| Some((name.to_owned(), spec.labels.get(name)?.clone()))).collect();
+    let unnamed = places.volumes.iter().map(|path| Mount {
+        volume_options: (!own.is_empty())
+            .then(|| MountVolumeOptions { labels: Some(own.clone()), ..MountVolumeOptions::default() }),
+        ..mounted(MountType::VOLUME, path)
+    });
+    asked.chain(unnamed).collect()
 }
 
 fn mounted(kind: MountType, path: &str) -> Mount {
@@ -273,6 +282,17 @@ mod tests {
                 (Some(MountType::VOLUME), None, Some("/root"), None),
             ]
         );
+    }
+
+    #[test]
+    fn a_volume_without_a_name_tells_whose_it_is() {
+        let mut spec = ContainerSpec::new("n", "i");
+        let places = Places { volumes: ["/run/secrets".to_owned()].into(), ..Places::default() };
+        assert_eq!(host(&spec, &places).mounts.unwrap()[0].volume_options, None);
+        spec.labels.insert(labels::APP.to_owned(), "chat".to_owned());
+        spec.labels.insert("team".to_owned(), "x".to_owned());
+        let told = host(&spec, &places).mounts.unwrap().remove(0).volume_options.unwrap().labels.unwrap();
+        assert_eq!(told, HashMap::from([(labels::APP.to_owned(), "chat".to_owned())]));
     }
 
     #[test]
