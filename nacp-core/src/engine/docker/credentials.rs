@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use bollard::auth::DockerCredentials;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -18,6 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A helper answers within this time.
 const HELPER_LIMIT: Duration = Duration::from_secs(20);
+/// So many bytes of its answer are kept.
+const HELPER_OUTPUT: u64 = 1 << 20;
 /// Under this name the credentials of Docker Hub are kept.
 const HUB: &str = "https://index.docker.io/v1/";
 /// In place of a user, it says that the secret is a token.
@@ -131,6 +133,15 @@ fn answered(answer: Answer, server: &str) -> DockerCredentials {
     DockerCredentials { username, password, serveraddress, ..DockerCredentials::default() }
 }
 
+/// What is read of a helper, up to its end or the limit: of a longer answer the rest is thrown away, and what is kept is
+/// no JSON.
+async fn bounded(mut output: impl AsyncRead + Unpin) -> std::io::Result<Vec<u8>> {
+    let mut told = Vec::new();
+    (&mut output).take(HELPER_OUTPUT).read_to_end(&mut told).await?;
+    tokio::io::copy(&mut output, &mut tokio::io::sink()).await?;
+    Ok(told)
+}
+
 /// Asks `docker-credential-NAME`, as `docker` does: the registry on its input, JSON on its output.
 async fn ask(name: &str, server: &str) -> Result<Option<DockerCredentials>> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -156,21 +167,25 @@ async fn ask(name: &str, server: &str) -> Result<Option<DockerCredentials>> {
             // One that answers without reading has gone already.
             let _ = input.write_all(server.as_bytes()).await;
         }
-        child.wait_with_output().await
+        let told = match child.stdout.take() {
+            Some(output) => bounded(output).await?,
+            None => Vec::new(),
+        };
+        Ok::<_, std::io::Error>((child.wait().await?, told))
     };
-    let output = match timeout(HELPER_LIMIT, exchange).await {
+    let (status, output) = match timeout(HELPER_LIMIT, exchange).await {
         Err(_) => return Err(failed("the credential helper does not answer")),
         Ok(Err(error)) => return Err(failed("the credential helper cannot be started").caused_by(error)),
         Ok(Ok(output)) => output,
     };
-    let told = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
+    let told = String::from_utf8_lossy(&output);
+    if !status.success() {
         return match told.contains("credentials not found") {
             true => Ok(None),
             false => Err(failed("the credential helper fails")),
         };
     }
-    match serde_json::from_slice::<Answer>(&output.stdout) {
+    match serde_json::from_slice::<Answer>(&output) {
         Ok(answer) if answer.username.is_empty() && answer.secret.is_empty() => Ok(None),
         Ok(answer) => Ok(Some(answered(answer, server))),
         Err(_) => Err(failed("the credential helper's answer cannot be understood")),
@@ -219,6 +234,13 @@ mod tests {
         });
         assert_eq!(kept(&config, "a.io"), Kept::Helper("own".into()));
         assert_eq!(kept(&config, "b.io"), Kept::Helper("desktop".into()));
+    }
+
+    #[tokio::test]
+    async fn of_a_helper_that_talks_on_no_more_than_the_limit_is_kept() {
+        let long = vec![b'x'; 3 << 20];
+        assert_eq!(bounded(long.as_slice()).await.unwrap().len(), 1 << 20);
+        assert_eq!(bounded(b"{}".as_slice()).await.unwrap(), b"{}");
     }
 
     #[test]
