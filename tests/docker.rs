@@ -64,7 +64,7 @@ async fn not_an_address() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert_eq!(
         error.to_string(),
-        "not an address of a container engine: host=ftp://127.0.0.1; write unix:///path/to.sock or tcp://host:port"
+        "not an address of a container engine: host=ftp://127.0.0.1; write unix:///path/to.sock, tcp://host:port or ssh://user@host"
     );
 }
 

@@ -39,4 +39,7 @@ pub struct GpuOffer {
     /// Whether it has a device driver named `nvidia`, as far as can be seen from here: an engine does not tell.
     #[serde(default)]
     pub nvidia_driver: bool,
+    /// Whether its kernel is that of WSL2, where every container that gets one GPU sees all of them.
+    #[serde(default)]
+    pub wsl: bool,
 }

@@ -80,10 +80,11 @@ fn gpus(wanted: &ContainerSpec, got: &Details, found: &mut Verification) {
     let runtime = got.runtime.as_deref() == Some("nvidia");
     let mut cooperative = Vec::new();
     for gpu in &wanted.gpus {
-        let strict = got.cdi_devices.contains(&format!("{KIND}={gpu}"))
-            || got.driver_gpus.contains(gpu.as_str())
-            || (runtime && told("NVIDIA_VISIBLE_DEVICES", gpu));
-        match (strict, all && told("CUDA_VISIBLE_DEVICES", gpu)) {
+        let named = got.cdi_devices.contains(&format!("{KIND}={gpu}"));
+        let given = got.driver_gpus.contains(gpu.as_str()) || (runtime && told("NVIDIA_VISIBLE_DEVICES", gpu));
+        // The program itself is told of its GPU only where the engine gives it all of them.
+        let itself = told("CUDA_VISIBLE_DEVICES", gpu);
+        match (named || (given && !itself), (all || given) && itself) {
             (true, _) => {}
             (false, true) => cooperative.push(gpu.as_str()),
             (false, false) if wanted.simulated_gpus => {}

@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(
             odd.to_string(),
             "not an address of a container engine: host=carrier-pigeon://coop context=odd; \
-             write unix:///path/to.sock or tcp://host:port"
+             write unix:///path/to.sock, tcp://host:port or ssh://user@host"
         );
     }
 

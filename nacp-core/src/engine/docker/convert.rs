@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, NetworkingConfig, PortBinding, ResourcesUlimits,
+    ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig,
+    PortBinding, ResourcesUlimits,
 };
 
-use super::gpu::Access;
+use super::gpu::{self, Access};
 use super::network;
 use super::security::Places;
 use crate::engine::{ContainerSpec, labels, plain};
@@ -96,7 +97,8 @@ fn nano_cpus(cpus: f64) -> i64 {
     (cpus * 1e9).round() as i64
 }
 
-/// The mounts that were asked for, memory aside, and the volumes without a name.
+/// The mounts that were asked for, memory aside, and the volumes without a name, which tell whose they are: one that a
+/// crash has left can be found.
 fn mounts(spec: &ContainerSpec, places: &Places) -> Vec<Mount> {
     let asked = spec.mounts.iter().filter_map(|mount| {
         let (kind, source) = match &mount.source {
@@ -107,7 +109,14 @@ fn mounts(spec: &ContainerSpec, places: &Places) -> Vec<Mount> {
         };
         Some(Mount { source, read_only: Some(mount.read_only), ..mounted(kind, &mount.path) })
     });
-    asked.chain(places.volumes.iter().map(|path| mounted(MountType::VOLUME, path))).collect()
+    let own = [labels::APP, labels::SERVICE, labels::REPLICA].into_iter();
+    let own: HashMap<_, _> = own.filter_map(|name| Some((name.to_owned(), spec.labels.get(name)?.clone()))).collect();
+    let unnamed = places.volumes.iter().map(|path| Mount {
+        volume_options: (!own.is_empty())
+            .then(|| MountVolumeOptions { labels: Some(own.clone()), ..MountVolumeOptions::default() }),
+        ..mounted(MountType::VOLUME, path)
+    });
+    asked.chain(unnamed).collect()
 }
 
 fn mounted(kind: MountType, path: &str) -> Mount {
@@ -121,15 +130,14 @@ fn grant(access: &Access, host: &mut HostConfig, env: &mut HashMap<String, Strin
     };
     match access {
         Access::Cdi(names) => host.device_requests = Some(cdi(names.clone())),
-        Access::CdiAll(gpus) => {
-            host.device_requests = Some(cdi(vec!["nvidia.com/gpu=all".to_owned()]));
-            env.insert("CUDA_VISIBLE_DEVICES".to_owned(), list(gpus));
+        Access::CdiAll(_) => {
+            host.device_requests = Some(cdi(vec![gpu::ALL.to_owned()]));
         }
-        Access::Runtime(gpus) => {
+        Access::Runtime(gpus) | Access::RuntimeAll(gpus) => {
             host.runtime = Some("nvidia".to_owned());
             env.insert(RUNTIME_GPUS.to_owned(), list(gpus));
         }
-        Access::Driver(gpus) => {
+        Access::Driver(gpus) | Access::DriverAll(gpus) => {
             let ids = gpus.iter().map(|gpu| gpu.as_str().to_owned()).collect();
             host.device_requests = Some(vec![DeviceRequest {
                 driver: Some("nvidia".to_owned()),
@@ -139,9 +147,11 @@ fn grant(access: &Access, host: &mut HostConfig, env: &mut HashMap<String, Strin
             }]);
             env.insert(RUNTIME_GPUS.to_owned(), list(gpus));
         }
-        Access::Simulated(gpus) => {
-            env.insert("CUDA_VISIBLE_DEVICES".to_owned(), list(gpus));
-        }
+        Access::Simulated(_) => {}
+    }
+    if let Access::CdiAll(gpus) | Access::RuntimeAll(gpus) | Access::DriverAll(gpus) | Access::Simulated(gpus) = access
+    {
+        env.insert("CUDA_VISIBLE_DEVICES".to_owned(), list(gpus));
     }
 }
 
@@ -188,6 +198,10 @@ mod tests {
         let all = body(&spec, Some(&Access::CdiAll(vec![id.clone()])));
         assert!(all.env.unwrap().contains(&format!("CUDA_VISIBLE_DEVICES={id}")));
         assert_eq!(all.labels.unwrap()[labels::GPU_INJECTION], "cdi all, isolation is cooperative");
+        for access in [Access::RuntimeAll(vec![id.clone()]), Access::DriverAll(vec![id.clone()])] {
+            let env = body(&spec, Some(&access)).env.unwrap();
+            assert_eq!(env, [format!("CUDA_VISIBLE_DEVICES={id}"), format!("NVIDIA_VISIBLE_DEVICES={id}")]);
+        }
         let driver = body(&spec, Some(&Access::Driver(vec![id.clone()])));
         let request = driver.host_config.unwrap().device_requests.unwrap().remove(0);
         assert_eq!((request.driver.as_deref(), request.count), (Some("nvidia"), None));
@@ -268,6 +282,17 @@ mod tests {
                 (Some(MountType::VOLUME), None, Some("/root"), None),
             ]
         );
+    }
+
+    #[test]
+    fn a_volume_without_a_name_tells_whose_it_is() {
+        let mut spec = ContainerSpec::new("n", "i");
+        let places = Places { volumes: ["/run/secrets".to_owned()].into(), ..Places::default() };
+        assert_eq!(host(&spec, &places).mounts.unwrap()[0].volume_options, None);
+        spec.labels.insert(labels::APP.to_owned(), "chat".to_owned());
+        spec.labels.insert("team".to_owned(), "x".to_owned());
+        let told = host(&spec, &places).mounts.unwrap().remove(0).volume_options.unwrap().labels.unwrap();
+        assert_eq!(told, HashMap::from([(labels::APP.to_owned(), "chat".to_owned())]));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use bollard::query_parameters as query;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::list::Holder;
 use super::security::{self, Places};
-use super::{CALL_LIMIT, Docker, convert, failure, gpu, limited, raw};
+use super::{CALL_LIMIT, CREATE_LIMIT, Docker, convert, failure, gpu, limited, raw};
 use crate::engine::{ContainerId, ContainerSpec, Engine, ImageDetails};
 use crate::error::Result;
 use crate::service::{MountSource, RootAccess};
@@ -80,7 +81,7 @@ impl Docker {
         if spec.root == RootAccess::Writable && (spec.files.is_empty() || spec.user.is_some()) {
             return Ok(facts);
         }
-        let path = format!("/images/{}/json", spec.image);
+        let path = image_path(&spec.image);
         let Config { user, env } = match limited(CALL_LIMIT, raw::get::<Image>(&self.address, &path)).await {
             Ok(image) => image.config.unwrap_or_default(),
             Err(error) if failure::status(&error) == Some(404) => Config::default(),
@@ -102,14 +103,18 @@ impl Docker {
             options = options.platform(platform);
         }
         let creation = self.client.create_container(Some(options.build()), body.clone());
-        match limited(CALL_LIMIT, creation).await {
+        match limited(CREATE_LIMIT, creation).await {
             Ok(created) => Ok(ContainerId(created.id)),
             Err(error) => {
+                let late = matches!(error, bollard::errors::Error::RequestTimeoutError);
                 let path = format!("/containers/{}/json", raw::encoded(&spec.name));
-                let holder = match failure::taken(&error) {
-                    true => limited(CALL_LIMIT, raw::get(&self.address, &path)).await.ok(),
+                let holder = match late || failure::taken(&error) {
+                    true => limited(CALL_LIMIT, raw::get::<Holder>(&self.address, &path)).await.ok(),
                     false => None,
                 };
+                if let Some(holder) = holder.as_ref().filter(|holder| late && holder.is_left_of(spec)) {
+                    drop(self.erase(&ContainerId(holder.id.clone())).await);
+                }
                 Err(failure::uncreated(spec, holder.as_ref(), error))
             }
         }
@@ -123,5 +128,22 @@ impl Docker {
             joined.map_err(|error| error.with("container", &spec.name))?;
         }
         self.furnish(id, spec, &places.volumes, user).await
+    }
+}
+
+/// Where the daemon tells of an image. The parts between slashes are words of the reference and nothing of the address.
+fn image_path(reference: &str) -> String {
+    let parts: Vec<_> = reference.split('/').map(raw::encoded).collect();
+    format!("/images/{}/json", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_stays_one_part_of_the_address() {
+        assert_eq!(image_path("r.io:5000/a/b:1@sha256:0"), "/images/r.io%3A5000/a/b%3A1%40sha256%3A0/json");
+        assert_eq!(image_path("a?x=1#y z"), "/images/a%3Fx%3D1%23y%20z/json");
     }
 }

@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use bollard::auth::DockerCredentials;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -18,6 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A helper answers within this time.
 const HELPER_LIMIT: Duration = Duration::from_secs(20);
+/// So many bytes of its answer are kept.
+const HELPER_OUTPUT: u64 = 1 << 20;
 /// Under this name the credentials of Docker Hub are kept.
 const HUB: &str = "https://index.docker.io/v1/";
 /// In place of a user, it says that the secret is a token.
@@ -33,18 +35,31 @@ enum Kept {
     Here(DockerCredentials),
 }
 
+/// What is known of a registry.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The credentials, where there are any.
+    pub(super) credentials: Option<DockerCredentials>,
+    /// Why the helper that should have them could not be asked.
+    pub(super) failed: Option<Error>,
+}
+
 /// The credentials for a registry, from the `config.json` in Docker's folder; nothing where there are none. A file that
-/// cannot be understood is as good as none: `docker` itself tells of it.
-///
-/// # Errors
-/// A helper that is named and cannot be asked.
-pub(super) async fn find(folder: Option<&Path>, registry: &str) -> Result<Option<DockerCredentials>> {
+/// cannot be understood is as good as none: `docker` itself tells of it. A helper that fails stops nobody: most images
+/// need no credentials, and whoever is refused is told of it.
+pub(super) async fn find(folder: Option<&Path>, registry: &str) -> Known {
     let config = folder.and_then(|folder| std::fs::read_to_string(folder.join("config.json")).ok());
     let config = config.and_then(|text| serde_json::from_str::<Value>(&text).ok()).unwrap_or_default();
     match kept(&config, registry) {
-        Kept::Nowhere => Ok(None),
-        Kept::Here(credentials) => Ok(Some(credentials)),
-        Kept::Helper(name) => ask(&name, server(registry)).await,
+        Kept::Nowhere => Known::default(),
+        Kept::Here(credentials) => Known { credentials: Some(credentials), failed: None },
+        Kept::Helper(name) => match ask(&name, server(registry)).await {
+            Ok(credentials) => Known { credentials, failed: None },
+            Err(error) => {
+                tracing::warn!(registry, %error, "going on without credentials");
+                Known { credentials: None, failed: Some(error) }
+            }
+        },
     }
 }
 
@@ -118,6 +133,15 @@ fn answered(answer: Answer, server: &str) -> DockerCredentials {
     DockerCredentials { username, password, serveraddress, ..DockerCredentials::default() }
 }
 
+/// What is read of a helper, up to its end or the limit: of a longer answer the rest is thrown away, and what is kept is
+/// no JSON.
+async fn bounded(mut output: impl AsyncRead + Unpin) -> std::io::Result<Vec<u8>> {
+    let mut told = Vec::new();
+    (&mut output).take(HELPER_OUTPUT).read_to_end(&mut told).await?;
+    tokio::io::copy(&mut output, &mut tokio::io::sink()).await?;
+    Ok(told)
+}
+
 /// Asks `docker-credential-NAME`, as `docker` does: the registry on its input, JSON on its output.
 async fn ask(name: &str, server: &str) -> Result<Option<DockerCredentials>> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -143,21 +167,25 @@ async fn ask(name: &str, server: &str) -> Result<Option<DockerCredentials>> {
             // One that answers without reading has gone already.
             let _ = input.write_all(server.as_bytes()).await;
         }
-        child.wait_with_output().await
+        let told = match child.stdout.take() {
+            Some(output) => bounded(output).await?,
+            None => Vec::new(),
+        };
+        Ok::<_, std::io::Error>((child.wait().await?, told))
     };
-    let output = match timeout(HELPER_LIMIT, exchange).await {
+    let (status, output) = match timeout(HELPER_LIMIT, exchange).await {
         Err(_) => return Err(failed("the credential helper does not answer")),
         Ok(Err(error)) => return Err(failed("the credential helper cannot be started").caused_by(error)),
         Ok(Ok(output)) => output,
     };
-    let told = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
+    let told = String::from_utf8_lossy(&output);
+    if !status.success() {
         return match told.contains("credentials not found") {
             true => Ok(None),
             false => Err(failed("the credential helper fails")),
         };
     }
-    match serde_json::from_slice::<Answer>(&output.stdout) {
+    match serde_json::from_slice::<Answer>(&output) {
         Ok(answer) if answer.username.is_empty() && answer.secret.is_empty() => Ok(None),
         Ok(answer) => Ok(Some(answered(answer, server))),
         Err(_) => Err(failed("the credential helper's answer cannot be understood")),
@@ -208,6 +236,13 @@ mod tests {
         assert_eq!(kept(&config, "b.io"), Kept::Helper("desktop".into()));
     }
 
+    #[tokio::test]
+    async fn of_a_helper_that_talks_on_no_more_than_the_limit_is_kept() {
+        let long = vec![b'x'; 3 << 20];
+        assert_eq!(bounded(long.as_slice()).await.unwrap().len(), 1 << 20);
+        assert_eq!(bounded(b"{}".as_slice()).await.unwrap(), b"{}");
+    }
+
     #[test]
     fn a_helper_may_answer_with_a_token() {
         let answer = |text: &str| answered(serde_json::from_str(text).unwrap(), "r.io");
@@ -218,13 +253,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_that_is_not_there_is_named() {
+    async fn a_helper_that_is_not_there_stops_nobody_and_is_named() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.json"), r#"{"credsStore":"nacp-no-such"}"#).unwrap();
-        let error = find(Some(folder.path()), "r.io").await.unwrap_err();
-        assert_eq!(error.get("helper"), Some("docker-credential-nacp-no-such"));
+        let known = find(Some(folder.path()), "r.io").await;
+        assert!(known.credentials.is_none());
+        assert_eq!(known.failed.unwrap().get("helper"), Some("docker-credential-nacp-no-such"));
         std::fs::write(folder.path().join("config.json"), r#"{"credsStore":"x/../y"}"#).unwrap();
-        assert!(find(Some(folder.path()), "r.io").await.unwrap_err().message().contains("no word"));
-        assert!(find(None, "r.io").await.unwrap().is_none());
+        assert!(find(Some(folder.path()), "r.io").await.failed.unwrap().message().contains("no word"));
+        let none = find(None, "r.io").await;
+        assert!(none.credentials.is_none() && none.failed.is_none());
     }
 }

@@ -6,7 +6,7 @@ use bollard::query_parameters as query;
 use tar::{Builder, EntryType, Header};
 
 use super::{CALL_LIMIT, Docker, failure, limited};
-use crate::engine::{ContainerId, ContainerSpec, FileSpec, lies_in};
+use crate::engine::{ContainerId, ContainerSpec, FileSpec, lies_in, plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::service::RootAccess;
 
@@ -41,19 +41,20 @@ pub(super) fn folders(spec: &ContainerSpec) -> Result<BTreeSet<String>> {
 }
 
 /// Who may read the files: the user whose program runs, where its number is known; everybody in the container where it
-/// is not.
-fn access(user: &str) -> (u64, u64, u32) {
+/// is not, or where it is root that may become somebody else: without `CAP_DAC_OVERRIDE` nobody opens another's file.
+fn access(user: &str, changes: bool) -> (u64, u64, u32) {
     let (uid, gid) = user.split_once(':').unwrap_or((user, ""));
     let uid = if matches!(uid, "" | "root") { Some(0) } else { uid.parse().ok() };
     match uid {
+        Some(0) if changes => (0, 0, 0o444),
         Some(uid) => (uid, gid.parse().unwrap_or(if uid == 0 { 0 } else { uid }), 0o400),
         None => (0, 0, 0o444),
     }
 }
 
 /// An archive of the files below a folder, by their paths in it.
-fn archive(folder: &str, files: &[&FileSpec], user: &str) -> std::io::Result<Vec<u8>> {
-    let (uid, gid, mode) = access(user);
+fn archive(folder: &str, files: &[&FileSpec], access: (u64, u64, u32)) -> std::io::Result<Vec<u8>> {
+    let (uid, gid, mode) = access;
     let head = |kind, size: usize, mode| {
         let mut head = Header::new_gnu();
         head.set_entry_type(kind);
@@ -86,6 +87,8 @@ impl Docker {
         folders: &BTreeSet<String>,
         user: &str,
     ) -> Result<()> {
+        let changes = spec.capabilities.iter().any(|name| plain(name) == "SETUID");
+        let access = access(user, changes);
         let mut rest: Vec<_> = spec.files.iter().collect();
         let targets = folders.iter().map(String::as_str).filter(|_| !rest.is_empty()).chain(["/"]).collect::<Vec<_>>();
         for folder in targets {
@@ -94,7 +97,7 @@ impl Docker {
             if here.is_empty() {
                 continue;
             }
-            let archive = archive(folder, &here, user).map_err(|cause| {
+            let archive = archive(folder, &here, access).map_err(|cause| {
                 Error::new(ErrorKind::InvalidArgument, "engine.create", "a file cannot be put into the container")
                     .with("container", &spec.name)
                     .with("folder", folder)
@@ -127,8 +130,15 @@ mod tests {
             ("app", (0, 0, 0o444)),
             ("app:app", (0, 0, 0o444)),
         ] {
-            assert_eq!(access(user), wanted, "{user}");
+            assert_eq!(access(user, false), wanted, "{user}");
         }
+    }
+
+    #[test]
+    fn a_program_that_gives_root_up_can_still_read_its_files() {
+        assert_eq!(access("", true), (0, 0, 0o444));
+        assert_eq!(access("0:5", true), (0, 0, 0o444));
+        assert_eq!(access("1000", true), (1000, 1000, 0o400));
     }
 
     #[test]
@@ -136,7 +146,7 @@ mod tests {
         let file = |path: &str| FileSpec { path: path.into(), content: SecretValue::new(path) };
         let long = format!("/run/secrets/{}", "x".repeat(150));
         let files = [file("/run/secrets/key"), file("/run/secrets/tls/a"), file("/run/secrets/tls/b"), file(&long)];
-        let bytes = archive("/run/secrets", &files.iter().collect::<Vec<_>>(), "1000").unwrap();
+        let bytes = archive("/run/secrets", &files.iter().collect::<Vec<_>>(), access("1000", false)).unwrap();
         let mut archive = tar::Archive::new(bytes.as_slice());
         let mut seen = Vec::new();
         for entry in archive.entries().unwrap() {

@@ -16,8 +16,12 @@ pub(super) enum Access {
     CdiAll(Vec<GpuId>),
     /// The runtime called `nvidia`, which reads the GPUs from the container's environment.
     Runtime(Vec<GpuId>),
+    /// That runtime on the kernel of WSL2, which gives all GPUs whatever it is told: the program is told which to use.
+    RuntimeAll(Vec<GpuId>),
     /// The device driver called `nvidia`, by UUID: an engine since 29.2 resolves it through CDI first.
     Driver(Vec<GpuId>),
+    /// That device driver on the kernel of WSL2, which gives all GPUs too.
+    DriverAll(Vec<GpuId>),
     /// No device, because the GPUs are simulated and the daemon does not know them.
     Simulated(Vec<GpuId>),
 }
@@ -29,18 +33,24 @@ impl Access {
             Self::Cdi(_) => "cdi",
             Self::CdiAll(_) => "cdi all, isolation is cooperative",
             Self::Runtime(_) => "nvidia-runtime",
+            Self::RuntimeAll(_) => "nvidia-runtime, isolation is cooperative",
             Self::Driver(_) => "nvidia-driver",
+            Self::DriverAll(_) => "nvidia-driver, isolation is cooperative",
             Self::Simulated(_) => "none, the GPU is simulated",
         }
     }
 }
 
+/// The CDI device that is every GPU.
+pub(super) const ALL: &str = "nvidia.com/gpu=all";
+
 /// Podman hands out CDI devices that it is asked for over this API since this version; before, it leaves the request out
 /// and answers that all is well.
 const PODMAN: (u32, u32) = (5, 4);
 
-/// Chooses the strictest way that the daemon offers: by UUID through CDI, then the nvidia runtime, then the device driver,
-/// then WSL2's one CDI device. An index or a count is never used: the engines do not schedule by them.
+/// Chooses the strictest way that the daemon offers: by UUID through CDI, then the nvidia runtime, then the CDI device of all
+/// GPUs, then the device driver, of which no daemon tells.
+/// On WSL2, where none of them keeps the GPUs apart, its one CDI device comes first. An index or a count is never used: the engines do not schedule by them.
 ///
 /// # Errors
 /// [`Unsupported`](ErrorKind::Unsupported) with what there is, which of the GPUs it does not know, and how to mend it.
@@ -59,14 +69,20 @@ pub(super) fn choose(engine: &EngineInfo, gpus: &[GpuId], simulated: bool) -> Re
             .with("version", &engine.version)
             .hint("update Podman to 5.4 or newer, or use Docker Engine"));
     }
+    let all = offer.cdi_devices.iter().any(|name| name == ALL);
+    if all && (offer.wsl || offer.cdi_devices.len() == 1) {
+        return Ok(Access::CdiAll(gpus.to_vec()));
+    }
     if !podman && offer.nvidia_runtime {
-        return Ok(Access::Runtime(gpus.to_vec()));
+        let way = if offer.wsl { Access::RuntimeAll } else { Access::Runtime };
+        return Ok(way(gpus.to_vec()));
+    }
+    if all {
+        return Ok(Access::CdiAll(gpus.to_vec()));
     }
     if !podman && offer.nvidia_driver {
-        return Ok(Access::Driver(gpus.to_vec()));
-    }
-    if offer.cdi_devices.iter().any(|name| name == "nvidia.com/gpu=all") {
-        return Ok(Access::CdiAll(gpus.to_vec()));
+        let way = if offer.wsl { Access::DriverAll } else { Access::Driver };
+        return Ok(way(gpus.to_vec()));
     }
     let unknown: Vec<_> = gpus.iter().filter(|id| !named(id)).map(GpuId::as_str).collect();
     let error = refused("the engine cannot give a container this GPU", gpus);
@@ -89,10 +105,18 @@ fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 /// Whether the hook of the device driver `nvidia` is on this machine: a daemon does not tell whether it has the driver.
-pub(super) fn hook_is_here() -> bool {
+pub(super) fn hook_is_here(engine: &str) -> bool {
     let folders = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/sbin", "/usr/local/nvidia/toolkit"];
-    let hooks = ["nvidia-container-runtime-hook", "nvidia-cdi-hook"];
+    let hooks = hooks(engine);
     folders.iter().any(|folder| hooks.iter().any(|hook| Path::new(folder).join(hook).is_file()))
+}
+
+/// The hooks that make the device driver in a Docker of this version: since 29.2 it does with that of CDI.
+fn hooks(engine: &str) -> &'static [&'static str] {
+    match version(engine) {
+        Some(version) if version >= (29, 2) => &["nvidia-container-runtime-hook", "nvidia-cdi-hook"],
+        _ => &["nvidia-container-runtime-hook"],
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +159,26 @@ mod tests {
             Access::Cdi(vec![format!("{KIND}={a}"), format!("{KIND}={b}")])
         );
         assert_eq!(choose(&offer(&["all", a.as_str()], true), &gpus, false).unwrap(), Access::Runtime(gpus.to_vec()));
-        assert_eq!(choose(&offer(&["all"], false), &gpus, false).unwrap(), Access::CdiAll(gpus.to_vec()));
+        assert_eq!(choose(&offer(&["all", "0"], false), &gpus, false).unwrap(), Access::CdiAll(gpus.to_vec()));
+    }
+
+    #[test]
+    fn on_wsl_the_one_device_comes_first_and_nothing_passes_for_strict() {
+        let gpus = [id('a')];
+        for runtime in [true, false] {
+            assert_eq!(choose(&offer(&["all"], runtime), &gpus, false).unwrap(), Access::CdiAll(gpus.to_vec()));
+        }
+        let mut wsl = offer(&["all", "0"], true);
+        wsl.gpu.wsl = true;
+        assert_eq!(choose(&wsl, &gpus, false).unwrap(), Access::CdiAll(gpus.to_vec()));
+        wsl.gpu.cdi_devices.clear();
+        let runtime = choose(&wsl, &gpus, false).unwrap();
+        assert_eq!(runtime, Access::RuntimeAll(gpus.to_vec()));
+        wsl.gpu.nvidia_runtime = false;
+        wsl.gpu.nvidia_driver = true;
+        let driver = choose(&wsl, &gpus, false).unwrap();
+        assert_eq!(driver, Access::DriverAll(gpus.to_vec()));
+        assert!([runtime, driver].iter().all(|it| it.label().ends_with("isolation is cooperative")));
     }
 
     #[test]
@@ -158,13 +201,23 @@ mod tests {
              `nvidia-ctk cdi generate`, then restart the engine"
         );
     }
+
     #[test]
-    fn the_device_driver_comes_before_the_one_device_of_wsl() {
-        let mut all = offer(&["all"], false);
-        all.gpu.nvidia_driver = true;
-        assert_eq!(choose(&all, &[id('a')], false).unwrap(), Access::Driver(vec![id('a')]));
-        all.gpu.nvidia_runtime = true;
-        assert_eq!(choose(&all, &[id('a')], false).unwrap(), Access::Runtime(vec![id('a')]));
+    fn the_hook_of_cdi_makes_no_device_driver_before_29_2() {
+        for (version, count) in [("26.1.5", 1), ("29.1.9", 1), ("29.2.0", 2), ("30.0.0-rc.1", 2), ("unknown", 1)] {
+            assert_eq!(hooks(version).len(), count, "{version}");
+        }
+    }
+
+    #[test]
+    fn the_device_driver_that_is_guessed_comes_last() {
+        let mut guessed = offer(&["all", "0"], false);
+        guessed.gpu.nvidia_driver = true;
+        assert_eq!(choose(&guessed, &[id('a')], false).unwrap(), Access::CdiAll(vec![id('a')]));
+        guessed.gpu.cdi_devices.clear();
+        assert_eq!(choose(&guessed, &[id('a')], false).unwrap(), Access::Driver(vec![id('a')]));
+        guessed.gpu.nvidia_runtime = true;
+        assert_eq!(choose(&guessed, &[id('a')], false).unwrap(), Access::Runtime(vec![id('a')]));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use bollard::errors::Error as Api;
 use bollard::models::ImageInspect;
 
 use super::context::Surroundings;
+use super::credentials::Known;
 use super::reference::Reference;
 use super::version::Feature;
 use super::{CALL_LIMIT, Docker, credentials, failure, limited};
@@ -33,11 +34,15 @@ impl Docker {
         self.version
             .require(Feature::Distribution, "engine.digest")
             .map_err(|error| error.with_first("image", &request.reference))?;
-        let known = self.credentials(&reference).await?;
-        let asked =
-            failure::Asked { image: &request.reference, registry: reference.registry(), named: known.is_some() };
+        let Known { credentials, failed } = self.credentials(&reference).await;
+        let asked = failure::Asked {
+            image: &request.reference,
+            registry: reference.registry(),
+            named: credentials.is_some(),
+            helper: failed.as_ref(),
+        };
         let name = reference.pulled();
-        let call = limited(CALL_LIMIT, self.client.inspect_registry_image(&name, known));
+        let call = limited(CALL_LIMIT, self.client.inspect_registry_image(&name, credentials));
         let found = call.await.map_err(|error| failure::pull(&asked, "engine.digest", error))?;
         if let Some(platform) = &request.platform {
             let has = |it: &bollard::models::OciPlatform| {
@@ -61,7 +66,7 @@ impl Docker {
     }
 
     /// The credentials that `docker login` has kept for the image's registry.
-    pub(super) async fn credentials(&self, reference: &Reference) -> Result<Option<bollard::auth::DockerCredentials>> {
+    pub(super) async fn credentials(&self, reference: &Reference) -> Known {
         credentials::find(Surroundings::of_this_process().folder().as_deref(), reference.registry()).await
     }
 }

@@ -26,8 +26,7 @@ impl Docker {
     }
 
     pub(super) async fn end(&self, id: &ContainerId, grace: Duration) -> Result<()> {
-        let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
-        let options = query::StopContainerOptionsBuilder::new().t(seconds).build();
+        let options = query::StopContainerOptionsBuilder::new().t(seconds(grace)).build();
         let stopped = self.client.stop_container(&id.0, Some(options));
         match limited(grace.saturating_add(CALL_LIMIT), stopped).await {
             Ok(()) => Ok(()),
@@ -117,6 +116,11 @@ impl Docker {
     }
 }
 
+/// A grace in the daemon's whole seconds, and none of it lost: 0 would be none at all.
+fn seconds(grace: Duration) -> i32 {
+    i32::try_from(grace.as_secs().saturating_add(u64::from(grace.subsec_nanos() > 0))).unwrap_or(i32::MAX)
+}
+
 /// Takes what arrives apart into lines of either stream.
 struct Follower {
     id: ContainerId,
@@ -162,5 +166,18 @@ impl Follower {
             let lines = self.streams[usize::from(error)].take(part);
             self.ready.extend(lines.into_iter().map(|text| LogLine { error, text }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grace_is_never_shorter_than_was_asked_for() {
+        for (millis, told) in [(0, 0), (1, 1), (500, 1), (1000, 1), (1001, 2), (10_000, 10)] {
+            assert_eq!(seconds(Duration::from_millis(millis)), told, "{millis} ms");
+        }
+        assert_eq!(seconds(Duration::MAX), i32::MAX);
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Deserialize;
 
-use crate::engine::{Container, ContainerId, ContainerState, labels};
+use crate::engine::{Container, ContainerId, ContainerSpec, ContainerState, labels};
 
 /// One entry of `/containers/json`. Every field may be absent or null.
 #[derive(Debug, Default, Deserialize)]
@@ -35,6 +35,13 @@ struct Port {
 pub(super) struct Holder {
     pub(super) id: String,
     config: HolderConfig,
+    state: HolderState,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HolderState {
+    status: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -47,6 +54,16 @@ impl Holder {
     /// The app that the container belongs to; nothing for a container that is not NACP's.
     pub(super) fn app(&self) -> Option<&str> {
         self.config.labels.as_ref()?.get(labels::APP).map(String::as_str)
+    }
+
+    /// Whether it is what a creation of this specification has left that was given up: it has every label of it and has
+    /// never been started. Another's container of the same name is none.
+    pub(super) fn is_left_of(&self, spec: &ContainerSpec) -> bool {
+        let own = self.config.labels.as_ref();
+        let same = |(name, value): (&String, &String)| {
+            name == labels::ROOT || own.and_then(|own| own.get(name)).is_some_and(|own| own == value)
+        };
+        self.state.status == "created" && spec.labels.contains_key(labels::APP) && spec.labels.iter().all(same)
     }
 }
 
@@ -151,5 +168,20 @@ mod tests {
         }
         let unstarted = r#"{"Id":"a","Ports":[{"IP":"127.0.0.1","PublicPort":34859}],"State":"created"}"#;
         assert_eq!(container(serde_json::from_str(unstarted).unwrap(), None).unwrap().address, None);
+    }
+
+    #[test]
+    fn only_what_a_creation_has_left_is_erased_after_it() {
+        let mut spec = ContainerSpec::new("n", "i");
+        spec.labels.insert(labels::APP.to_owned(), "chat".to_owned());
+        let left = |app: &str, status: &str| {
+            let told = serde_json::json!({
+                "Id": "1", "Config": { "Labels": { labels::APP: app, "x": "y" } }, "State": { "Status": status }
+            });
+            serde_json::from_value::<Holder>(told).unwrap().is_left_of(&spec)
+        };
+        assert!(left("chat", "created"));
+        assert!(!left("other", "created") && !left("chat", "running"));
+        assert!(!Holder::default().is_left_of(&ContainerSpec::new("n", "i")));
     }
 }

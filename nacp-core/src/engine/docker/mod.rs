@@ -59,6 +59,8 @@ mod watch;
 
 /// Every call to the daemon, its whole answer included, ends within this time, pulls and stops aside.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
+/// A container is created within this time: the daemon copies what the image has in a folder that becomes a volume.
+const CREATE_LIMIT: Duration = Duration::from_secs(600);
 /// A container that is being removed is gone within this time.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(10);
 /// How often to look whether it is.
@@ -66,7 +68,8 @@ const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
 /// A Docker daemon, or a Podman service that speaks its API.
 ///
-/// Every call ends within a minute, [`stop`](Engine::stop) after its grace besides. A [`pull`](Engine::pull) may last
+/// Every call ends within a minute, [`stop`](Engine::stop) after its grace besides and [`create`](Engine::create) within
+/// about ten, since the daemon may have much to copy. A [`pull`](Engine::pull) may last
 /// as long as it brings something and ends after two minutes of silence; a [`load`](Engine::load) may too. A registry is
 /// sent the credentials that `docker login` has kept, its helpers included; they are in no log and no error.
 pub struct Docker {

@@ -12,6 +12,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::credentials::Known;
 use super::image::is_platform;
 use super::progress::{Progress, Rate};
 use super::reference::Reference;
@@ -144,9 +145,13 @@ impl Docker {
         others: &watch::Sender<PullProgress>,
         watcher: &dyn PullWatcher,
     ) -> Result<()> {
-        let known = self.credentials(reference).await?;
-        let asked =
-            failure::Asked { image: &request.reference, registry: reference.registry(), named: known.is_some() };
+        let Known { credentials, failed } = self.credentials(reference).await;
+        let asked = failure::Asked {
+            image: &request.reference,
+            registry: reference.registry(),
+            named: credentials.is_some(),
+            helper: failed.as_ref(),
+        };
         let options = CreateImageOptionsBuilder::new().from_image(&reference.pulled());
         let options = match &request.platform {
             Some(platform) => options.platform(platform),
@@ -159,7 +164,7 @@ impl Docker {
                 others.send_replace(progress.clone());
             }
         };
-        let mut lines = std::pin::pin!(self.client.create_image(Some(options.build()), None, known));
+        let mut lines = std::pin::pin!(self.client.create_image(Some(options.build()), None, credentials));
         tell(progress.now());
         loop {
             match timeout(SILENCE, lines.next()).await {

@@ -67,6 +67,17 @@ fn a_gpu_that_was_dropped_silently_is_missing() {
 }
 
 #[test]
+fn a_runtime_that_gives_every_gpu_is_told_to_be_cooperative() {
+    let both = ["NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"].map(|name| (name.to_owned(), GPU.to_owned()));
+    let runtime = Details { runtime: Some("nvidia".to_owned()), env: both.into(), ..locked() };
+    let driver = Details { driver_gpus: [GPU.to_owned()].into(), env: env("CUDA_VISIBLE_DEVICES", GPU), ..locked() };
+    let weaker = format!("the isolation of GPUs is cooperative: the container sees every GPU and is told to use {GPU}");
+    for got in [runtime, driver] {
+        holds(&with_gpu(), &got, &[], &[&weaker]);
+    }
+}
+
+#[test]
 fn the_one_device_of_wsl_is_told_to_be_cooperative() {
     let all = Details { cdi_devices: [format!("{KIND}=all")].into(), ..locked() };
     let told = Details { env: env("CUDA_VISIBLE_DEVICES", GPU), ..all.clone() };

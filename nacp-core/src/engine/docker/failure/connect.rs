@@ -9,19 +9,31 @@ use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 use super::{io_kind, quoted, said, status};
 use crate::error::{Error, ErrorKind};
 
+/// An address without the password that may be in it.
+fn shown(host: &str) -> String {
+    let (scheme, rest) = host.split_once("://").map_or(("", host), |(scheme, rest)| (scheme, rest));
+    // A password may hold a slash or an `@` of its own.
+    let Some((login, machine)) = rest.rsplit_once('@') else { return host.to_owned() };
+    let Some((user, _)) = login.split_once(':') else { return host.to_owned() };
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{user}:***@{machine}")
+}
+
 /// An address that is none.
 pub(in crate::engine::docker) fn no_address(host: &str, context: Option<&str>) -> Error {
     let error = Error::new(ErrorKind::InvalidArgument, "engine.connect", "not an address of a container engine")
-        .with("host", host);
+        .with("host", shown(host));
     let error = match context {
         Some(context) => error.with("context", context),
         None => error,
     };
-    error.hint("write unix:///path/to.sock or tcp://host:port")
+    error.hint("write unix:///path/to.sock, tcp://host:port or ssh://user@host")
 }
 
 /// The daemon could not be reached at all.
 pub(in crate::engine::docker) fn connect(host: &str, error: Api) -> Error {
+    let host = shown(host);
+    let host = host.as_str();
     let unavailable = |message: &str| {
         Error::new(ErrorKind::EngineUnavailable, "engine.connect", message).with("host", host).retry_later()
     };
@@ -169,6 +181,20 @@ mod tests {
     fn an_address_that_is_none_is_the_callers_mistake() {
         let error = connect("ftp://x", Api::UnsupportedURISchemeError { uri: "ftp://x".into() });
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_shown() {
+        for (host, told) in [
+            ("ssh://ada:s3/c@ret@gpu-7", "ssh://ada:***@gpu-7"),
+            ("ada:s3cret@gpu-7", "ada:***@gpu-7"),
+            ("ssh://ada@gpu-7:22", "ssh://ada@gpu-7:22"),
+            ("unix:///run/a:b.sock", "unix:///run/a:b.sock"),
+        ] {
+            assert_eq!(no_address(host, None).get("host"), Some(told));
+            let error = connect(host, Api::from(io::Error::from(io::ErrorKind::ConnectionRefused)));
+            assert_eq!(error.get("host"), Some(told));
+        }
     }
 
     #[test]

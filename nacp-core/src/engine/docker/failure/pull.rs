@@ -73,20 +73,23 @@ pub(in crate::engine::docker) struct Asked<'a> {
     pub(in crate::engine::docker) registry: &'a str,
     /// Whether credentials were sent.
     pub(in crate::engine::docker) named: bool,
+    /// Why a helper that should have them could not be asked.
+    pub(in crate::engine::docker) helper: Option<&'a Error>,
 }
 
 /// A pull that failed, or a question about an image that is in a registry.
 pub(in crate::engine::docker) fn pull(asked: &Asked<'_>, operation: &'static str, error: Api) -> Error {
-    let Asked { image, registry, named } = *asked;
+    let Asked { image, registry, named, helper } = *asked;
     let Some(cause) = cause(&error) else {
         return call(operation, error).with("image", image);
     };
     let failed =
         |kind, message: &str| Error::new(kind, operation, message).with("image", image).with("engine", quoted(&error));
     let nowhere = || failed(ErrorKind::NotFound, "the image is not on this machine and cannot be pulled");
-    let login = match named {
-        true => format!("the credentials that `docker login {registry}` has kept do not allow it"),
-        false => format!("log in with `docker login {registry}`: NACP sends what it keeps"),
+    let login = match (named, helper) {
+        (true, _) => format!("the credentials that `docker login {registry}` has kept do not allow it"),
+        (false, Some(_)) => "mend the credential helper, or take it out of docker's config.json".to_owned(),
+        (false, None) => format!("log in with `docker login {registry}`: NACP sends what it keeps"),
     };
     let described = match cause {
         Cause::NoRoom => failed(ErrorKind::ResourceExhausted, "there is no room for the image")
@@ -104,6 +107,13 @@ pub(in crate::engine::docker) fn pull(asked: &Asked<'_>, operation: &'static str
         Cause::Unreachable => {
             nowhere().hint("the registry cannot be reached: check the network, or load the image").retry_later()
         }
+    };
+    let described = match (helper, cause) {
+        (Some(helper), Cause::TooMany | Cause::MissingOrPrivate | Cause::Unauthorized) => {
+            let program = helper.get("helper").unwrap_or_default();
+            described.with("credentials", format_args!("{:?}", format!("{program}: {}", helper.message())))
+        }
+        _ => described,
     };
     described.caused_by(error)
 }
@@ -126,7 +136,19 @@ mod tests {
     use crate::error::Retry;
 
     fn asked(image: &str) -> Asked<'_> {
-        Asked { image, registry: "ghcr.io", named: false }
+        Asked { image, registry: "ghcr.io", named: false, helper: None }
+    }
+
+    #[test]
+    fn a_helper_that_failed_is_told_to_whoever_is_refused_and_to_nobody_else() {
+        let failed = Error::new(ErrorKind::PermissionDenied, "engine.credentials", "the credential helper fails")
+            .with("helper", "docker-credential-x");
+        let asked = Asked { helper: Some(&failed), ..asked("ghcr.io/a/b:1") };
+        let told = |text| pull(&asked, "engine.pull", answer(500, text));
+        let refused = told("unauthorized: authentication required");
+        assert_eq!(refused.get("credentials"), Some("\"docker-credential-x: the credential helper fails\""));
+        assert!(refused.hint_text().unwrap().starts_with("mend the credential helper"), "{refused}");
+        assert_eq!(told("manifest unknown").get("credentials"), None);
     }
 
     #[test]
