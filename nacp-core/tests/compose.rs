@@ -211,7 +211,7 @@ services:
     shm: 1GiB
     ulimits: { nofile: { soft: 10, hard: 20 }, memlock: -1 }
     resources: { cpus: 1.5, memory: 2GiB, pids: 100 }
-    security: { user: '1000', capabilities: [CHOWN], host_ipc: true }
+    security: { user: '1000', capabilities: [CHOWN] }
     restart: on-failure
     stop_grace: 1m 30s
     stop_signal: SIGINT
@@ -225,7 +225,7 @@ services:
     pull: always
     depends_on: { other: ready, first: completed }
   other: { image: example/other:1, port: 90, ready: { tcp: true }, volumes: { a: /x } }
-  first: { image: example/first:1, restart: never }
+  first: { image: example/first:1, restart: never, security: { host_ipc: true } }
 ";
     let apps = names().into_iter().map(|name| (name.clone(), read(&name).app));
     for (name, app) in apps.chain([("everything".to_owned(), App::parse(everything).unwrap())]) {

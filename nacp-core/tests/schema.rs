@@ -116,3 +116,19 @@ fn walk(at: &str, value: &Value, visit: &mut impl FnMut(&str, &Value)) {
         _ => {}
     }
 }
+
+#[test]
+fn the_book_has_a_row_for_each_field() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/services.md")).unwrap();
+    let schema = schema();
+    for inner in ["", "/properties/gpu", "/properties/ready"] {
+        let object = schema.pointer(&format!("{SERVICE}{inner}")).unwrap();
+        for (name, field) in object["properties"].as_object().unwrap() {
+            let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |")) || name == "tcp");
+            let row = row.unwrap_or_else(|| panic!("{inner}/{name} has no row in docs/services.md"));
+            if let Some(default) = field["default"].as_str().filter(|_| name != "tcp") {
+                assert!(row.contains(&format!("`{default}`")), "{row}: the default is {default}");
+            }
+        }
+    }
+}

@@ -2,18 +2,27 @@
 
 use std::ffi::c_char;
 
-use nacp_core::service::App;
 use nacp_core::service::compose::{self, Import};
+use nacp_core::service::{self, App, Warning};
+use serde::Serialize;
 
 use crate::error::nacp_error;
 use crate::ffi::Entry;
 use crate::status::nacp_status;
 use crate::string::{json, nacp_string};
 
-/// Checks an app and tells its normal form: defaults filled in or left out, memory in bytes.
+/// A valid app, and what is worth a second look in it.
+#[derive(Serialize)]
+struct Checked {
+    app: App,
+    warnings: Vec<Warning>,
+}
+
+/// Checks an app and tells its normal form, defaults filled in or left out, memory in bytes, and what is valid and worth a
+/// second look.
 ///
 /// @param app the app as YAML or JSON text
-/// @param[out] json the app as JSON, freed by nacp_string_free
+/// @param[out] json {"app": the app in its normal form, "warnings": [{"field", "message"}]}, freed by nacp_string_free
 /// @param[out] error what went wrong; NULL if the caller does not care
 /// @return NACP_E_INVALID_ARGUMENT for an app that is not valid, with line and column and the nearest field
 #[unsafe(no_mangle)]
@@ -27,8 +36,25 @@ pub unsafe extern "C" fn nacp_app_check_json(
     let json = entry.out(json, "json", nacp_string::NONE);
     entry.run(|call| {
         let app = App::parse(call.text(app, "app")?)?;
+        let warnings = app.warnings();
         let out = call.out(json)?;
-        out.set(self::json(&app)?);
+        out.set(self::json(&Checked { app, warnings })?);
+        Ok(())
+    })
+}
+
+/// Tells the JSON Schema (draft 7) of an app, for editors and for checks without NACP.
+///
+/// @param[out] json the schema, freed by nacp_string_free
+/// @param[out] error what went wrong; NULL if the caller does not care
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nacp_app_schema_json(json: *mut nacp_string, error: *mut nacp_error) -> nacp_status {
+    // SAFETY: the caller keeps the header's rules for pointers.
+    let entry = unsafe { Entry::new("nacp_app_schema_json", error) };
+    let json = entry.out(json, "json", nacp_string::NONE);
+    entry.run(|call| {
+        let out = call.out(json)?;
+        out.set(self::json(&service::schema())?);
         Ok(())
     })
 }

@@ -127,8 +127,16 @@ static const char *const COMPOSE = "services:\n"
 static void texts(void) {
     nacp_string json = {0};
     WORKS(nacp_app_check_json(APP, &json, &error));
+    CHECK(strstr(json.data, "{\"app\":{\"name\":") == json.data);
     CHECK(strstr(json.data, "\"memory\":1073741824") != NULL);
     nacp_string_free(&json);
+    WORKS(nacp_app_check_json("{name: a, services: {s: {image: 'i:latest'}}}", &json, &error));
+    CHECK(strstr(json.data, "\"warnings\":[{\"field\":\"services.s.image\",") != NULL);
+    nacp_string_free(&json);
+    WORKS(nacp_app_schema_json(&json, &error));
+    CHECK(strstr(json.data, "\"title\":\"nacp.yaml\"") != NULL);
+    nacp_string_free(&json);
+    FAILS(nacp_app_schema_json(NULL, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=json");
     FAILS(nacp_app_check_json("name: smoke\nservices:\n  llm:\n    imgae: x\n", &json, &error),
           NACP_E_INVALID_ARGUMENT, "unknown field: line=4 column=5 field=services.llm.imgae; did you mean image?");
     FAILS(nacp_app_check_json(NULL, &json, &error), NACP_E_INVALID_ARGUMENT, "a parameter is NULL: parameter=app");

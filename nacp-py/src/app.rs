@@ -75,10 +75,21 @@ impl App {
         guard(py, || Ok(service::compose::to_yaml(&self.0)?))
     }
 
+    /// What is valid and worth a second look, as JSON.
+    fn warnings(&self, py: Python<'_>) -> PyResult<String> {
+        guard(py, || Ok(json::text(&self.0.warnings())?))
+    }
+
     /// The services' names in the order in which they start.
     fn start_order(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         guard(py, || Ok(self.0.start_order()?.into_iter().map(str::to_owned).collect()))
     }
+}
+
+/// The JSON Schema of an app, as JSON.
+#[pyfunction]
+pub(crate) fn app_schema(py: Python<'_>) -> PyResult<String> {
+    guard(py, || Ok(json::text(&service::schema())?))
 }
 
 fn compose(

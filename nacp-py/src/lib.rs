@@ -40,7 +40,7 @@ mod work;
 #[pymodule(gil_used = false)]
 mod _nacp {
     #[pymodule_export]
-    use crate::app::App;
+    use crate::app::{App, app_schema};
     #[pymodule_export]
     use crate::certificate::{certificate_compare, certificate_text, certificate_verify, certificate_words};
     #[pymodule_export]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from pathlib import Path
@@ -83,22 +84,28 @@ def test_an_app_goes_through_pickle_and_shows_itself() -> None:
 @pytest.mark.parametrize(
     ("wrong", "right", "message"),
     [
-        ("image: ollama", "imgae: ollama", "unknown field: line=4 column=5 field=imgae; did you mean image?"),
+        (
+            "image: ollama",
+            "imgae: ollama",
+            "unknown field: line=4 column=5 field=services.llm.imgae; did you mean image?",
+        ),
         (
             "{ memory: 900MiB }",
             "{ memory: 900MiB, colour: red }",
-            "unknown field: line=13 column=28 field=colour; the fields here are "
+            "unknown field: line=13 column=28 field=services.embed.gpu.colour; the fields here are "
             "memory, count, sharing, compute, cuda, mig, topology",
         ),
         (
             "depends_on: [llm]",
             "depends_on: [lln]",
-            "no such service in this app: field=services.embed.depends_on value=lln; did you mean llm?",
+            "no such service in this app: line=15 column=18 field=services.embed.depends_on value=lln; "
+            "did you mean llm?",
         ),
         (
             "replicas: 2",
             "replicas: 1001",
-            "the number of replicas is out of range: field=services.embed.replicas value=1001; choose 0 to 1000",
+            "the number of replicas is out of range: line=14 column=15 field=services.embed.replicas value=1001; "
+            "choose 0 to 1000",
         ),
     ],
 )
@@ -147,13 +154,26 @@ def test_a_mistake_in_a_file_names_the_file(tmp_path: Path) -> None:
     file.write_text(ASSISTANT.replace("image: ollama", "imgae: ollama"))
     with pytest.raises(nacp.InvalidArgument) as caught:
         nacp.App.from_file(file)
-    assert str(caught.value) == f"unknown field: file={file} line=4 column=5 field=imgae; did you mean image?"
+    place = f"file={file} line=4 column=5 field=services.llm.imgae"
+    assert str(caught.value) == f"unknown field: {place}; did you mean image?"
     with pytest.raises(FileNotFoundError):
         nacp.App.from_file(tmp_path / "absent.yaml")
 
 
+def test_what_is_worth_a_second_look_is_told_by_its_field() -> None:
+    assert built().warnings == ()
+    app = nacp.App("a", services={"s": nacp.Service("i:latest", gpu=nacp.GpuNeed(memory="auto"))})
+    assert [warning.field for warning in app.warnings] == ["services.s.image", "services.s.gpu.memory"]
+    assert str(app.warnings[0]).startswith("services.s.image: ")
+
+
+def test_the_schema_is_the_one_of_the_repository() -> None:
+    kept = Path(__file__).parents[2] / "docs/schema/nacp.schema.json"
+    assert nacp.app_schema() == json.loads(kept.read_text())
+
+
 def test_builders_are_validated_by_the_core() -> None:
-    with pytest.raises(nacp.InvalidArgument, match=r"an image is needed: field=services\.s\.image"):
+    with pytest.raises(nacp.InvalidArgument, match=r"an image is needed: .*field=services\.s\.image"):
         nacp.App("a", services={"s": nacp.Service("")})
     with pytest.raises(nacp.InvalidArgument, match="unknown unit of memory"):
         nacp.App("a", services={"s": nacp.Service("i", gpu=nacp.GpuNeed(memory="4 apples"))})

@@ -154,7 +154,7 @@ def test_every_field_of_a_specification_can_be_given(name: str) -> None:
         ("security", "RootAccess", {"auto", "read-only", "writable"}),
         ("spec", "Api", {"openai", "ollama", "kserve", "http"}),
         ("spec", "Pull", {"missing", "always", "never"}),
-        ("strategy", "Named", set(get_args(_app.StrategyName))),
+        ("strategy", "Strategy", set(get_args(_app.StrategyName))),
         ("strategy", "Restart", {"always", "on-failure", "never"}),
         ("compose/wrong", "NoteKind", set(get_args(get_type_hints(nacp.Note)["kind"]))),
     ],

@@ -1,12 +1,14 @@
 # shellcheck shell=bash
 # Docker Engine with CDI on a Debian machine without systemd. Sourced by .ci/run; needs root.
 
-# Installs the engine when there is none, or only one without CDI (before 25). Bookworm's is 20.10, so there it comes
+# Installs the engine when there is none, or only one without CDI (before 25), or no Compose v2 beside it. Bookworm's is 20.10, so there it comes
 # from trixie, pinned so low that nothing else on the machine changes.
 docker_install() {
     local major
     major=$(dockerd --version 2>/dev/null | sed -n 's/^Docker version \([0-9]*\).*/\1/p')
-    [[ ${major:-0} -lt 25 ]] || return 0
+    if [[ ${major:-0} -ge 25 ]] && docker compose version >/dev/null 2>&1; then
+        return 0
+    fi
     local release=""
     if grep -q '^VERSION_CODENAME=bookworm' /etc/os-release; then
         docker_trixie_source
@@ -14,7 +16,7 @@ docker_install() {
     fi
     apt-get update -q
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        "docker.io$release" "docker-cli$release" "docker-buildx$release"
+        "docker.io$release" "docker-cli$release" "docker-buildx$release" "docker-compose$release"
 }
 
 docker_trixie_source() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use nacp_core::service::{self, App, GpuMemory, GpuNeed, Service, Sharing, Topology, Warning};
 use serde_json::{Value, json};
 
-use super::run;
+use super::run::app as read_app;
 use crate::Exit;
 use crate::args::{AppArgs, AppCheckArgs, AppCommand};
 use crate::context::{Context, pretty};
@@ -33,7 +33,7 @@ struct Checked {
 
 fn check(args: &AppCheckArgs, context: &mut Context<'_>) -> Outcome<Exit> {
     let read = |path: &Path| {
-        let app = run::app(path)?;
+        let app = read_app(path)?;
         let warnings = app.warnings();
         Ok(Checked { app, warnings })
     };

@@ -22,6 +22,7 @@ fn every_command_prints_one_document_with_its_keys() {
         (&["gpus", "--node", "t4"][..], &["gpus", "host", "simulated", "source", "why_none"][..]),
         (&["check", "--list"], &["checks"]),
         (&["metrics", "--node", "t4"], &["content_type", "text"]),
+        (&["app", "check", app], &["files"]),
         (&["completions", "fish"], &["script", "shell"]),
         (&["up", app, "--dry-run", "--simulated", "--node", "rtx3050ti-laptop-wsl2"], &["plan", "simulated"]),
         (&["up", app, "--simulated", "--node", "rtx3050ti-laptop-wsl2"], &["app", "ready", "replicas"]),

@@ -1,5 +1,6 @@
 //! The program as a user runs it: what it prints, how it ends, what it does to streams that go away.
 
+mod app;
 mod common;
 mod completions;
 mod compose;

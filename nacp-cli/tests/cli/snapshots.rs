@@ -14,7 +14,7 @@ fn help() {
     }
 }
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "gpus",
     "check",
     "decide",
@@ -24,6 +24,7 @@ const COMMANDS: [&str; 16] = [
     "verify",
     "import",
     "export",
+    "app",
     "up",
     "status",
     "logs",

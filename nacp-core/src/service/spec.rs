@@ -183,7 +183,6 @@ impl Pull {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_default_host(host: &IpAddr) -> bool {
     *host == loopback()
 }

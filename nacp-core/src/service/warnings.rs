@@ -73,9 +73,7 @@ fn image(service: &Service, warn: &mut impl FnMut(&str, String)) {
     // A colon before the last slash begins the port of a registry.
     let last = service.image.rsplit('/').next().unwrap_or_default();
     match last.split_once(':').map(|(_, tag)| tag) {
-        None => {
-            warn("image", "without a tag it is `latest`, which may be another image tomorrow; name a version".into())
-        }
+        None => warn("image", "without a tag it is `latest`, another image tomorrow; name a version".into()),
         Some("latest") => warn("image", "`latest` may be another image tomorrow; name a version".into()),
         Some(_) => {}
     }

@@ -17,6 +17,7 @@ Importing it never fails for want of a driver, a GPU or Docker: what needs them 
 from nacp import cuda, exceptions, gpu
 from nacp._app import (
     App,
+    AppWarning,
     Exported,
     GpuNeed,
     Imported,
@@ -30,6 +31,7 @@ from nacp._app import (
     Security,
     Service,
     Ulimit,
+    app_schema,
     plan,
 )
 from nacp._certificate import Certificate
@@ -122,6 +124,7 @@ __all__ = [
     "App",
     "AppEvent",
     "AppStatus",
+    "AppWarning",
     "Call",
     "Cancelled",
     "Cell",
@@ -204,8 +207,8 @@ __all__ = [
     "Process",
     "Processes",
     "Progress",
-    "PullProgress",
     "Publish",
+    "PullProgress",
     "Recommendation",
     "Recorded",
     "Recording",
@@ -243,6 +246,7 @@ __all__ = [
     "Utilization",
     "Window",
     "__version__",
+    "app_schema",
     "check",
     "cuda",
     "detect",

@@ -305,6 +305,19 @@ class Note(Record):
         return f"{place}{self.field} {self.kind}: {self.message}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppWarning(Record):
+    """Something in an app that is valid and worth a second look."""
+
+    field: str
+    """The field's path, such as `services.llm.image`."""
+    message: str
+    """What follows from it, and what to do if that is not meant."""
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
 class Imported(NamedTuple):
     """An app that was read from a file of another tool."""
 
@@ -452,6 +465,17 @@ class App:
         """The services by name, in the core's normal form: memory in bytes, defaults filled in."""
         return dict(self._services)
 
+    @property
+    def warnings(self) -> tuple[AppWarning, ...]:
+        """What is valid and worth a second look.
+
+        That is what other machines reach, each lock that is loosened, what is not pinned, and what nothing acts on yet.
+
+        >>> print(nacp.App("a", services={"s": nacp.Service("image:latest")}).warnings[0])
+        services.s.image: `latest` may be another image tomorrow; name a version
+        """
+        return decode(tuple[AppWarning, ...], json.loads(self._native.warnings()))
+
     def start_order(self) -> tuple[str, ...]:
         """The services' names in the order in which they start: what a service depends on comes first."""
         return tuple(self._native.start_order())
@@ -475,6 +499,15 @@ class App:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (App.parse, (self._json,))
+
+
+def app_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 7) of an app as `nacp.yaml` describes it, for editors and for checks without NACP.
+
+    >>> nacp.app_schema()["required"]
+    ['name', 'services']
+    """
+    return dict(json.loads(_nacp.app_schema()))
 
 
 def native_app(app: App) -> _nacp.App:

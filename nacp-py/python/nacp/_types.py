@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from nacp._decode import Record
@@ -10,7 +13,8 @@ from nacp._gpu import Gpu
 from nacp._nacp import Endpoint
 from nacp._sample import Sample
 
-StepName = Literal["remove", "create", "start", "keep"]
+StepName = Literal["remove", "create", "start", "keep", "pull", "network", "stop", "rename", "withdraw"]
+PhaseName = Literal["absent", "starting", "ready", "updating", "degraded", "failed", "paused"]
 StateName = Literal["created", "running", "restarting", "paused", "exited", "dead"]
 
 
@@ -127,6 +131,20 @@ class ReplicaStatus(Record):
     """Memory promised to it on each of them, in bytes."""
     gpu_injection: str | None
     """How the GPUs got into the container, if it has any."""
+    spec_hash: str | None = None
+    """The hash of the specification that it was created from."""
+    successor: bool
+    """Whether it is to take the place of another container of the same replica."""
+    serving: bool
+    """Whether requests are to be sent to it."""
+    done: bool
+    """Whether it has ended with 0 and stays so, as its service says."""
+    restarts: int
+    """How often its program was started again; 0 where this is not known."""
+    started_at: datetime | None = None
+    """When its program was started last, in UTC, where this is known."""
+    last_end: str | None = None
+    """How its program ended last, in a few words, where this is known."""
 
     @classmethod
     def _prepare(cls, data: dict[str, Any]) -> dict[str, Any]:
@@ -137,25 +155,41 @@ class ReplicaStatus(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppStatus(Record):
-    """The replicas of one app that are there."""
+    """The replicas of one app that are there.
+
+    How many there should be, and what happened to them, is known to the control plane that applied or keeps the app.
+    """
 
     app: str
     """The app's name."""
+    phase: PhaseName = "absent"
+    """How it is as a whole."""
+    reason: str | None = None
+    """Why it is not as it should be, where that is known."""
+    wanted: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """How many replicas of each service are wanted; empty where this is not known."""
     replicas: tuple[ReplicaStatus, ...]
     """Its replicas, ordered by service and number; empty when nothing of the app is there."""
 
     @property
     def ready(self) -> bool:
-        """Whether there are replicas and all that are there are ready. How many there should be only the app tells."""
-        return bool(self.replicas) and all(replica.ready for replica in self.replicas)
+        """Whether every replica that is wanted is ready or has done its work.
+
+        Where it is not known how many are wanted, those that are there are taken for all.
+        """
+        fine = [replica for replica in self.replicas if replica.ready or replica.done]
+        if not self.wanted:
+            return bool(self.replicas) and len(fine) == len(self.replicas)
+        count = Counter(replica.service for replica in fine if not replica.successor)
+        return all(count[service] >= wanted for service, wanted in self.wanted.items())
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Where the ready replicas answer."""
+        """Where the replicas answer that requests are to be sent to."""
         return tuple(
             Endpoint(app=self.app, service=one.service, replica=one.name, address=one.address or "", model=one.model)
             for one in self.replicas
-            if one.ready and one.address
+            if one.serving and one.address
         )
 
 

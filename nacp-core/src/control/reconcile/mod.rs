@@ -53,6 +53,8 @@ pub(super) struct Keeper<'a> {
     watching: Tries,
     engine: Tries,
     lost_since: Option<Duration>,
+    /// Whether the engine, or its stream of events, has been away since the last look.
+    interrupted: bool,
     /// Why the replicas cannot be placed.
     unplaced: Option<String>,
     refusal: Option<Error>,
@@ -99,6 +101,7 @@ impl<'a> Keeper<'a> {
             watching: Tries::default(),
             engine: Tries::default(),
             lost_since: None,
+            interrupted: false,
             unplaced: None,
             refusal: None,
             condemned: BTreeMap::new(),
@@ -206,7 +209,7 @@ impl<'a> Keeper<'a> {
         }
         let (backoff, seed) = (self.plane.backoff, self.plane.seed);
         let pause = self.engine.fail(&goal.app.name, error.to_string(), now, &backoff, seed);
-        self.stream = None;
+        (self.stream, self.interrupted) = (None, true);
         self.pause(pause).await;
         Ok(())
     }

@@ -26,7 +26,9 @@ pub(super) fn object<const N: usize>(required: &[&str], fields: [(&str, Value); 
 
 /// An object whose fields have any names and are all of this form.
 pub(super) fn mapping(values: Value) -> Value {
-    json!({ "type": "object", "additionalProperties": values })
+    let mut mapping = json!({ "type": "object" });
+    mapping["additionalProperties"] = values;
+    mapping
 }
 
 /// The same with more said of it.
@@ -44,12 +46,16 @@ pub(super) fn described(meaning: &str, form: Value) -> Value {
 
 /// The same with its meaning and what holds where it is not set.
 pub(super) fn defaulting(meaning: &str, default: Value, form: Value) -> Value {
-    with(form, json!({ "description": meaning, "default": default }))
+    let mut form = described(meaning, form);
+    form["default"] = default;
+    form
 }
 
 /// One of several forms.
 pub(super) fn either<const N: usize>(forms: [Value; N]) -> Value {
-    json!({ "oneOf": forms.to_vec() })
+    let mut either = json!({});
+    either["oneOf"] = Value::Array(forms.into());
+    either
 }
 
 /// Text of this pattern.
