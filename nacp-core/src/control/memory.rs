@@ -15,7 +15,7 @@ pub(super) const SETTLED: Duration = Duration::from_millis(500);
 /// A replica without a probe has this long until its container runs.
 pub(super) const START_LIMIT: Duration = Duration::from_secs(30);
 /// An engine's list may say for so long that what was just started has not been.
-pub(super) const LAG: Duration = Duration::from_secs(1);
+pub(super) const LAG: Duration = Duration::from_secs(2);
 /// How long after its start a replica is first asked again, and how long at most until it is ready.
 const ASK_FIRST: Duration = Duration::from_millis(20);
 const ASK_LAST: Duration = Duration::from_millis(500);
@@ -349,5 +349,21 @@ fn look(known: &mut Known, seen: &Seen<'_>, now: Duration, backoff: &Backoff, se
             None
         }
         ContainerState::Dead => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_had_failed_before_its_user_spoke_is_tried_anew_and_is_not_judged_again() {
+        let mut memory = Memory::default();
+        let (failed, well) = (ContainerId("failed".into()), ContainerId("well".into()));
+        let trouble = Some(Trouble::Refused("could not select device driver".into()));
+        memory.known.insert(failed.clone(), Known { trouble, ..Known::default() });
+        memory.known.insert(well.clone(), Known::default());
+        memory.hear(1);
+        assert_eq!((memory.known[&failed].given_up, memory.known[&well].given_up), (true, false));
     }
 }

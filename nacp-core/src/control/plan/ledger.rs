@@ -134,7 +134,7 @@ impl Ledger {
             let others = account.holders.len() - usize::from(holder.is_some());
             let alone = others == 0 || (!exclusive && account.exclusive == usize::from(own.exclusive));
             let alone = alone && (share != Share::Beside || holder.is_none() || !(exclusive || own.exclusive));
-            alone && account.capacity.is_none_or(|capacity| account.promised + more <= capacity)
+            alone && account.capacity.is_none_or(|capacity| more == Bytes::ZERO || account.promised + more <= capacity)
         })
     }
 
@@ -153,5 +153,42 @@ impl Ledger {
             account.capacity.is_some_and(|capacity| account.promised > capacity)
                 || (account.exclusive > 0 && account.holders.len() > 1)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: (&str, &str, u32) = ("a", "llm", 0);
+
+    /// One GPU of 10 GiB on which a replica of 4 GiB runs.
+    fn ledger(gpu: &GpuId) -> Ledger {
+        let account = Account { capacity: Some(Bytes::gib(10)), ..Account::default() };
+        let mut ledger = Ledger { accounts: BTreeMap::from([(gpu.clone(), account)]) };
+        ledger.promise(OWN, std::slice::from_ref(gpu), Bytes::gib(4), false, Share::Together);
+        ledger
+    }
+
+    #[test]
+    fn what_is_promised_beside_the_old_one_is_nobody_elses_from_its_creation_on() {
+        let gpus = ["GPU-4100a801-0000-4000-8000-000000000001".parse().unwrap()];
+        let mut ledger = ledger(&gpus[0]);
+        let other =
+            |ledger: &Ledger, gib| ledger.has_room(("b", "llm", 0), &gpus, Bytes::gib(gib), false, Share::InTurn);
+        let mut in_turn = ledger.clone();
+        in_turn.promise(OWN, &gpus, Bytes::gib(4), false, Share::InTurn);
+        assert!(other(&in_turn, 6) && !other(&in_turn, 7));
+        ledger.promise(OWN, &gpus, Bytes::gib(4), false, Share::Beside);
+        assert!(other(&ledger, 2) && !other(&ledger, 3));
+        assert!(!ledger.has_room(OWN, &gpus, Bytes::gib(4), false, Share::Beside));
+    }
+
+    #[test]
+    fn who_is_alone_on_a_gpu_gets_no_place_beside_itself() {
+        let gpus = ["GPU-4100a801-0000-4000-8000-000000000001".parse().unwrap()];
+        let ledger = ledger(&gpus[0]);
+        assert!(ledger.has_room(OWN, &gpus, Bytes::gib(4), true, Share::InTurn));
+        assert!(!ledger.has_room(OWN, &gpus, Bytes::gib(4), true, Share::Beside));
     }
 }

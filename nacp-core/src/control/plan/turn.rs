@@ -420,6 +420,11 @@ impl<'a> Planner<'a> {
             self.leave(next, Act::Stop(next.id().clone(), self.grace(next)), why);
             return;
         }
+        if let Some(began) = self.q.memory.of(next).and_then(|known| known.began) {
+            // It was started a moment ago, and the list does not tell yet.
+            self.until(began + LAG);
+            return;
+        }
         let tried = self.q.memory.of(main).is_some_and(|known| known.tries.failures > 0);
         let lives =
             main.is_active() || main.state() == ContainerState::Created || self.q.memory.is_done(row.service, main);

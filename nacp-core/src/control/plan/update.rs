@@ -55,7 +55,7 @@ impl<'a> Planner<'a> {
                 }
             } else if self.hold || (main.is_active() && self.waits(row)) {
                 // It begins when everything is reserved, and when what it waits for is there.
-            } else if !main.is_active() || self.is_stuck(main) {
+            } else if !(main.is_active() || self.began(main)) || self.is_stuck(main) {
                 self.keep_alive(row, next, false);
             } else if row.service.strategy.allows_no_gap() && !has_place(next) {
                 let act = Act::Remove(next.id().clone(), self.grace(next));
@@ -73,6 +73,11 @@ impl<'a> Planner<'a> {
     fn has_begun(&self, next: &Seen<'_>) -> bool {
         let began = self.q.memory.of(next).is_some_and(|known| known.began.is_some() || known.ours);
         began || (next.is_active() && next.state() != ContainerState::Created)
+    }
+
+    /// Whether a container was started a moment ago, whatever the list tells.
+    fn began(&self, main: &Seen<'_>) -> bool {
+        self.q.memory.of(main).is_some_and(|known| known.began.is_some())
     }
 
     /// Whether a container does not end because its GPU is gone: it is not waited for.

@@ -27,6 +27,8 @@ const UNBOUND: u32 = 3;
 pub(super) struct World {
     pub(super) containers: Vec<Container>,
     pub(super) view: Option<GpuView>,
+    /// The engine was away since the look before: what ended meanwhile ended with it.
+    pub(super) interrupted: bool,
 }
 
 impl Keeper<'_> {
@@ -50,7 +52,7 @@ impl Keeper<'_> {
             }
         })
         .await;
-        let world = World { containers: list?, view: view? };
+        let world = World { containers: list?, view: view?, interrupted: std::mem::take(&mut self.interrupted) };
         self.found(goal);
         Ok(world)
     }
@@ -77,6 +79,10 @@ impl Keeper<'_> {
         let (backoff, seed) = (self.plane.backoff, self.plane.seed);
         let news = self.memory.observe(&observed, now, &backoff, seed);
         self.read_logs(&news).await;
+        let ended = news.iter().filter(|(_, news)| world.interrupted && *news == News::Ended);
+        for (id, _) in ended {
+            self.memory.known.get_mut(id).into_iter().for_each(|known| known.trouble = None);
+        }
         let changed: BTreeMap<_, _> = news.iter().map(|(id, news)| (id, news)).collect();
         for seen in observed.all() {
             changed.get(seen.id()).into_iter().for_each(|news| self.tell_news(goal, seen, news));

@@ -59,6 +59,8 @@ pub(super) struct Keeper<'a> {
     lost_since: Option<Duration>,
     /// In how many rounds it failed to do something since it was away last.
     refusals: u32,
+    /// Whether the engine, or its stream of events, has been away since the last look.
+    interrupted: bool,
     /// Why the replicas cannot be placed.
     unplaced: Option<String>,
     refusal: Option<Error>,
@@ -106,6 +108,7 @@ impl<'a> Keeper<'a> {
             engine: Tries::default(),
             lost_since: None,
             refusals: 0,
+            interrupted: false,
             unplaced: None,
             refusal: None,
             condemned: BTreeMap::new(),
@@ -217,7 +220,7 @@ impl<'a> Keeper<'a> {
         }
         let (backoff, seed) = (self.plane.backoff, self.plane.seed);
         let pause = self.engine.fail(&goal.app.name, error.to_string(), now, &backoff, seed);
-        self.stream = None;
+        (self.stream, self.interrupted) = (None, true);
         self.pause(if self.once { pause.min(AWAY_PAUSE) } else { pause }).await;
         Ok(())
     }

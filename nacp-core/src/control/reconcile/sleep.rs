@@ -65,7 +65,7 @@ impl Keeper<'_> {
                     }
                 }
                 Woke::Engine(_) => {
-                    self.stream = None;
+                    (self.stream, self.interrupted) = (None, true);
                     self.memory.away = true;
                     let (now, backoff, seed) = (self.now(), self.plane.backoff, self.plane.seed);
                     self.watching.fail("watch", "the stream has ended".to_owned(), now, &backoff, seed);
