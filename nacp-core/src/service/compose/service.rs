@@ -32,8 +32,8 @@ pub(super) fn read(state: &mut State<'_>, name: &str, node: &Node) -> Result<Ser
     mounts::read(state, node, &mut service)?;
     networks(state, node, &mut service)?;
     secrets::read(state, node, &mut service)?;
-    limits(node, &mut service)?;
     security::read(state, node, &mut service)?;
+    limits(state, node, &mut service)?;
     ending(state, node, &mut service)?;
     deploy::read(state, node, &mut service)?;
     depends_on(state, node, &mut service)?;
@@ -123,9 +123,13 @@ fn networks(state: &mut State<'_>, node: &Node, service: &mut Service) -> Result
     Ok(())
 }
 
-fn limits(node: &Node, service: &mut Service) -> Result<()> {
+fn limits(state: &mut State<'_>, node: &Node, service: &mut Service) -> Result<()> {
     if let Some(size) = node.get("shm_size") {
-        service.shm = Some(words::size(size)?);
+        match service.security.host_ipc {
+            // Both are often written; Docker then takes the machine's.
+            true => state.note(NoteKind::Dropped, size, "with `ipc: host` the machine's own /dev/shm is used"),
+            false => service.shm = Some(words::size(size)?),
+        }
     }
     if let Some(limits) = node.get("ulimits") {
         for (name, limit) in limits.entries()? {
