@@ -223,6 +223,8 @@ pub(super) struct Memory {
     /// Images, by reference: nothing for one that is there, its failures for one that cannot be had.
     pub(super) images: BTreeMap<String, Option<Tries>>,
     pub(super) networks: BTreeSet<String>,
+    /// Containers that this keeper created and that were never started.
+    pub(super) created: BTreeSet<ContainerId>,
     /// Containers that could not be created, by name.
     pub(super) creating: BTreeMap<String, Tries>,
     /// By service: what did not become ready and is not tried again.
@@ -248,6 +250,15 @@ impl Memory {
     pub(super) fn is_done(&self, service: &Service, seen: &Seen<'_>) -> bool {
         let ended = service.restart != Restart::Always && seen.state() == ContainerState::Exited(Some(0));
         ended && self.of(seen).is_none_or(|known| !known.stopped && known.unwell.is_none())
+    }
+
+    /// Whether a container was created by somebody who may have been interrupted before its secrets were in it, or before
+    /// it was in all of its networks. Its labels tell both from the beginning.
+    pub(super) fn may_be_half_made(&self, service: &Service, seen: &Seen<'_>) -> bool {
+        let begun = self.of(seen).is_some_and(|known| known.began.is_some() || known.ours);
+        let own = self.created.contains(seen.id());
+        let in_steps = !service.secrets.is_empty() || service.networks.len() > 1;
+        in_steps && !own && !begun && seen.state() == ContainerState::Created
     }
 
     pub(super) fn is_ready(&self, seen: &Seen<'_>) -> bool {

@@ -51,8 +51,6 @@ pub(super) struct Keeper<'a> {
     memory: Memory,
     /// Whether it ends when the app is as wanted, or cannot be.
     once: bool,
-    /// Containers that this keeper created and that were never started.
-    created: BTreeSet<ContainerId>,
     stream: Option<EngineEvents>,
     watching: Tries,
     engine: Tries,
@@ -100,7 +98,6 @@ impl<'a> Keeper<'a> {
             following,
             memory: Memory { retry_ended: once, ..Memory::default() },
             once,
-            created: BTreeSet::new(),
             stream: None,
             watching: Tries::default(),
             engine: Tries::default(),

@@ -205,3 +205,29 @@ fn what_has_ended_is_started_again_as_its_service_says_and_after_its_pause() {
         assert!(jobs(&wanted, &containers, &memory).is_empty(), "it waits for its pause");
     }
 }
+
+#[test]
+fn what_an_interrupted_keeper_created_is_made_anew_before_it_ever_runs() {
+    let secret = crate::service::Secret::Env("TOKEN".to_owned());
+    let mut wanted = app("old", 1, Strategy::default());
+    let of = |app: &App, mut container: Container| {
+        container.labels.insert(crate::engine::labels::SPEC_HASH.to_owned(), app.services["s"].hash());
+        [container]
+    };
+    let containers = [old(0, CREATED)];
+    let mut memory = memory(&containers, &[]);
+    assert_eq!(jobs(&wanted, &containers, &memory), ["start old-0"], "one call makes it whole");
+    wanted.services.get_mut("s").unwrap().secrets.insert("token".to_owned(), secret);
+    let containers = of(&wanted, old(0, CREATED));
+    assert_eq!(jobs(&wanted, &containers, &memory), ["remove old-0"]);
+    let mut new = wanted.clone();
+    new.services.get_mut("s").unwrap().image = "new".to_owned();
+    let [next] = of(&new, there("new", 0, true, CREATED));
+    let pair = [old(0, RUNNING), next];
+    let mut both = self::memory(&pair, &[]);
+    assert_eq!(jobs(&new, &pair, &both), ["remove new-0"], "also one that is to take another's place");
+    both.created.insert(pair[1].id.clone());
+    assert_eq!(jobs(&new, &pair, &both), ["withdraw old-0"]);
+    memory.created.insert(containers[0].id.clone());
+    assert_eq!(jobs(&wanted, &containers, &memory), ["start old-0"], "its own ones are whole");
+}
