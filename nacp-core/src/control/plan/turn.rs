@@ -140,7 +140,7 @@ impl<'a> Planner<'a> {
         let current = |seen: &Seen<'_>| {
             let placed = self.places.get(&(name, replica)).is_none_or(|it| seen.gpus.as_ref() == Some(&it.gpus));
             let secrets = q.secrets.get(name).map_or_else(
-                || seen.container.label(crate::engine::labels::SECRETS).is_none(),
+                || !service.secrets.is_empty() || seen.container.label(crate::engine::labels::SECRETS).is_none(),
                 |secrets| secrets.matches(seen.container.label(crate::engine::labels::SECRETS)),
             );
             placed && secrets && seen.hash() == q.hashes.get(name).map(String::as_str)
@@ -239,7 +239,9 @@ impl<'a> Planner<'a> {
             self.turn.settled &= lacking.is_empty();
             // What cannot be placed needs no image yet.
             let placed = lacking.iter().any(|(replica, _)| self.places.contains_key(&(row.name, *replica)));
-            if !placed || !self.has_image(row) || !self.has_networks(row) {
+            // Without its secrets nothing of it is created.
+            let unread = !row.service.secrets.is_empty() && !q.secrets.contains_key(row.name);
+            if unread || !placed || !self.has_image(row) || !self.has_networks(row) {
                 continue;
             }
             missing.extend(lacking.into_iter().map(|(replica, role)| (row, replica, role)));

@@ -94,6 +94,21 @@ impl Keeper<'_> {
         self.tell(goal, EventKind::EngineLost { message: error.to_string() });
     }
 
+    /// Secrets cannot be read; told once for each reason.
+    pub(super) fn tell_unread(&mut self, goal: &Goal, failures: &BTreeMap<String, Error>) {
+        let told = std::mem::take(&mut self.unread);
+        for (service, error) in failures {
+            let (message, kind) = (error.to_string(), error.kind().name().to_owned());
+            if told.get(service) != Some(&message) && !self.once {
+                tracing::warn!(app = %goal.app.name, %error, "its secrets stay as they were");
+                let (step, again) = (crate::control::Step::Create, Some(super::RESYNC_UNSETTLED));
+                let failed = EventKind::Failed { step, message: message.clone(), kind, again };
+                self.plane.events.tell(&self.event(goal, failed).of_service(service));
+            }
+            self.unread.insert(service.clone(), message);
+        }
+    }
+
     pub(super) fn found(&mut self, goal: &Goal) {
         if let Some(since) = self.lost_since.take() {
             let after = self.now().saturating_sub(since);

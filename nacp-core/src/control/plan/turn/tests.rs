@@ -231,3 +231,18 @@ fn what_an_interrupted_keeper_created_is_made_anew_before_it_ever_runs() {
     memory.created.insert(containers[0].id.clone());
     assert_eq!(jobs(&wanted, &containers, &memory), ["start old-0"], "its own ones are whole");
 }
+
+#[test]
+fn a_service_whose_secrets_cannot_be_read_waits_and_what_runs_of_it_stays() {
+    let mut wanted = app("old", 2, Strategy::default());
+    let containers = [old(0, RUNNING)];
+    let secret = crate::service::Secret::Env("TOKEN".to_owned());
+    wanted.services.get_mut("s").unwrap().secrets.insert("token".to_owned(), secret);
+    wanted = wanted.service("other", Service::new("new"));
+    let mut running = containers[0].clone();
+    let hash = wanted.services["s"].hash();
+    running.labels.insert(crate::engine::labels::SPEC_HASH.to_owned(), hash);
+    running.labels.insert(crate::engine::labels::SECRETS.to_owned(), "v1:salt:digest".to_owned());
+    let memory = memory(&containers, &[]);
+    assert_eq!(jobs(&wanted, &[running], &memory), ["create 0"], "only the other service goes on");
+}
