@@ -34,10 +34,13 @@ pub(super) enum Trouble {
 }
 
 /// How a program ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct End {
     pub(super) code: Option<i64>,
+    /// The last lines, as they are told.
     pub(super) log: Vec<String>,
+    /// More of them, by which is found out why.
+    pub(super) lines: Vec<String>,
 }
 
 /// A replica to which nothing more is sent.
@@ -337,7 +340,7 @@ fn look(known: &mut Known, seen: &Seen<'_>, now: Duration, backoff: &Backoff, se
             let was_ready = known.was_ready;
             (known.began, known.ready, known.was_ready, known.ran) = (None, false, false, false);
             known.withdrawn = None;
-            known.end = Some(End { code, log: Vec::new() });
+            known.end = Some(End { code, ..End::default() });
             if std::mem::take(&mut known.stopping) && known.unwell.is_none() {
                 return None;
             }
