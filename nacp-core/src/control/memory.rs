@@ -217,6 +217,8 @@ pub(super) struct Failed {
     pub(super) trouble: Trouble,
     pub(super) limit: Duration,
     pub(super) log: Vec<String>,
+    /// What would mend it, where its log tells.
+    pub(super) hint: Option<&'static str>,
 }
 
 /// What one keeper of an app remembers.

@@ -172,7 +172,9 @@ impl Keeper<'_> {
             };
             let Some(trouble) = known.trouble.clone() else { continue };
             let log = known.end.as_ref().map(|end| end.log.clone()).unwrap_or_default();
-            let failed = Failed { hash: hash.clone(), replica: next.replica, trouble, limit: known.limit(), log };
+            let service = goal.app.services.get(&next.service);
+            let hint = service.and_then(|service| super::verdict::hint_of(service, known));
+            let failed = Failed { hash: hash.clone(), replica: next.replica, trouble, limit: known.limit(), log, hint };
             self.tell_rolled_back(goal, &next.service, &failed);
             self.memory.failed.insert(next.service.clone(), failed);
         }

@@ -179,7 +179,7 @@ fn a_failed_specification_makes_way_and_the_old_one_comes_back() {
             memory.known.get_mut(&containers[0].id).unwrap().stopped = true;
             let hash = wanted.services["s"].hash();
             let trouble = Trouble::Ended("exited".to_owned());
-            let failed = Failed { hash, replica: 0, trouble, limit: Duration::ZERO, log: Vec::new() };
+            let failed = Failed { hash, replica: 0, trouble, limit: Duration::ZERO, log: Vec::new(), hint: None };
             memory.failed.insert("s".to_owned(), failed);
             assert_eq!(jobs(&wanted, &containers, &memory), [expected], "{restart:?} {containers:#?}");
         }
