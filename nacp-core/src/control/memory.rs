@@ -34,10 +34,13 @@ pub(super) enum Trouble {
 }
 
 /// How a program ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct End {
     pub(super) code: Option<i64>,
+    /// The last lines, as they are told.
     pub(super) log: Vec<String>,
+    /// More of them, by which is found out why.
+    pub(super) lines: Vec<String>,
 }
 
 /// A replica to which nothing more is sent.
@@ -214,6 +217,8 @@ pub(super) struct Failed {
     pub(super) trouble: Trouble,
     pub(super) limit: Duration,
     pub(super) log: Vec<String>,
+    /// What would mend it, where its log tells.
+    pub(super) hint: Option<&'static str>,
 }
 
 /// What one keeper of an app remembers.
@@ -223,6 +228,8 @@ pub(super) struct Memory {
     /// Images, by reference: nothing for one that is there, its failures for one that cannot be had.
     pub(super) images: BTreeMap<String, Option<Tries>>,
     pub(super) networks: BTreeSet<String>,
+    /// Containers that this keeper created and that were never started.
+    pub(super) created: BTreeSet<ContainerId>,
     /// Containers that could not be created, by name.
     pub(super) creating: BTreeMap<String, Tries>,
     /// By service: what did not become ready and is not tried again.
@@ -248,6 +255,15 @@ impl Memory {
     pub(super) fn is_done(&self, service: &Service, seen: &Seen<'_>) -> bool {
         let ended = service.restart != Restart::Always && seen.state() == ContainerState::Exited(Some(0));
         ended && self.of(seen).is_none_or(|known| !known.stopped && known.unwell.is_none())
+    }
+
+    /// Whether a container was created by somebody who may have been interrupted before its secrets were in it, or before
+    /// it was in all of its networks. Its labels tell both from the beginning.
+    pub(super) fn may_be_half_made(&self, service: &Service, seen: &Seen<'_>) -> bool {
+        let begun = self.of(seen).is_some_and(|known| known.began.is_some() || known.ours);
+        let own = self.created.contains(seen.id());
+        let in_steps = !service.secrets.is_empty() || service.networks.len() > 1;
+        in_steps && !own && !begun && seen.state() == ContainerState::Created
     }
 
     pub(super) fn is_ready(&self, seen: &Seen<'_>) -> bool {
@@ -326,7 +342,7 @@ fn look(known: &mut Known, seen: &Seen<'_>, now: Duration, backoff: &Backoff, se
             let was_ready = known.was_ready;
             (known.began, known.ready, known.was_ready, known.ran) = (None, false, false, false);
             known.withdrawn = None;
-            known.end = Some(End { code, log: Vec::new() });
+            known.end = Some(End { code, ..End::default() });
             if std::mem::take(&mut known.stopping) && known.unwell.is_none() {
                 return None;
             }

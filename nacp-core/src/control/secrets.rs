@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::engine::FileSpec;
 use crate::error::{Error, ErrorKind, Result};
-use crate::service::{Secret, SecretValue};
+use crate::service::{App, Secret, SecretValue};
 
 /// The folder in which a container finds its secrets.
 const FOLDER: &str = "/run/secrets";
@@ -103,6 +103,37 @@ impl Secrets {
         let digest = (1..ROUNDS)
             .fold(first.finalize(), |digest, _| Sha256::new().chain_update(salt).chain_update(digest).finalize());
         format!("{FORM}:{salt}:{}", hex(&digest))
+    }
+}
+
+/// The secrets of an app's services, as they were read last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastRead {
+    services: BTreeMap<String, (BTreeMap<String, Secret>, Secrets)>,
+}
+
+impl LastRead {
+    /// Reads all of them again. Those of a service that cannot be read stay what they were, so long as the service names
+    /// the same; returns what went wrong, by service.
+    pub(super) fn refresh(&mut self, app: &App) -> BTreeMap<String, Error> {
+        let mut failures = BTreeMap::new();
+        let before = std::mem::take(&mut self.services);
+        for (name, service) in app.services.iter().filter(|(_, service)| !service.secrets.is_empty()) {
+            let read = match Secrets::read(name, &service.secrets) {
+                Ok(values) => Some((service.secrets.clone(), values)),
+                Err(error) => {
+                    failures.insert(name.clone(), error);
+                    before.get(name).filter(|(named, _)| *named == service.secrets).cloned()
+                }
+            };
+            self.services.extend(read.map(|read| (name.clone(), read)));
+        }
+        failures
+    }
+
+    /// The values of each service whose secrets have ever been read.
+    pub(super) fn values(&self) -> BTreeMap<String, Secrets> {
+        self.services.iter().map(|(name, (_, values))| (name.clone(), values.clone())).collect()
     }
 }
 

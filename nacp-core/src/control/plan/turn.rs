@@ -19,6 +19,8 @@ use crate::service::{App, Condition, Restart, Service, Strategy};
 const STOP_GRACE: Duration = Duration::from_secs(10);
 /// How often it is asked whether requests still wait for a replica that goes.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
+/// Why a container is made anew whose maker was interrupted.
+const HALF_MADE: &str = "it may not be whole";
 /// How long a program that may have died is waited for that holds a promise on the same memory.
 const CONTENTION_LIMIT: Duration = Duration::from_secs(10);
 
@@ -138,25 +140,26 @@ impl<'a> Planner<'a> {
         let current = |seen: &Seen<'_>| {
             let placed = self.places.get(&(name, replica)).is_none_or(|it| seen.gpus.as_ref() == Some(&it.gpus));
             let secrets = q.secrets.get(name).map_or_else(
-                || seen.container.label(crate::engine::labels::SECRETS).is_none(),
+                || !service.secrets.is_empty() || seen.container.label(crate::engine::labels::SECRETS).is_none(),
                 |secrets| secrets.matches(seen.container.label(crate::engine::labels::SECRETS)),
             );
             placed && secrets && seen.hash() == q.hashes.get(name).map(String::as_str)
         };
+        let half_made = |seen: &Seen<'_>| q.memory.may_be_half_made(service, seen);
+        let usable = |seen: &Seen<'_>| !locked_up(seen) && !dead(seen) && !given_up(seen) && !half_made(seen);
         match (pair.main, pair.next) {
             (None, None) => Role::Absent,
             (None, Some(next)) => Role::Promote(next),
             (Some(main), None) if dead(&main) => Role::Anew(main, "its container is broken"),
             (Some(main), None) if current(&main) && locked_up(&main) => Role::Anew(main, "its root must be writable"),
+            (Some(main), None) if !blocked && half_made(&main) => Role::Anew(main, HALF_MADE),
             (Some(main), None) if blocked || current(&main) => Role::Steady(main),
             (Some(main), None) if main.state() == ContainerState::Created => {
                 Role::Anew(main, "its specification has changed")
             }
             (Some(main), None) => Role::Outdated(main),
             (Some(main), Some(next)) if blocked || current(&main) => Role::Back(main, next),
-            (Some(main), Some(next)) if current(&next) && !locked_up(&next) && !dead(&next) && !given_up(&next) => {
-                Role::Update(main, next)
-            }
+            (Some(main), Some(next)) if current(&next) && usable(&next) => Role::Update(main, next),
             (Some(main), Some(next)) => Role::Stale(main, next),
         }
     }
@@ -236,7 +239,9 @@ impl<'a> Planner<'a> {
             self.turn.settled &= lacking.is_empty();
             // What cannot be placed needs no image yet.
             let placed = lacking.iter().any(|(replica, _)| self.places.contains_key(&(row.name, *replica)));
-            if !placed || !self.has_image(row) || !self.has_networks(row) {
+            // Without its secrets nothing of it is created.
+            let unread = !row.service.secrets.is_empty() && !q.secrets.contains_key(row.name);
+            if unread || !placed || !self.has_image(row) || !self.has_networks(row) {
                 continue;
             }
             missing.extend(lacking.into_iter().map(|(replica, role)| (row, replica, role)));
@@ -389,7 +394,9 @@ impl<'a> Planner<'a> {
                     self.turn.settled = false;
                     if !self.hold {
                         let act = Act::Remove(next.id().clone(), self.grace(next));
-                        self.leave(next, act, "another specification is wanted meanwhile");
+                        let half_made = self.q.memory.may_be_half_made(row.service, next);
+                        let why = if half_made { HALF_MADE } else { "another specification is wanted meanwhile" };
+                        self.leave(next, act, why);
                     }
                 }
                 Role::Promote(next) => {

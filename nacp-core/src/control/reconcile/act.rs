@@ -123,14 +123,14 @@ impl Keeper<'_> {
                 self.memory.networks.insert(name.clone());
             }
             (Act::Create { placement, .. }, Brought::Container(id)) => {
-                self.created.insert(id);
+                self.memory.created.insert(id);
                 let service = goal.app.services.get(&placement.service);
                 if let Some(service) = service.filter(|service| service.pull == Pull::Always) {
                     self.memory.images.remove(&service.image);
                 }
             }
             (Act::Start(id), Brought::Started(found)) => {
-                self.created.remove(id);
+                self.memory.created.remove(id);
                 for what in found.weaker {
                     self.tell_weaker(goal, job, what);
                 }
@@ -211,7 +211,7 @@ impl Keeper<'_> {
             // What has been removed meanwhile is created anew; a new one beside an old one makes way for it again.
             Act::Start(id) => {
                 let passes = error.kind() == ErrorKind::NotFound || (may_pass(error) && self.refusals <= 1);
-                !passes && self.created.contains(id) && !beside
+                !passes && self.memory.created.contains(id) && !beside
             }
             Act::Stop(id, _) | Act::Remove(id, _) => {
                 self.memory.known.get(id).is_some_and(|known| known.stuck >= CONFLICTS)
@@ -225,7 +225,7 @@ impl Keeper<'_> {
         let reserved = !matches!(error.kind(), ErrorKind::ServiceFailed | ErrorKind::Timeout);
         if reserved {
             let engine = self.plane.engine();
-            join_all(self.created.iter().map(|id| engine.remove(id))).await;
+            join_all(self.memory.created.iter().map(|id| engine.remove(id))).await;
         }
     }
 

@@ -14,11 +14,13 @@ use crate::engine::{Container, ContainerId, ContainerState, labels};
 use crate::error::Result;
 use crate::gpu::GpuId;
 use crate::placement::{Placement, Request, Running};
-use crate::service::{App, Restart, RootAccess};
+use crate::service::{App, Restart, RootAccess, Service};
 use crate::units::Bytes;
 
 /// How many of a program's last lines are told.
 const LINES: usize = 5;
+/// By how many of them is found out why it failed: what comes last is often only its farewell.
+const JUDGED: usize = 200;
 /// After so many failures in a row a replica is no longer bound to the GPUs that it had.
 const UNBOUND: u32 = 3;
 
@@ -122,10 +124,12 @@ impl Keeper<'_> {
     async fn read_logs(&mut self, news: &[(ContainerId, News)]) {
         let troubled = news.iter().filter(|(_, news)| matches!(news, News::Ended | News::Late)).map(|(id, _)| id);
         let engine = self.plane.engine();
-        let logs = join_all(troubled.map(|id| async move { (id, engine.logs(id, LINES).await) })).await;
+        let logs = join_all(troubled.map(|id| async move { (id, engine.logs(id, JUDGED).await) })).await;
         for (id, log) in logs {
             if let (Some(known), Ok(log)) = (self.memory.known.get_mut(id), log) {
-                known.end.get_or_insert_with(|| crate::control::memory::End { code: None, log: Vec::new() }).log = log;
+                let end = known.end.get_or_insert_default();
+                end.log = log[log.len().saturating_sub(LINES)..].to_vec();
+                end.lines = log;
             }
         }
     }
@@ -142,17 +146,22 @@ impl Keeper<'_> {
             if before && service.restart == Restart::Never && !self.memory.retry_ended {
                 known.trouble = Some(Trouble::Ended(format!("its container is {}", seen.state())));
             }
-            let (Some(Trouble::Ended(_)), Some(end)) = (&known.trouble, &known.end) else { continue };
+            let (Some(Trouble::Ended(_) | Trouble::Late(_)), Some(end)) = (&known.trouble, &known.end) else {
+                continue;
+            };
             if done {
                 known.trouble = None;
                 continue;
             }
             let wanted = goal.hashes.get(&seen.service).map(String::as_str);
             let locked = service.security.root == RootAccess::Auto && seen.root().is_none() && seen.hash() == wanted;
-            let line = end.log.iter().rev().find(|line| tells_of_read_only(line));
+            let line = end.lines.iter().rev().find(|line| tells_of_read_only_root(line, service));
             if let (true, Some(line), Some(hash)) = (locked, line, wanted) {
                 let reason = format!("its program could not write: {:.120}", line.trim());
                 self.memory.roots.insert(hash.to_owned(), reason);
+                if seen.is_active() {
+                    known.unwell = Some("its root must be writable".to_owned());
+                }
                 known.trouble = None;
             }
         }
@@ -169,7 +178,9 @@ impl Keeper<'_> {
             };
             let Some(trouble) = known.trouble.clone() else { continue };
             let log = known.end.as_ref().map(|end| end.log.clone()).unwrap_or_default();
-            let failed = Failed { hash: hash.clone(), replica: next.replica, trouble, limit: known.limit(), log };
+            let service = goal.app.services.get(&next.service);
+            let hint = service.and_then(|service| super::verdict::hint_of(service, known));
+            let failed = Failed { hash: hash.clone(), replica: next.replica, trouble, limit: known.limit(), log, hint };
             self.tell_rolled_back(goal, &next.service, &failed);
             self.memory.failed.insert(next.service.clone(), failed);
         }
@@ -293,12 +304,42 @@ pub(in crate::control) fn without_gpus(app: &App) -> Vec<Placement> {
     app.services.iter().map(|(name, service)| (name, service.replicas)).flat_map(replicas).collect()
 }
 
-fn tells_of_read_only(line: &str) -> bool {
-    let line = line.to_lowercase();
-    line.contains("read-only file system") || line.contains("erofs")
+/// Whether a program tells that it could not write to its root: not to a volume that it is only to read.
+fn tells_of_read_only_root(line: &str, service: &Service) -> bool {
+    let small = line.to_lowercase();
+    let named = |path: &str| {
+        let ends = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric() || "._-".contains(next));
+        line.match_indices(path).any(|(at, _)| ends(&line[at + path.len()..]))
+    };
+    let mut only_read = service.volumes.values().filter(|mount| mount.read_only);
+    (small.contains("read-only file system") || small.contains("erofs"))
+        && !only_read.any(|mount| named(mount.path.trim_end_matches('/')))
 }
 
 /// The label in which a container tells its specification's hash.
 pub(super) fn hash_of(container: &Container) -> Option<&str> {
     container.label(labels::SPEC_HASH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::Mount;
+
+    #[test]
+    fn a_program_that_writes_to_what_it_is_only_to_read_needs_no_other_root() {
+        let mut service = Service::new("i");
+        service.volumes.insert("models".to_owned(), Mount::volume("/models").read_only());
+        service.volumes.insert("cache".to_owned(), Mount::volume("/cache"));
+        for (line, root) in [
+            ("OSError: [Errno 30] Read-only file system: '/app/x'", true),
+            ("mkdir '/models2': Read-only file system", true),
+            ("Error: EROFS: open '/cache'", true),
+            ("OSError: [Errno 30] Read-only file system: '/models/x'", false),
+            ("mkdir '/models': EROFS", false),
+            ("all is well in /app", false),
+        ] {
+            assert_eq!(tells_of_read_only_root(line, &service), root, "{line}");
+        }
+    }
 }

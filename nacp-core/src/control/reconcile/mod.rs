@@ -23,7 +23,7 @@ use super::lease::Lease;
 use super::memory::{Memory, Tries};
 use super::plan::{Act, Turn};
 use super::plane::ControlPlane;
-use super::secrets::Secrets;
+use super::secrets::{LastRead, Secrets};
 use super::wanted::Desired;
 use crate::engine::{ContainerId, EngineEvents};
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -51,8 +51,6 @@ pub(super) struct Keeper<'a> {
     memory: Memory,
     /// Whether it ends when the app is as wanted, or cannot be.
     once: bool,
-    /// Containers that this keeper created and that were never started.
-    created: BTreeSet<ContainerId>,
     stream: Option<EngineEvents>,
     watching: Tries,
     engine: Tries,
@@ -69,8 +67,11 @@ pub(super) struct Keeper<'a> {
     asked: BTreeSet<(ContainerId, bool)>,
     converged: bool,
     conflicts: u32,
-    /// The secrets as they were read last, what had been said then, and when.
-    read: Option<(u64, Duration, BTreeMap<String, Secrets>)>,
+    secrets: LastRead,
+    /// What had been said when the secrets were read last, and when that was.
+    read: Option<(u64, Duration)>,
+    /// By service: why its secrets cannot be read.
+    unread: BTreeMap<String, String>,
 }
 
 /// What is wanted, worked out once for each state of it.
@@ -88,11 +89,6 @@ impl Goal {
         let needs_gpus = app.services.values().any(|service| service.gpu.is_some());
         Self { desired, app, hashes, needs_gpus }
     }
-
-    fn secrets(&self) -> Result<BTreeMap<String, Secrets>> {
-        let with = self.app.services.iter().filter(|(_, service)| !service.secrets.is_empty());
-        with.map(|(name, service)| Ok((name.clone(), Secrets::read(name, &service.secrets)?))).collect()
-    }
 }
 
 impl<'a> Keeper<'a> {
@@ -102,7 +98,6 @@ impl<'a> Keeper<'a> {
             following,
             memory: Memory { retry_ended: once, ..Memory::default() },
             once,
-            created: BTreeSet::new(),
             stream: None,
             watching: Tries::default(),
             engine: Tries::default(),
@@ -116,7 +111,9 @@ impl<'a> Keeper<'a> {
             asked: BTreeSet::new(),
             converged: false,
             conflicts: 0,
+            secrets: LastRead::default(),
             read: None,
+            unread: BTreeMap::new(),
         }
     }
 
@@ -145,23 +142,21 @@ impl<'a> Keeper<'a> {
     }
 
     /// The secrets of the app: read when something was said, and now and then. One that cannot be read again is still
-    /// the one that it was.
+    /// the one that it was; a service whose secrets were never read gets no container.
     fn secrets(&mut self, goal: &Goal) -> Result<BTreeMap<String, Secrets>> {
         let (now, said) = (self.now(), goal.desired.said);
-        let before = self.read.as_ref().filter(|(heard, _, _)| *heard == said);
-        match before {
-            Some((_, at, secrets)) if now.saturating_sub(*at) < RESYNC => return Ok(secrets.clone()),
-            _ => {}
-        }
-        let secrets = match (goal.secrets(), before) {
-            (Err(error), Some((_, _, secrets))) => {
-                tracing::warn!(app = %goal.app.name, %error, "its secrets stay as they were");
-                secrets.clone()
+        let pause = if self.unread.is_empty() { RESYNC } else { RESYNC_UNSETTLED };
+        if self.read.is_none_or(|(heard, at)| heard != said || now.saturating_sub(at) >= pause) {
+            self.read = Some((said, now));
+            let failures = self.secrets.refresh(&goal.app);
+            self.tell_unread(goal, &failures);
+            let values = self.secrets.values();
+            let never = failures.into_iter().find(|(service, _)| !values.contains_key(service));
+            if let (true, Some((_, error))) = (self.once, never) {
+                return Err(error);
             }
-            (secrets, _) => secrets?,
-        };
-        self.read = Some((said, now, secrets.clone()));
-        Ok(secrets)
+        }
+        Ok(self.secrets.values())
     }
 
     /// Thinks and sleeps over one look at the world, until something was done or has happened. Returns whether that was

@@ -58,6 +58,7 @@ impl Keeper<'_> {
             News::Ready(after) => EventKind::Ready { after: *after },
             News::Waiting(last) => EventKind::Waiting { last: last.clone() },
             News::NotReady(last) => EventKind::NotReady { last: last.clone() },
+            News::Ended if self.stays_stopped(goal, seen) => return,
             News::Ended => {
                 let end = known.and_then(|known| known.end.clone());
                 let service = goal.app.services.get(&seen.service);
@@ -69,9 +70,23 @@ impl Keeper<'_> {
                     again: again.filter(|_| !done && !self.once),
                 }
             }
-            News::Late => EventKind::NotReady { last: known.map(|known| known.last.clone()).unwrap_or_default() },
+            News::Late => {
+                let last = known.map(|known| known.last.as_str()).unwrap_or_default();
+                EventKind::Waiting { last: format!("not ready in its time: {last}") }
+            }
         };
         self.plane.events.tell(&self.event(goal, kind).of(&seen.service, seen.replica));
+    }
+
+    /// Whether this keeper has ended a replica and does not start it again: it is of no specification that is wanted, or
+    /// one too many. That it is stopped has been told.
+    fn stays_stopped(&self, goal: &Goal, seen: &Seen<'_>) -> bool {
+        let wanted = goal.app.services.get(&seen.service).filter(|service| seen.replica < service.replicas).is_some();
+        let hash = goal.hashes.get(&seen.service).map(String::as_str);
+        let failed =
+            self.memory.failed.get(&seen.service).is_some_and(|failed| Some(failed.hash.as_str()) == seen.hash());
+        let comes_back = wanted && !failed && seen.hash() == hash;
+        self.memory.of(seen).is_some_and(|known| known.stopped && !comes_back)
     }
 
     pub(super) fn tell_rolled_back(&self, goal: &Goal, service: &str, failed: &Failed) {
@@ -92,6 +107,21 @@ impl Keeper<'_> {
     pub(super) fn tell_lost(&self, goal: &Goal, error: &Error) {
         tracing::warn!(app = %goal.app.name, %error, "nothing can be seen; it is tried again");
         self.tell(goal, EventKind::EngineLost { message: error.to_string() });
+    }
+
+    /// Secrets cannot be read; told once for each reason.
+    pub(super) fn tell_unread(&mut self, goal: &Goal, failures: &BTreeMap<String, Error>) {
+        let told = std::mem::take(&mut self.unread);
+        for (service, error) in failures {
+            let (message, kind) = (error.to_string(), error.kind().name().to_owned());
+            if told.get(service) != Some(&message) && !self.once {
+                tracing::warn!(app = %goal.app.name, %error, "its secrets stay as they were");
+                let (step, again) = (crate::control::Step::Create, Some(super::RESYNC_UNSETTLED));
+                let failed = EventKind::Failed { step, message: message.clone(), kind, again };
+                self.plane.events.tell(&self.event(goal, failed).of_service(service));
+            }
+            self.unread.insert(service.clone(), message);
+        }
     }
 
     pub(super) fn found(&mut self, goal: &Goal) {

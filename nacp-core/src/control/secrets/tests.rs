@@ -145,3 +145,25 @@ fn the_value_is_seen_nowhere() {
     }
     assert!(format!("{read:?}").contains("token"), "the name may be seen");
 }
+
+#[test]
+fn secrets_that_cannot_be_read_again_stay_what_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    fs::write(&path, "first").unwrap();
+    let mut app = App::new("a").service("there", crate::service::Service::new("i"));
+    app = app.service("never", crate::service::Service::new("i"));
+    app.services.get_mut("there").unwrap().secrets = file(&path);
+    app.services.get_mut("never").unwrap().secrets = file(folder.path().join("never"));
+    let mut last = LastRead::default();
+    let failed = |last: &mut LastRead, app: &App| last.refresh(app).into_keys().collect::<Vec<_>>();
+    let first = BTreeMap::from([("there".to_owned(), secrets(&[("token", "first")]))]);
+    assert_eq!((failed(&mut last, &app), last.values()), (vec!["never".to_owned()], first.clone()));
+    fs::write(&path, "").unwrap();
+    assert_eq!((failed(&mut last, &app).len(), last.values()), (2, first), "it is empty while it is rotated");
+    fs::write(&path, "second").unwrap();
+    let second = BTreeMap::from([("there".to_owned(), secrets(&[("token", "second")]))]);
+    assert_eq!((failed(&mut last, &app).len(), last.values()), (1, second));
+    app.services.get_mut("there").unwrap().secrets = file(folder.path().join("other"));
+    assert_eq!((failed(&mut last, &app).len(), last.values()), (2, BTreeMap::new()), "other secrets were never read");
+}

@@ -182,7 +182,7 @@ fn a_failed_specification_makes_way_and_the_old_one_comes_back() {
             memory.known.get_mut(&containers[0].id).unwrap().stopped = true;
             let hash = wanted.services["s"].hash();
             let trouble = Trouble::Ended("exited".to_owned());
-            let failed = Failed { hash, replica: 0, trouble, limit: Duration::ZERO, log: Vec::new() };
+            let failed = Failed { hash, replica: 0, trouble, limit: Duration::ZERO, log: Vec::new(), hint: None };
             memory.failed.insert("s".to_owned(), failed);
             assert_eq!(jobs(&wanted, &containers, &memory), [expected], "{restart:?} {containers:#?}");
         }
@@ -207,4 +207,45 @@ fn what_has_ended_is_started_again_as_its_service_says_and_after_its_pause() {
         memory.known.get_mut(&containers[0].id).unwrap().tries.again = Duration::from_secs(101);
         assert!(jobs(&wanted, &containers, &memory).is_empty(), "it waits for its pause");
     }
+}
+
+#[test]
+fn what_an_interrupted_keeper_created_is_made_anew_before_it_ever_runs() {
+    let secret = crate::service::Secret::Env("TOKEN".to_owned());
+    let mut wanted = app("old", 1, Strategy::default());
+    let of = |app: &App, mut container: Container| {
+        container.labels.insert(crate::engine::labels::SPEC_HASH.to_owned(), app.services["s"].hash());
+        [container]
+    };
+    let containers = [old(0, CREATED)];
+    let mut memory = memory(&containers, &[]);
+    assert_eq!(jobs(&wanted, &containers, &memory), ["start old-0"], "one call makes it whole");
+    wanted.services.get_mut("s").unwrap().secrets.insert("token".to_owned(), secret);
+    let containers = of(&wanted, old(0, CREATED));
+    assert_eq!(jobs(&wanted, &containers, &memory), ["remove old-0"]);
+    let mut new = wanted.clone();
+    new.services.get_mut("s").unwrap().image = "new".to_owned();
+    let [next] = of(&new, there("new", 0, true, CREATED));
+    let pair = [old(0, RUNNING), next];
+    let mut both = self::memory(&pair, &[]);
+    assert_eq!(jobs(&new, &pair, &both), ["remove new-0"], "also one that is to take another's place");
+    both.created.insert(pair[1].id.clone());
+    assert_eq!(jobs(&new, &pair, &both), ["withdraw old-0"]);
+    memory.created.insert(containers[0].id.clone());
+    assert_eq!(jobs(&wanted, &containers, &memory), ["start old-0"], "its own ones are whole");
+}
+
+#[test]
+fn a_service_whose_secrets_cannot_be_read_waits_and_what_runs_of_it_stays() {
+    let mut wanted = app("old", 2, Strategy::default());
+    let containers = [old(0, RUNNING)];
+    let secret = crate::service::Secret::Env("TOKEN".to_owned());
+    wanted.services.get_mut("s").unwrap().secrets.insert("token".to_owned(), secret);
+    wanted = wanted.service("other", Service::new("new"));
+    let mut running = containers[0].clone();
+    let hash = wanted.services["s"].hash();
+    running.labels.insert(crate::engine::labels::SPEC_HASH.to_owned(), hash);
+    running.labels.insert(crate::engine::labels::SECRETS.to_owned(), "v1:salt:digest".to_owned());
+    let memory = memory(&containers, &[]);
+    assert_eq!(jobs(&wanted, &[running], &memory), ["create 0"], "only the other service goes on");
 }
