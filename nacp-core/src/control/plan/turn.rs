@@ -492,7 +492,7 @@ impl<'a> Planner<'a> {
             self.leave(seen, Act::Stop(seen.id().clone(), grace), "it is not ready in its time");
         } else if !known.was_ready {
             let began = known.began.unwrap_or(now);
-            let settles = if known.probe.is_none() { SETTLED } else { known.limit() };
+            let settles = if known.probe.is_none() && !known.unreadable { SETTLED } else { known.limit() };
             if known.trouble.is_none() {
                 self.until(began + settles.min(known.limit()));
             }

@@ -273,10 +273,11 @@ impl Keeper<'_> {
     }
 }
 
-/// Which container of a replica counts where nothing can be placed anew: the new one, if it is the wanted one.
+/// Which container of a replica counts where nothing can be placed anew: the new one, if it is of the wanted specification,
+/// or else the old one, if that is. A promise of another specification says nothing of what this one needs.
 fn stands<'a, 'b>(pair: &'b Pair<'a>, hashes: &BTreeMap<String, String>) -> Option<&'b Seen<'a>> {
     let wanted = |seen: &&Seen<'_>| seen.hash() == hashes.get(&seen.service).map(String::as_str);
-    pair.next.as_ref().filter(wanted).or(pair.main.as_ref()).or(pair.next.as_ref())
+    pair.next.as_ref().filter(wanted).or(pair.main.as_ref().filter(wanted))
 }
 
 fn where_it_is(seen: &Seen<'_>) -> Placement {
@@ -340,6 +341,35 @@ mod tests {
             ("all is well in /app", false),
         ] {
             assert_eq!(tells_of_read_only_root(line, &service), root, "{line}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_can_be_placed_only_what_is_of_the_wanted_specification_counts() {
+        let container = |name: &str, hash: &str| Container {
+            id: ContainerId(name.to_owned()),
+            name: name.to_owned(),
+            image: "i".to_owned(),
+            labels: [(labels::APP, "a"), (labels::SERVICE, "s"), (labels::REPLICA, "0"), (labels::SPEC_HASH, hash)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            state: ContainerState::Running,
+            address: None,
+            created: None,
+        };
+        let hashes = BTreeMap::from([("s".to_owned(), "new".to_owned())]);
+        for (main, next, counts) in [
+            ("old", None, None),
+            ("new", None, Some("nacp.a.s.0")),
+            ("old", Some("new"), Some("nacp.a.s.0.next")),
+            ("new", Some("new"), Some("nacp.a.s.0.next")),
+            ("new", Some("old"), Some("nacp.a.s.0")),
+            ("old", Some("old"), None),
+        ] {
+            let mut containers = vec![container("nacp.a.s.0", main)];
+            containers.extend(next.map(|hash| container("nacp.a.s.0.next", hash)));
+            let pair = Observed::of("a", &containers).pair("s", 0);
+            assert_eq!(stands(&pair, &hashes).map(|seen| seen.container.name.as_str()), counts, "{main} {next:?}");
         }
     }
 }
