@@ -376,7 +376,7 @@ mod tests {
     fn what_had_failed_before_its_user_spoke_is_tried_anew_and_is_not_judged_again() {
         let mut memory = Memory::default();
         let (failed, well) = (ContainerId("failed".into()), ContainerId("well".into()));
-        let trouble = Some(Trouble::Refused("could not select device driver".into()));
+        let trouble = Some(Trouble::Refused(ErrorKind::Unsupported, "could not select device driver".into()));
         memory.known.insert(failed.clone(), Known { trouble, ..Known::default() });
         memory.known.insert(well.clone(), Known::default());
         memory.hear(1);

@@ -449,7 +449,7 @@ impl<'a> Planner<'a> {
         match seen.state() {
             ContainerState::Created if known.began.is_some() => self.until(known.began.unwrap_or(now) + LAG),
             ContainerState::Created => {
-                self.first_start(row, seen, gated, "its memory is reserved".to_owned());
+                self.first_start(row, seen, gated, "its memory is reserved");
             }
             ContainerState::Running => self.running(row, seen),
             ContainerState::Exited(_) if known.began.is_some() => self.until(known.began.unwrap_or(now) + LAG),
@@ -465,19 +465,19 @@ impl<'a> Planner<'a> {
                         0 => format!("it is {}", seen.state()),
                         failures => format!("it is {}; failures in a row: {failures}", seen.state()),
                     };
-                    self.first_start(row, seen, gated && !known.ours, reason);
+                    self.first_start(row, seen, gated && !known.ours, &reason);
                 }
             }
             ContainerState::Exited(_) | ContainerState::Dead | ContainerState::Restarting | ContainerState::Paused => {}
         }
     }
 
-    fn first_start(&mut self, row: &Row<'a>, seen: &Seen<'a>, gated: bool, reason: String) {
+    fn first_start(&mut self, row: &Row<'a>, seen: &Seen<'a>, gated: bool, reason: &str) {
         let tries = self.q.memory.of(seen).map(|known| known.tries.again).unwrap_or_default();
         if tries > self.q.now {
             self.until(tries);
         } else if self.may_start(seen) && !(gated && (self.hold || self.waits(row))) {
-            self.start(seen, &reason);
+            self.start(seen, reason);
         }
     }
 

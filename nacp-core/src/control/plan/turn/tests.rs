@@ -94,7 +94,7 @@ type Moment<'a> = (&'a str, Strategy, Vec<Container>, &'a [&'a str], &'a [&'a st
 #[test]
 fn each_moment_of_an_update_has_its_next_steps() {
     let (rolling, surge) = (Strategy::default(), Strategy::rolling(1, 0));
-    let rows: &[Moment] = &[
+    let rows: &[Moment<'_>] = &[
         (
             "new ones are reserved first",
             rolling,
