@@ -4429,16 +4429,25 @@ nacp_status nacp_certificate_compare_json(const char *one,
 /* ==== Apps as text: whether they are valid, and compose files in and out ==== */
 
 /**
- * Checks an app and tells its normal form: defaults filled in or left out, memory in bytes.
+ * Checks an app and tells its normal form, defaults filled in or left out, memory in bytes, and what is valid and worth a
+ * second look.
  *
  * @param app the app as YAML or JSON text
- * @param[out] json the app as JSON, freed by nacp_string_free
+ * @param[out] json {"app": the app in its normal form, "warnings": [{"field", "message"}]}, freed by nacp_string_free
  * @param[out] error what went wrong; NULL if the caller does not care
  * @return NACP_E_INVALID_ARGUMENT for an app that is not valid, with line and column and the nearest field
  */
 nacp_status nacp_app_check_json(const char *app,
                                 struct nacp_string *json,
                                 struct nacp_error *error);
+
+/**
+ * Tells the JSON Schema (draft 7) of an app, for editors and for checks without NACP.
+ *
+ * @param[out] json the schema, freed by nacp_string_free
+ * @param[out] error what went wrong; NULL if the caller does not care
+ */
+nacp_status nacp_app_schema_json(struct nacp_string *json, struct nacp_error *error);
 
 /**
  * Reads a Docker Compose file as an app. Neither files nor the environment are read: its variables take what stands in
