@@ -93,7 +93,7 @@ fn mounts() -> impl Strategy<Value = BTreeMap<String, Mount>> {
 
 prop_compose! {
     fn what_it_runs()(
-        image in "[a-z]{1,5}/[a-z]{1,5}:[0-9.]{1,4}x",
+        image in "[a-z]{1,5}/[a-z]{1,5}:[0-9][0-9.]{0,3}x",
         command in prop::collection::vec(text(), 0..3),
         entrypoint in prop::collection::vec(text(), 0..3),
         working_dir in of("/[a-z]{1,5}"),
@@ -142,7 +142,7 @@ prop_compose! {
             resources: Resources { cpus, memory, pids },
             ulimits: ulimits.into_iter().map(|(name, (soft, more))| (name, Ulimit { soft, hard: soft + more })).collect(),
             secrets: secrets.into_iter().map(|(name, from)| (name, secret(from))).collect(),
-            shm, restart, stop_grace, stop_signal, strategy,
+            shm: shm.filter(|_| !host_ipc), restart, stop_grace, stop_signal, strategy,
             ..Service::new("i")
         }
     }
@@ -165,7 +165,8 @@ fn service() -> impl Strategy<Value = Service> {
                         replicas: if published.is_some_and(|it| it.port.is_some()) { 1 } else { runs.replicas },
                         api: api.filter(|_| port.is_some()),
                         ready,
-                        live,
+                        live: live.filter(|probe| !matches!(probe.check, Check::Log(_))),
+                        idle: runs.idle.filter(|_| port.is_some()),
                         gpu: gpu.clone(),
                         volumes,
                         networks,
@@ -177,7 +178,11 @@ fn service() -> impl Strategy<Value = Service> {
                         restart: may.restart,
                         stop_grace: may.stop_grace,
                         stop_signal: may.stop_signal.clone(),
-                        strategy: may.strategy,
+                        // New replicas beside old ones cannot share a fixed port.
+                        strategy: match published {
+                            Some(Publish { port: Some(_), .. }) => Update::default(),
+                            _ => may.strategy,
+                        },
                         ..runs.clone()
                     }
                 },

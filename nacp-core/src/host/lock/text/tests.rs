@@ -156,7 +156,7 @@ fn what_is_no_lock_is_refused_with_the_place_and_what_to_do() {
     let text = lock().to_yaml();
     for (from, to, message) in [
         ("toolkit: null", "tolkit: null", "unknown field: line=17 column=1 field=tolkit; did you mean toolkit?"),
-        ("toolkit: null\n", "", "a field is missing: line=49 column=1 field=toolkit"),
+        ("toolkit: null\n", "", "a field is missing: line=49 column=1 field=toolkit; add `toolkit`"),
         ("  kernel:", "  kernal:", "unknown field: line=8 column=3 field=kernal; did you mean kernel?"),
         (
             "cuda: \"13.0\"",
@@ -172,7 +172,11 @@ fn what_is_no_lock_is_refused_with_the_place_and_what_to_do() {
         ("format: 1", "format: 0", "no form of lock: format=0 known=1"),
         ("format: 1\n", "", "not a lock: it states no format; write it with `nacp lock`"),
         ("engine:\n", "<<<<<<< ours\nengine:\n", "two locks side by side: line=18; take one of them, or write it anew"),
-        ("toolkit: null", "toolkit: null\ntoolkit: null", "a field is there twice: line=18 column=1 field=toolkit"),
+        (
+            "toolkit: null",
+            "toolkit: null\ntoolkit: null",
+            "a field is there twice: line=18 column=1 field=toolkit; remove one of them",
+        ),
     ] {
         assert!(text.contains(from), "{from}");
         let error = Lock::parse(&text.replacen(from, to, 1)).unwrap_err();
