@@ -1,4 +1,7 @@
 //! Leases between programs: real processes, which are killed as processes are.
+
+#![expect(clippy::disallowed_methods, reason = "a test has programs, threads and times of its own")]
+#![expect(clippy::type_complexity, reason = "a table of odd things and how they are put there")]
 #![cfg(unix)]
 
 use std::fs;

@@ -111,7 +111,7 @@ fn walk(at: &str, value: &Value, visit: &mut impl FnMut(&str, &Value)) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, inner)| walk(&format!("{at}/{name}"), inner, visit)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, inner)| walk(&format!("{at}/{index}"), inner, visit))
+            items.iter().enumerate().for_each(|(index, inner)| walk(&format!("{at}/{index}"), inner, visit));
         }
         _ => {}
     }
