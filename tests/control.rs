@@ -1,5 +1,7 @@
 //! The control plane on both engines: apply, adopt, replace, delete, and what a user reads when it fails.
 
+#![allow(clippy::large_futures, reason = "a test waits for a whole apply")]
+
 mod common;
 
 use std::io::{BufRead, BufReader};

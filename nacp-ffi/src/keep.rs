@@ -312,9 +312,9 @@ pub unsafe extern "C" fn nacp_kept_pause(kept: *const nacp_kept, paused: u32, er
     entry.run(|call| {
         let wanted = &call.shared(kept, "kept")?.wanted;
         if paused == 0 {
-            wanted.resume()
+            wanted.resume();
         } else {
-            wanted.pause()
+            wanted.pause();
         }
         Ok(())
     })

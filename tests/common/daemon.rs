@@ -1,5 +1,7 @@
 //! A daemon that answers as a test wants.
 
+#![allow(dead_code, reason = "each test program uses its own part")]
+
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
