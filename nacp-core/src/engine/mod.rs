@@ -37,10 +37,12 @@ pub use image::{Image, ImageDetails, PullRequest};
 pub use info::{EngineInfo, GpuOffer};
 pub use names::{NamedContainer, name_owners};
 pub use progress::{NoProgress, PullProgress, PullWatcher};
+#[cfg(any(feature = "docker", feature = "sim"))]
 pub(crate) use spec::lies_in;
 pub use spec::{ContainerSpec, FileSpec, MountSpec, PublishSpec};
 pub use stats::ContainerStats;
 pub use traffic::{NoTraffic, Traffic};
+#[cfg(any(feature = "docker", feature = "sim"))]
 pub(crate) use verify::plain;
 pub use verify::{Verification, verify};
 
