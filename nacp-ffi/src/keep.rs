@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::fmt;
 use std::mem::offset_of;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nacp_core::control::{Event, EventKind, Listener, Wanted};
@@ -60,13 +60,18 @@ pub const NACP_APP_EVENT_LOST: u32 = 17;
 
 /// An app that is kept as it is wanted, until it is freed.
 ///
-/// Threads: functions that take `const nacp_kept *` may be called by several threads at once; those that take `nacp_kept *` by
-/// one.
+/// Threads: its functions may be called by several threads at once, so one can wait in nacp_kept_next while another scales; of
+/// two that wait, one waits for the other first. nacp_kept_free is called once, when no other call is under way.
 pub struct nacp_kept {
     shared: Arc<Shared>,
     wanted: Wanted,
+    told: Mutex<Told>,
+    last: Mutex<Option<Event>>,
+}
+
+/// The keeping itself, and what it tells.
+struct Told {
     listener: Listener,
-    last: Option<Event>,
     task: JoinHandle<Error>,
     /// Why it has ended, if it has.
     ended: Option<Error>,
@@ -158,27 +163,21 @@ pub unsafe extern "C" fn nacp_keep(
                     error = following => error,
                 }
             });
-            Ok(nacp_kept {
-                shared: Arc::clone(shared),
-                wanted: wanted.clone(),
-                listener,
-                last: None,
-                task,
-                ended: None,
-            })
+            let told = Mutex::new(Told { listener, task, ended: None });
+            Ok(nacp_kept { shared: Arc::clone(shared), wanted: wanted.clone(), told, last: Mutex::default() })
         })?;
         out.give(kept);
         Ok(())
     })
 }
 
-impl nacp_kept {
+impl Told {
     /// The next event within the limit.
     async fn next(&mut self, call: &Call, limit: Duration) -> Result<Event> {
         if let Some(event) = self.listener.try_next() {
             return Ok(event);
         }
-        let Self { listener, task, ended, .. } = self;
+        let Self { listener, task, ended } = self;
         let over = |error: &Error| {
             Error::new(error.kind(), call.operation, "the keeping has ended").with("reason", error.to_string())
         };
@@ -210,14 +209,14 @@ impl nacp_kept {
 /// Waits for the next thing that happens to a kept app. The calling thread stands still meanwhile. With a limit of 0 it only
 /// looks.
 ///
-/// @param kept the keeping, used by no other call
+/// @param kept the keeping
 /// @param limit_ms how long to wait, in milliseconds
 /// @param[out] event a struct that NACP_APP_EVENT_INIT has initialised
 /// @param[out] error what went wrong; NULL if the caller does not care
 /// @return NACP_E_TIMEOUT when nothing happened within the limit; what the keeping ended with, once it has
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nacp_kept_next(
-    kept: *mut nacp_kept,
+    kept: *const nacp_kept,
     limit_ms: u32,
     event: *mut nacp_app_event,
     error: *mut nacp_error,
@@ -226,13 +225,15 @@ pub unsafe extern "C" fn nacp_kept_next(
     let entry = unsafe { Entry::new("nacp_kept_next", error) };
     let event = entry.out_struct(event, "event");
     entry.run(|call| {
-        let kept = call.exclusive(kept, "kept")?;
+        let kept = call.shared(kept, "kept")?;
         let out = call.out_struct(event)?;
-        let shared = Arc::clone(&kept.shared);
+        kept.shared.expect_this_process(call.operation)?;
         let limit = Duration::from_millis(limit_ms.into());
-        let next = shared.wait(call.operation, kept.next(call, limit))?;
+        let mut told = kept.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = kept.shared.wait(call.operation, told.next(call, limit))?;
+        drop(told);
         out.fill(&fill(&next));
-        kept.last = Some(next);
+        *kept.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
         Ok(())
     })
 }
@@ -255,8 +256,8 @@ pub unsafe extern "C" fn nacp_kept_event_json(
     entry.run(|call| {
         let kept = call.shared(kept, "kept")?;
         let out = call.out(event_json)?;
-        let last = kept
-            .last
+        let last = kept.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = last
             .as_ref()
             .ok_or_else(|| Error::new(ErrorKind::NotFound, call.operation, "nothing has been told of this app yet"))?;
         out.set(json(last)?);
@@ -372,9 +373,9 @@ pub unsafe extern "C" fn nacp_kept_cordon(
 
 impl Drop for nacp_kept {
     fn drop(&mut self) {
-        self.task.abort();
+        let task = &mut self.told.get_mut().unwrap_or_else(PoisonError::into_inner).task;
+        task.abort();
         // The lease of the app is given back when the task is really gone.
-        let task = &mut self.task;
         let _ended = self.shared.wait("nacp_kept_free", async {
             let _gone = tokio::time::timeout(Duration::from_secs(1), task).await;
             Ok(())

@@ -85,20 +85,21 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// A step as a plan words it, with the container where it names one: `start 0123456789ab`.
+/// A step as a plan words it, with what it names: `start 0123456789ab`, `pull ollama/ollama:0.16.1`.
 struct Word<'a>(&'a Step);
 
 impl fmt::Display for Word<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Through the words that JSON has, so that a new step needs no line here.
-        match serde_json::to_value(self.0) {
-            Ok(serde_json::Value::String(word)) => f.write_str(&word),
-            Ok(serde_json::Value::Object(step)) => {
-                let (word, what) = step.iter().next().map_or(("", None), |(word, what)| (word.as_str(), what.as_str()));
-                f.write_str(word)?;
-                what.map_or(Ok(()), |id| write!(f, " {}", Line(id.get(..12).unwrap_or(id))))
-            }
-            _ => f.write_str("step"),
+        f.write_str(self.0.name())?;
+        match self.0 {
+            Step::Create => Ok(()),
+            Step::Pull(name) | Step::Network(name) => write!(f, " {}", Line(name)),
+            Step::Remove(id)
+            | Step::Start(id)
+            | Step::Keep(id)
+            | Step::Stop(id)
+            | Step::Rename(id)
+            | Step::Withdraw(id) => write!(f, " {}", Line(&id.to_string())),
         }
     }
 }
