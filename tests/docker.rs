@@ -148,7 +148,7 @@ async fn stalls(calling: &str, begins: &[u8], call: impl AsyncFnOnce(Docker) -> 
         sleep(Duration::from_millis(50)).await;
         pause();
     };
-    let (error, ()) = timeout(Duration::from_secs(600), async { tokio::join!(called, clock) })
+    let (error, ()) = timeout(Duration::from_secs(1200), async { tokio::join!(called, clock) })
         .await
         .expect("a time limit of its own");
     resume();

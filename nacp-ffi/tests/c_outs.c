@@ -126,6 +126,7 @@ int main(void) {
     STRING_ALONE(nacp_survey_json(&nowhere, &out, error));
     STRING_ALONE(nacp_thresholds_json(&out, error));
     STRING_ALONE(nacp_detect_json(&out, error));
+    STRING_ALONE(nacp_app_schema_json(&out, error));
     STRING_ALONE(nacp_detect_text(&out, error));
     STRING_ALONE(nacp_probe_cuda_json(&out, error));
     STRING_ALONE(nacp_probe_cuda_text(&out, error));

@@ -19,6 +19,9 @@ pub(super) async fn what_happens_to_ours_is_seen_in_order_and_nothing_of_others(
     let stranger = engine.created(&foreign).await;
     let id = engine.created(&spec("seen-a", "seen")).await;
     engine.start(&id).await.unwrap();
+    // A program that does not listen to signals yet would be killed at the end of its grace.
+    let mut lines = engine.follow_logs(&id, 100).await.unwrap();
+    next(&mut lines).await.unwrap();
     let name = unique("seen-c");
     engine.rename(&id, &name).await.unwrap();
     engine.stop(&id, Duration::from_secs(5)).await.unwrap();

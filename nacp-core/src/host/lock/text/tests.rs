@@ -157,7 +157,7 @@ fn what_is_no_lock_is_refused_with_the_place_and_what_to_do() {
     for (from, to, message) in [
         ("toolkit: null", "tolkit: null", "unknown field: line=17 column=1 field=tolkit; did you mean toolkit?"),
         ("toolkit: null\n", "", "a field is missing: line=49 column=1 field=toolkit; add `toolkit`"),
-        ("  kernel:", "  kernal:", "unknown field: line=8 column=3 field=kernal; did you mean kernel?"),
+        ("  kernel:", "  kernal:", "unknown field: line=8 column=3 field=system.kernal; did you mean kernel?"),
         (
             "cuda: \"13.0\"",
             "cuda: 13.0",
