@@ -13,7 +13,7 @@ use super::{
 };
 use crate::units::Bytes;
 
-/// One service of an [`App`]: an image, what it serves and what it needs.
+/// One service of an [`App`](super::App): an image, what it serves and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

@@ -87,10 +87,10 @@ impl Docker {
     /// Docker Desktop and Podman.
     ///
     /// # Errors
-    /// [`EngineUnavailable`](ErrorKind::EngineUnavailable) when nothing answers there,
-    /// [`PermissionDenied`](ErrorKind::PermissionDenied) when this user may not use it or one side does not trust the
-    /// other's certificate, [`NotFound`](ErrorKind::NotFound) when there is no such context or no certificates,
-    /// [`Unsupported`](ErrorKind::Unsupported) when it is older than Docker 19.03.
+    /// [`EngineUnavailable`](crate::ErrorKind::EngineUnavailable) when nothing answers there,
+    /// [`PermissionDenied`](crate::ErrorKind::PermissionDenied) when this user may not use it or one side does not trust the
+    /// other's certificate, [`NotFound`](crate::ErrorKind::NotFound) when there is no such context or no certificates,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) when it is older than Docker 19.03.
     pub async fn connect() -> Result<Self> {
         match Surroundings::of_this_process().choose()? {
             Choice::Named(way) => Self::reach(way).await,
@@ -121,7 +121,7 @@ impl Docker {
     /// The daemon of a context, as `docker context ls` names it.
     ///
     /// # Errors
-    /// As for [`connect`](Self::connect); [`NotFound`](ErrorKind::NotFound) tells the nearest name.
+    /// As for [`connect`](Self::connect); [`NotFound`](crate::ErrorKind::NotFound) tells the nearest name.
     pub async fn connect_context(name: &str) -> Result<Self> {
         let surroundings = Surroundings::of_this_process();
         match name {
