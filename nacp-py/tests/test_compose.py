@@ -20,7 +20,7 @@ FULL = nacp.Service(
     secrets={"token": nacp.Secret(env="TOKEN"), "key": nacp.Secret(file="/srv/key")},
     gpu=nacp.GpuNeed(memory="auto", count=2, compute=">=8.0", cuda=">=12.4", topology="nvlink"),
     port=8000,
-    publish=nacp.Publish(host="0.0.0.0", port=8000),
+    publish=nacp.Publish(host="0.0.0.0"),
     ready=nacp.Probe(http="/health", within="10m", every="10s", timeout="3s", successes=2, failures=5),
     live=nacp.Probe(tcp=True),
     volumes={

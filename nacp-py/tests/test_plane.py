@@ -89,7 +89,7 @@ def test_more_memory_than_there_is_starts_nothing(plane: nacp.ControlPlane) -> N
 def test_the_engine_says_that_it_is_simulated(plane: nacp.ControlPlane) -> None:
     info = plane.engine_info()
     assert info.simulated and info.name == "simulated engine"
-    assert info.gpu == nacp.GpuOffer(cdi_devices=(), nvidia_runtime=False, nvidia_driver=False)
+    assert info.gpu == nacp.GpuOffer(cdi_devices=(), nvidia_runtime=False, nvidia_driver=False, wsl=False)
     assert repr(plane) == "<ControlPlane of simulated node rtx3050ti-laptop-wsl2>"
 
 

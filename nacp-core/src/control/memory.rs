@@ -79,6 +79,8 @@ pub(super) struct Known {
     pub(super) unreadable: bool,
     /// When its program was started, or first seen.
     pub(super) began: Option<Duration>,
+    /// The call that was to start it failed in a way that does not tell whether it was done.
+    pub(super) doubtful: bool,
     /// It ran before this keeper looked first.
     pub(super) adopted: bool,
     /// It has been seen running since it was started.
@@ -319,7 +321,7 @@ fn look(known: &mut Known, seen: &Seen<'_>, now: Duration, backoff: &Backoff, se
             if known.began.is_none() {
                 known.begin(now, true);
             }
-            known.ran = true;
+            (known.ran, known.doubtful) = (true, false);
             let began = known.began.unwrap_or(now);
             let settled = known.adopted || now.saturating_sub(began) >= SETTLED;
             if known.probe.is_none() && !known.unreadable && !known.ready && settled {
@@ -336,6 +338,11 @@ fn look(known: &mut Known, seen: &Seen<'_>, now: Duration, backoff: &Backoff, se
         }
         ContainerState::Exited(code) => {
             let began = known.began?;
+            if known.doubtful && !known.ran && now.saturating_sub(began) >= LAG {
+                // It was not started after all.
+                (known.began, known.doubtful) = (None, false);
+                return None;
+            }
             if !known.ran && known.end.is_some() && now.saturating_sub(began) < LAG {
                 return None;
             }
@@ -355,7 +362,7 @@ fn look(known: &mut Known, seen: &Seen<'_>, now: Duration, backoff: &Backoff, se
         }
         ContainerState::Created => {
             if known.began.is_some_and(|began| now.saturating_sub(began) >= LAG) {
-                known.began = None;
+                (known.began, known.doubtful) = (None, false);
             }
             None
         }

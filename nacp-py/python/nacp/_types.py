@@ -203,6 +203,8 @@ class GpuOffer(Record):
     """Whether it has a runtime named `nvidia`."""
     nvidia_driver: bool
     """Whether it has the device driver named `nvidia`, as far as that can be told."""
+    wsl: bool
+    """Whether its containers run on a kernel of WSL2, where GPUs are not kept apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@ class NacpError(Exception):
     r"""Something in NACP failed. Only its subclasses are raised.
 
     >>> try:
-    ...     nacp.App.parse("name: a\nservices: {}")
+    ...     nacp.App.parse("name: a\nservices: { llm: { imgae: x } }")
     ... except nacp.NacpError as error:
-    ...     print(error.kind, error.code, error.retryable, error)
-    InvalidArgument 1 False an app needs at least one service: field=services
+    ...     print(error.kind, error.code, error.retryable, error.hint)
+    InvalidArgument 1 False did you mean image?
     """
 
     kind: ClassVar[str] = "Internal"

@@ -177,6 +177,10 @@ impl Keeper<'_> {
             }
             Act::Start(id) if error.kind() != ErrorKind::NotFound => {
                 let known = self.memory.known.get_mut(id)?;
+                if matches!(error.kind(), ErrorKind::EngineUnavailable | ErrorKind::Timeout | ErrorKind::Internal) {
+                    // It may have been done, and the list not tell so yet.
+                    (known.began, known.doubtful) = (Some(now), true);
+                }
                 // An engine that goes away refuses too; one that comes back does not do so twice.
                 if !may_pass(error) || known.tries.failures > 0 {
                     known.trouble = Some(Trouble::Refused(error.kind(), last.clone()));
