@@ -1165,8 +1165,8 @@ typedef struct nacp_health nacp_health;
 /**
  * An app that is kept as it is wanted, until it is freed.
  *
- * Threads: functions that take `const nacp_kept *` may be called by several threads at once; those that take `nacp_kept *` by
- * one.
+ * Threads: its functions may be called by several threads at once, so one can wait in nacp_kept_next while another scales; of
+ * two that wait, one waits for the other first. nacp_kept_free is called once, when no other call is under way.
  */
 typedef struct nacp_kept nacp_kept;
 
@@ -4689,13 +4689,13 @@ nacp_status nacp_keep(const struct nacp_ctx *ctx,
  * Waits for the next thing that happens to a kept app. The calling thread stands still meanwhile. With a limit of 0 it only
  * looks.
  *
- * @param kept the keeping, used by no other call
+ * @param kept the keeping
  * @param limit_ms how long to wait, in milliseconds
  * @param[out] event a struct that NACP_APP_EVENT_INIT has initialised
  * @param[out] error what went wrong; NULL if the caller does not care
  * @return NACP_E_TIMEOUT when nothing happened within the limit; what the keeping ended with, once it has
  */
-nacp_status nacp_kept_next(struct nacp_kept *kept,
+nacp_status nacp_kept_next(const struct nacp_kept *kept,
                            uint32_t limit_ms,
                            struct nacp_app_event *event,
                            struct nacp_error *error);

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Final, SupportsFloat, SupportsIndex, final
 
-__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "Work", "answer_probe", "certificate_compare", "certificate_text", "certificate_verify", "certificate_words", "check", "check_health", "cli", "cuda_opens", "decision_compare", "decision_html", "decision_markdown", "decision_text", "detect", "diagnose", "diagnosis_error", "diagnosis_html", "diagnosis_markdown", "diagnosis_text", "error_table", "evaluate", "explain", "fields", "lock", "lock_completeness", "lock_diff", "lock_error", "lock_parse", "lock_read", "lock_text", "lock_verify", "lock_write", "metrics", "panic", "place", "probe_cuda", "report_compare", "report_error", "report_html", "report_markdown", "report_text", "size", "survey", "survey_host", "thresholds_template"]
+__all__ = ["VERSION", "App", "Endpoint", "EndpointLoad", "Events", "Frame", "Gateway", "HealthMonitor", "History", "Lease", "Node", "Plane", "Recording", "Replay", "Router", "Sampler", "Subscription", "Telemetry", "Topology", "Work", "answer_probe", "app_schema", "certificate_compare", "certificate_text", "certificate_verify", "certificate_words", "check", "check_health", "cli", "cuda_opens", "decision_compare", "decision_html", "decision_markdown", "decision_text", "detect", "diagnose", "diagnosis_error", "diagnosis_html", "diagnosis_markdown", "diagnosis_text", "error_table", "evaluate", "explain", "fields", "lock", "lock_completeness", "lock_diff", "lock_error", "lock_parse", "lock_read", "lock_text", "lock_verify", "lock_write", "metrics", "panic", "place", "probe_cuda", "report_compare", "report_error", "report_html", "report_markdown", "report_text", "size", "survey", "survey_host", "thresholds_template"]
 
 VERSION: Final[str]
 """
@@ -46,6 +46,10 @@ class App:
     def to_yaml(self, /) -> str:
         """
         The app as people write it.
+        """
+    def warnings(self, /) -> str:
+        """
+        What is valid and worth a second look, as JSON.
         """
 
 @final
@@ -725,6 +729,11 @@ class Work:
 def answer_probe() -> bool:
     """
     Does what a child process of the library does, if this process was started as one; whether it was.
+    """
+
+def app_schema() -> str:
+    """
+    The JSON Schema of an app, as JSON.
     """
 
 def certificate_compare(first: str, second: str) -> str:
