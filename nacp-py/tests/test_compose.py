@@ -33,7 +33,7 @@ FULL = nacp.Service(
     shm="1GiB",
     ulimits={"nofile": nacp.Ulimit(soft=10, hard=20), "memlock": -1},
     resources=nacp.Resources(cpus=1.5, memory="2GiB", pids=100),
-    security=nacp.Security(user="1000", root="writable", capabilities=["CHOWN"], new_privileges=True, host_ipc=True),
+    security=nacp.Security(user="1000", root="writable", capabilities=["CHOWN"], new_privileges=True),
     restart="on-failure",
     stop_grace="1m",
     stop_signal="SIGINT",
