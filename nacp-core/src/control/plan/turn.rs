@@ -7,7 +7,7 @@ use super::job::{Act, Job};
 use super::ledger::{Ledger, Share};
 use super::role::Role;
 use crate::control::identity::{container_name, next_name, stored_grace};
-use crate::control::memory::{LAG, Memory, SETTLED};
+use crate::control::memory::{Known, LAG, Memory, SETTLED};
 use crate::control::observed::{Observed, Pair, Seen};
 use crate::control::secrets::Secrets;
 use crate::engine::{ContainerId, ContainerState, PullRequest};
@@ -187,7 +187,8 @@ impl<'a> Planner<'a> {
                     role => role.containers().any(|seen| self.q.memory.is_done(row.service, seen)),
                 };
                 let ready = role.containers().any(|seen| self.q.memory.is_ready(seen));
-                let began = |seen: &Seen<'_>| self.q.memory.of(seen).is_some_and(|known| known.began.is_some());
+                let surely = |known: &Known| known.began.is_some() && !known.doubtful;
+                let began = |seen: &Seen<'_>| self.q.memory.of(seen).is_some_and(surely);
                 let started = role.containers().any(|seen| seen.is_active() || began(seen));
                 standing.started += usize::from(started || done);
                 standing.ready += usize::from(ready || done);

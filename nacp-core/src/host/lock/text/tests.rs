@@ -168,7 +168,11 @@ fn what_is_no_lock_is_refused_with_the_place_and_what_to_do() {
             "version: { known: x }",
             "not a valid lock: line=16 column=12 field=driver.version reason=only the field `unknown` can be here: why it is not known",
         ),
-        ("count: 2", "count: two", "not a valid lock: line=25 column=12 field=gpus.count reason=another kind of value is needed"),
+        (
+            "count: 2",
+            "count: two",
+            "not a valid lock: line=25 column=12 field=gpus.count reason=another kind of value is needed",
+        ),
         ("format: 1", "format: 0", "no form of lock: format=0 known=1"),
         ("format: 1\n", "", "not a lock: it states no format; write it with `nacp lock`"),
         ("engine:\n", "<<<<<<< ours\nengine:\n", "two locks side by side: line=18; take one of them, or write it anew"),
