@@ -79,6 +79,8 @@ pub(super) struct Known {
     pub(super) unreadable: bool,
     /// When its program was started, or first seen.
     pub(super) began: Option<Duration>,
+    /// Its program had ended before this keeper saw it first.
+    pub(super) found_ended: bool,
     /// The call that was to start it failed in a way that does not tell whether it was done.
     pub(super) doubtful: bool,
     /// It ran before this keeper looked first.
@@ -118,7 +120,8 @@ pub(super) struct Known {
 impl Known {
     fn of(seen: &Seen<'_>) -> Self {
         let (_, probe) = stored(seen.container);
-        Self { unreadable: probe.is_err(), probe: probe.ok().flatten(), ..Self::default() }
+        let found_ended = matches!(seen.state(), ContainerState::Exited(_));
+        Self { unreadable: probe.is_err(), probe: probe.ok().flatten(), found_ended, ..Self::default() }
     }
 
     /// Its program has been started, or is seen running for the first time.
@@ -127,6 +130,7 @@ impl Known {
         *self = Self {
             probe: self.probe.take(),
             unreadable: self.unreadable,
+            found_ended: self.found_ended,
             began: Some(now),
             adopted,
             ours: self.ours || !adopted,
@@ -343,7 +347,9 @@ fn look(known: &mut Known, seen: &Seen<'_>, now: Duration, backoff: &Backoff, se
                 (known.began, known.doubtful) = (None, false);
                 return None;
             }
-            if !known.ran && known.end.is_some() && now.saturating_sub(began) < LAG {
+            // It had ended before it was started: the list does not tell yet.
+            let had_ended = known.end.is_some() || known.found_ended;
+            if !known.ran && had_ended && now.saturating_sub(began) < LAG {
                 return None;
             }
             let was_ready = known.was_ready;
